@@ -1,0 +1,70 @@
+# Two commands do everything: `make run` starts the appliance, `make test` passes the tests. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The interpreter's version picks the lock; an unsupported one ends here with a sentence and not later with a riddle.
+PY := $(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])' 2>/dev/null)
+LOCK := constraints/py$(PY).txt
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q --progress-bar on -c $(LOCK)
+
+.PHONY: help run test check system models format lock resolve sizes browser pictures bench clean python
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+python:
+	@case "$(PY)" in 310|311|312) ;; *) echo "expected Python 3.10 to 3.12 as '$(PYTHON)', found '$(PY)'; \
+	set PYTHON=/path/to/python3.11" >&2; exit 2;; esac
+
+system:  ## install the Debian packages that the features need, where that is allowed
+	@bash .ci/system run
+
+system-test:
+	@bash .ci/system run test
+
+$(VENV)/bin/python: | python
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: setup.py $(LOCK) | $(VENV)/bin/python
+	@echo "installing the runtime (a few minutes the first time)"
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: setup.py $(LOCK) | $(VENV)/bin/python
+	@echo "installing the runtime and the test tools (a few minutes the first time)"
+	$(INSTALL) -e '.[dev]'
+	@touch $(VENV)/.runtime $@
+
+models: $(VENV)/.runtime  ## install the models that the manifests mark as default
+	$(BIN)/appliance models pull
+
+run: system $(VENV)/.runtime models  ## set everything up, check it, and serve http://127.0.0.1:8080
+	$(BIN)/appliance check --start
+	exec $(BIN)/appliance serve
+
+test: system-test $(VENV)/.dev models  ## install what the tests need and run them all
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(VENV)/.dev  ## format, lint, types, import order, licences, locks, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/licences.py
+	$(BIN)/python .ci/resolve.py
+	$(BIN)/python -m pytest tests/docs
+
+format: $(VENV)/.dev  ## rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+sizes: $(VENV)/.runtime  ## print the ten biggest packages of the runtime environment
+	$(BIN)/python .ci/sizes.py
+
+lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
+	$(BIN)/python .ci/lock.py
+
+clean:  ## remove the virtual environment and caches (models and records stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

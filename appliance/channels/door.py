@@ -1,0 +1,38 @@
+"""The one door: what a channel may ask of the appliance. `app.Appliance` implements it; tests pass small fakes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from appliance.values import Feature, OcrResult, Reply, Turn
+
+
+class Door(Protocol):
+    """Everything that a channel needs. All methods are thread-safe and raise only ApplianceError."""
+
+    def turn(self, turn: Turn, session: str | None = None) -> Reply:
+        """Answer a text, tap or barcode turn. An unknown or forgotten session starts a new one with a new name."""
+
+    def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
+        """Read an encoded image and answer what it says."""
+
+    def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
+        """Recognise a WAV recording and answer it."""
+
+    def read(self, image: bytes) -> OcrResult:
+        """Read an encoded image and return its lines alone."""
+
+    def end(self, session: str) -> bool:
+        """Forget a session and everything in it; False when there was none."""
+
+    def features(self) -> tuple[Feature, ...]:
+        """State of every ability, with backend and reason."""
+
+    def ready(self) -> bool:
+        """True when every required feature has been warmed and serves."""
+
+    def status(self) -> dict[str, object]:
+        """Version, pack, uptime, queue depths, limits and models, JSON types only."""
+
+    def greeting(self, language: str = "zh") -> dict[str, object]:
+        """What the page shows before the first turn: title, welcome words and suggestions from the pack."""

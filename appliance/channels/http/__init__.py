@@ -1,0 +1,1 @@
+"""HTTP: the local API (APIFlask), its limits and its server (cheroot)."""

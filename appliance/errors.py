@@ -1,0 +1,211 @@
+"""Typed errors. Each says what was expected, what was found and what to do, Chinese first and English beside it.
+
+A class fixes the code, the HTTP status and the Chinese words; an instance adds the particulars. `ERRORS` is the
+complete table, and a test compares it with docs/errors.md.
+"""
+
+from __future__ import annotations
+
+
+class ApplianceError(Exception):
+    """Anything the appliance refuses or fails to do, with its remedy."""
+
+    code = "internal"
+    """Stable machine-readable name."""
+    status = 500
+    """HTTP status that carries it."""
+    title = "内部错误"
+    """Chinese sentence for what happened."""
+    fix = "请重试;如仍出现,请联系维护人员并提供日志"
+    """Chinese sentence for what to do."""
+    default_remedy = "Try again; if it persists, send the log to the maintainer"
+    """English sentence for what to do, unless the instance gives a better one."""
+
+    def __init__(self, detail: str, *, remedy: str | None = None, retry_after: float | None = None) -> None:
+        """Keep `detail` (expected and found, English), an optional `remedy` and seconds to wait before a retry."""
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+        self._remedy = remedy
+
+    @property
+    def message(self) -> str:
+        """What happened: Chinese, then English."""
+        return f"{self.title} / {self.detail}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it: Chinese, then English."""
+        return f"{self.fix} / {self._remedy or self.default_remedy}"
+
+
+class BadRequest(ApplianceError):
+    """The body could not be parsed at all."""
+
+    code, status, title = "bad_request", 400, "请求格式错误"
+    fix, default_remedy = "请按 /docs 中的格式发送请求", "Send the request in the form shown at /docs"
+
+
+class Unauthorized(ApplianceError):
+    """A token is required and was missing or wrong."""
+
+    code, status, title = "unauthorized", 401, "需要有效令牌"
+    fix, default_remedy = "请在 Authorization: Bearer 中提供令牌", "Send the token as Authorization: Bearer TOKEN"
+
+
+class ForeignHost(ApplianceError):
+    """The Host header names a host that this appliance does not serve (DNS rebinding)."""
+
+    code, status, title = "foreign_host", 403, "主机名不被允许"
+    fix = "请使用设置 http_allowed_hosts 中的主机名访问"
+    default_remedy = "Use an address listed in the setting http_allowed_hosts"
+
+
+class ForeignOrigin(ApplianceError):
+    """The Origin header names another site (cross-site request)."""
+
+    code, status, title = "foreign_origin", 403, "不允许跨站请求"
+    fix, default_remedy = "请从本机页面发送请求", "Send the request from the appliance's own page or without an Origin"
+
+
+class NotFound(ApplianceError):
+    """No such route or resource."""
+
+    code, status, title = "not_found", 404, "没有这个地址"
+    fix, default_remedy = "可用的地址见 /docs", "See /docs for the routes that exist"
+
+
+class MethodNotAllowed(ApplianceError):
+    """The route exists but not for this method."""
+
+    code, status, title = "method_not_allowed", 405, "不支持的请求方法"
+    fix, default_remedy = "请使用 Allow 头中的方法", "Use a method named in the Allow header"
+
+
+class RequestTimeout(ApplianceError):
+    """The client sent its body too slowly."""
+
+    code, status, title = "request_timeout", 408, "上传超时"
+    fix, default_remedy = "请检查网络后重新上传", "Check the connection and send the request again"
+
+
+class TooLarge(ApplianceError):
+    """Body, image or audio over its limit."""
+
+    code, status, title = "too_large", 413, "内容过大"
+    fix, default_remedy = "请缩小图片或缩短录音后重试", "Send a smaller image or a shorter recording"
+
+
+class UnsupportedMedia(ApplianceError):
+    """A content type or file format that is not read."""
+
+    code, status, title = "unsupported_media", 415, "不支持的格式"
+    fix = "请发送 JSON 文字、JPEG/PNG/WebP/BMP 图片或 WAV 录音"
+    default_remedy = "Send JSON text, a JPEG, PNG, WebP or BMP image, or a WAV recording"
+
+
+class InvalidInput(ApplianceError):
+    """Well-formed but not acceptable: wrong fields, too long, not decodable."""
+
+    code, status, title = "invalid_input", 422, "输入无效"
+    fix, default_remedy = "请按提示修改后重试", "Correct the named field and send it again"
+
+
+class TooManyRequests(ApplianceError):
+    """One session asks more at once than its share."""
+
+    code, status, title = "too_many_requests", 429, "请求过于频繁"
+    fix, default_remedy = "请等上一个请求完成后再试", "Wait for the previous request of this session to finish"
+
+
+class Overloaded(ApplianceError):
+    """The appliance sheds load before it grows slow."""
+
+    code, status, title = "overloaded", 503, "系统繁忙"
+    fix, default_remedy = "请稍候重试", "Try again after the time in Retry-After"
+
+
+class Unavailable(ApplianceError):
+    """A feature is off because its model or program is not installed or was refused."""
+
+    code, status, title = "unavailable", 503, "该功能当前不可用"
+    fix, default_remedy = "请运行 appliance check 查看原因", "Run `appliance check` to see what is missing and why"
+
+
+class DeadlineExceeded(ApplianceError):
+    """The work was not finished in the time allowed."""
+
+    code, status, title = "deadline_exceeded", 503, "处理超时"
+    fix, default_remedy = "请稍候重试", "Try again; the appliance was too busy to finish in time"
+
+
+class SettingInvalid(ApplianceError):
+    """A setting has an unknown name or an unacceptable value."""
+
+    code, title = "setting_invalid", "设置无效"
+    fix, default_remedy = "请对照 docs/settings.md 修改设置", "Compare the setting with docs/settings.md"
+
+
+class ManifestInvalid(ApplianceError):
+    """A model's manifest.yaml breaks its schema."""
+
+    code, title = "manifest_invalid", "模型清单无效"
+    fix, default_remedy = "请修正 manifest.yaml", "Correct the manifest.yaml named"
+
+
+class ModelMissing(ApplianceError):
+    """A model's file is not installed."""
+
+    code, title = "model_missing", "模型未安装"
+    fix, default_remedy = "请运行 appliance models pull", "Run `appliance models pull`"
+
+
+class ModelCorrupt(ApplianceError):
+    """A model's file does not have the hash that its manifest names."""
+
+    code, title = "model_corrupt", "模型文件损坏或被替换"
+    fix, default_remedy = "请运行 appliance models pull 重新安装", "Run `appliance models pull` to install it again"
+
+
+class ModelMismatch(ApplianceError):
+    """A model's inputs, outputs or data disagree with its spec."""
+
+    code, title = "model_mismatch", "模型与规格不符"
+    fix, default_remedy = "请安装与本版本匹配的模型", "Install the model that this version's manifest names"
+
+
+class DownloadFailed(ApplianceError):
+    """No source of a file could be reached or none gave the right bytes."""
+
+    code, title = "download_failed", "下载失败"
+    fix = "请检查网络,或用 appliance models import 从本地导入"
+    default_remedy = "Check the network, or bring the file with `appliance models import PATH`"
+
+
+class StorageFailed(ApplianceError):
+    """A disk is full, read-only or not permitted."""
+
+    code, title = "storage_failed", "存储失败"
+    fix, default_remedy = "请检查磁盘空间和权限", "Check free space and permissions of the data directory"
+
+
+class BackendFailed(ApplianceError):
+    """A backend could not load or run a model."""
+
+    code, title = "backend_failed", "推理后端失败"
+    fix, default_remedy = "请运行 appliance check 查看原因", "Run `appliance check`; the next backend is used meanwhile"
+
+
+class PackInvalid(ApplianceError):
+    """A pack's YAML or CSV breaks its schema."""
+
+    code, title = "pack_invalid", "知识包无效"
+    fix, default_remedy = "请修正所指文件的所指行", "Correct the file and line named"
+
+
+def _all(cls: type[ApplianceError]) -> list[type[ApplianceError]]:
+    return [cls] + [deeper for sub in cls.__subclasses__() for deeper in _all(sub)]
+
+
+ERRORS: dict[str, type[ApplianceError]] = {cls.code: cls for cls in _all(ApplianceError)}
+"""Every error of the appliance by code."""

@@ -1,0 +1,223 @@
+"""One table of settings: name, type, default, help. Values come from defaults, a YAML file, then the environment.
+
+`SETTINGS` is the table; docs/settings.md is generated from it and a test keeps the two equal. Reading happens only
+when `load_settings` is called: importing this module reads neither files nor the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import SettingInvalid
+
+PREFIX = "APPLIANCE_"
+"""Environment variables are this prefix and the setting's name in capitals."""
+
+
+def _setting(default: Any, help_text: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:
+    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum}
+    if isinstance(default, tuple):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings with their values; see each field's help in `SETTINGS`."""
+
+    http_host: str = _setting("127.0.0.1", "Address to listen on; anything but loopback demands http_token")
+    http_port: int = _setting(8080, "TCP port of the HTTP API and the page; 0 picks a free one", minimum=0, maximum=65535)
+    http_token: str = _setting("", "Bearer token that every request must carry (except /healthz); empty means none")
+    http_allowed_hosts: tuple[str, ...] = _setting(
+        (), "Further Host names to accept, beside loopback names and http_host (against DNS rebinding)"
+    )
+    http_tls_certificate: str = _setting("", "PEM certificate file; with http_tls_key it turns HTTPS on")
+    http_tls_key: str = _setting("", "PEM private key file of http_tls_certificate")
+    http_threads: int = _setting(64, "Server threads", minimum=8, maximum=512)
+    http_timeout_s: float = _setting(15.0, "Seconds that a client may be silent in a request", minimum=1, maximum=300)
+    admitted: int = _setting(
+        16, "Requests worked on or queued at once before 503; at most half of http_threads", minimum=1, maximum=256
+    )
+    event_streams: int = _setting(8, "Server-sent event streams open at once", minimum=0, maximum=128)
+    image_jobs: int = _setting(3, "Images read or queued at once before 503", minimum=1, maximum=64)
+    audio_jobs: int = _setting(2, "Recordings heard or queued at once before 503", minimum=1, maximum=64)
+    session_jobs: int = _setting(2, "Requests of one session at once before 429", minimum=1, maximum=64)
+    deadline_s: float = _setting(30.0, "Seconds in which a request must be finished", minimum=1, maximum=300)
+    max_text_chars: int = _setting(512, "Longest text of a turn, in characters", minimum=16, maximum=10_000)
+    max_image_bytes: int = _setting(12 * 1024 * 1024, "Largest image file, in bytes", minimum=1024, maximum=1 << 28)
+    max_image_pixels: int = _setting(
+        40_000_000, "Largest image, in pixels, checked before it is decoded", minimum=10_000, maximum=200_000_000
+    )
+    max_audio_seconds: float = _setting(60.0, "Longest recording, in seconds", minimum=1, maximum=600)
+    max_audio_bytes: int = _setting(32 * 1024 * 1024, "Largest recording file, in bytes", minimum=1024, maximum=1 << 28)
+    data_dir: str = _setting("", "Where models and records are kept; empty means XDG_DATA_HOME/appliance")
+    pack: str = _setting("store", "Name of a shipped pack, or the path of a pack folder")
+    backends: tuple[str, ...] = _setting(
+        ("onnxruntime-cuda", "onnxruntime-cpu"), "Inference backends to try for every network, best first"
+    )
+    onnxruntime_threads: int = _setting(0, "Threads of one ONNX Runtime run; 0 means the cores, at most 4", minimum=0, maximum=64)
+    ocr_max_side: int = _setting(
+        1600, "Longest side of the image that the text detector sees, in pixels; bounds memory", minimum=320, maximum=4096
+    )
+    session_idle_s: float = _setting(300.0, "Seconds after which an idle session is forgotten", minimum=5, maximum=86400)
+    sessions: int = _setting(4096, "Sessions kept at once; the longest idle one goes first", minimum=1, maximum=1_000_000)
+    log_level: str = _setting("info", "Least level that is logged: debug, info, warning or error")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    """Name in YAML and, in capitals behind APPLIANCE_, in the environment."""
+    type: str
+    """Type as written in the docs."""
+    default: object
+    """Value when nothing is said."""
+    help: str
+    """What it does."""
+    minimum: float | None
+    """Smallest number accepted."""
+    maximum: float | None
+    """Largest number accepted."""
+
+    @property
+    def variable(self) -> str:
+        """Environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+
+def _table() -> dict[str, Setting]:
+    defaults = Settings()
+    return {
+        f.name: Setting(
+            f.name,
+            str(f.type),
+            getattr(defaults, f.name),
+            f.metadata["help"],
+            f.metadata["minimum"],
+            f.metadata["maximum"],
+        )
+        for f in fields(Settings)
+    }
+
+
+SETTINGS: dict[str, Setting] = _table()
+"""Every setting by name."""
+
+_CHOICES = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "backends": ("onnxruntime-cuda", "onnxruntime-cpu", "fake"),
+}
+
+
+def _convert(setting: Setting, value: object, origin: str) -> object:
+    """Turn a YAML or environment value into the setting's type, or raise SettingInvalid naming its origin."""
+    kind = type(setting.default)
+    try:
+        if kind is tuple:
+            items = value.split(",") if isinstance(value, str) else value
+            if not isinstance(items, list | tuple):
+                raise TypeError
+            converted: Any = tuple(str(item).strip() for item in items if str(item).strip())
+        elif isinstance(value, bool) or value is None or isinstance(value, list | dict):
+            raise TypeError
+        elif kind is int and isinstance(value, float) and not value.is_integer():
+            raise TypeError
+        else:
+            converted = kind(value)
+    except (TypeError, ValueError):
+        raise SettingInvalid(f"{setting.name} ({origin}): expected {setting.type}, got {value!r}") from None
+    return _bounded(setting, converted, origin)
+
+
+def _bounded(setting: Setting, value: Any, origin: str) -> object:
+    if isinstance(value, int | float):
+        # NaN compares false with everything, so the test is written as "inside", not "outside".
+        low = setting.minimum is None or value >= setting.minimum
+        high = setting.maximum is None or value <= setting.maximum
+        if not (low and high):
+            span = f"{setting.minimum} to {setting.maximum}"
+            raise SettingInvalid(f"{setting.name} ({origin}): expected {span}, got {value}")
+    choices = _CHOICES.get(setting.name)
+    if choices:
+        for item in value if isinstance(value, tuple) else (value,):
+            if item not in choices:
+                raise SettingInvalid(f"{setting.name} ({origin}): expected one of {', '.join(choices)}, got {item!r}")
+    return value
+
+
+def _from_yaml(path: Path) -> dict[str, object]:
+    import yaml  # lazy: importing settings must stay light
+
+    try:
+        loaded = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingInvalid(f"settings file {path}: {error.strerror}", remedy=f"Create {path} or drop --config") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingInvalid(f"settings file {path}: expected YAML, got {error}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise SettingInvalid(f"settings file {path}: expected names with values, got {type(loaded).__name__}")
+    return {str(name): value for name, value in loaded.items()}
+
+
+def load_settings(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None
+) -> Settings:
+    """Read defaults, then the YAML file at `path`, then `environ` (default os.environ), then `overrides`.
+
+    Raises SettingInvalid for an unknown name, a wrong type, a value out of range or settings that contradict
+    each other. Unknown APPLIANCE_ variables are refused too: a misspelt setting must not pass in silence.
+    """
+    environ = os.environ if environ is None else environ
+    raw: dict[str, tuple[object, str]] = {}
+    if path is not None:
+        raw.update({name: (value, str(path)) for name, value in _from_yaml(path).items()})
+    for variable, value in environ.items():
+        if variable.startswith(PREFIX):
+            raw[variable[len(PREFIX) :].lower()] = (value, variable)
+    raw.update({name: (value, "command line") for name, value in (overrides or {}).items()})
+    unknown = sorted(set(raw) - set(SETTINGS))
+    if unknown:
+        name = unknown[0]
+        raise SettingInvalid(f"{name} ({raw[name][1]}): no such setting; known are {', '.join(sorted(SETTINGS))}")
+    values: dict[str, Any] = {name: _convert(SETTINGS[name], value, origin) for name, (value, origin) in raw.items()}
+    settings = Settings(**values)
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    if bool(settings.http_tls_certificate) != bool(settings.http_tls_key):
+        raise SettingInvalid("http_tls_certificate and http_tls_key: expected both or none, got one")
+    if settings.admitted * 2 > settings.http_threads:
+        raise SettingInvalid(
+            f"admitted: expected at most half of http_threads ({settings.http_threads // 2}), got {settings.admitted}"
+        )
+    if not is_loopback(settings.http_host) and not settings.http_token:
+        raise SettingInvalid(
+            f"http_host: {settings.http_host} is reachable by strangers and needs http_token, got none",
+            remedy="Set APPLIANCE_HTTP_TOKEN to a long random string, or listen on 127.0.0.1",
+        )
+    if settings.http_token and len(settings.http_token) < 16:
+        raise SettingInvalid(f"http_token: expected at least 16 characters, got {len(settings.http_token)}")
+
+
+def is_loopback(host: str) -> bool:
+    """True when `host` can be reached from this machine only."""
+    return host in ("localhost", "::1", "[::1]") or host.startswith("127.")
+
+
+def data_dir(settings: Settings, environ: Mapping[str, str] | None = None) -> Path:
+    """Folder for models and records: the setting, or $XDG_DATA_HOME/appliance, or ~/.local/share/appliance."""
+    if settings.data_dir:
+        return Path(settings.data_dir).expanduser()
+    environ = os.environ if environ is None else environ
+    home = environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "appliance"

