@@ -1,0 +1,1 @@
+"""Understanding of written Chinese and English: cleaning, numerals, entities, intents."""
