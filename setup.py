@@ -1,5 +1,6 @@
 """Installs the appliance: `pip install .`; extras gpu, jetson, export and dev."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,12 +9,13 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "appliance/__init__.py").read_text("utf-8"))[1]  # type: ignore[index]
 
-# onnxruntime and onnxruntime-gpu share one package directory and must never meet in an environment: the CPU wheel is
-# left out as soon as an extra that brings the GPU wheel is asked for.
-ONNXRUNTIME_CPU = 'onnxruntime>=1.23.2; extra != "gpu" and extra != "jetson"'
+# onnxruntime and onnxruntime-gpu share one package directory and must never meet in an environment. No metadata can say
+# "this extra takes that requirement away" (pip evaluates the base requirements of every extra anew), so whoever wants
+# the GPU wheel says so while installing: ONNXRUNTIME=none pip install '.[gpu]'. `appliance check` reports a clash.
+ONNXRUNTIME = {"cpu": ["onnxruntime>=1.23.2"], "none": []}[os.environ.get("ONNXRUNTIME", "cpu")]
 
 RUNTIME = [
-    ONNXRUNTIME_CPU,
+    *ONNXRUNTIME,
     "numpy>=1.26",
     "opencv-python-headless>=4.10",
     "pyclipper>=1.3",
