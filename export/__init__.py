@@ -1,0 +1,1 @@
+"""Training, export and derived data: never imported by the running product."""

@@ -113,7 +113,7 @@ PAGES: dict[str, tuple[int, int, list[Line]]] = {
     ),
 }
 
-# (page, text) of the lines that also stand alone, upright and turned, for the recogniser and the orientation classifier.
+# (page, text) of the lines that also stand alone, upright and turned, for recogniser and orientation classifier.
 SINGLE = [
     ("receipt", "便民生活超市"),
     ("receipt", "单号：20261122083015"),

@@ -1,0 +1,1 @@
+"""Models as files: what they are (manifest), where they come from (sources, pull), where they lie (store)."""

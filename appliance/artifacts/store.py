@@ -1,0 +1,193 @@
+"""Installed models on disk: `<root>/<name>/<digest>/...`, verified before use.
+
+The digest is that of the manifest's files, so that this version of the code finds exactly its own version of a model,
+and an upgrade or a way back is a change of one folder name. Nothing here touches the network.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.artifacts.digest import sha256_of
+from appliance.artifacts.manifest import Manifest
+from appliance.artifacts.schema import is_safe
+from appliance.errors import ApplianceError, ManifestInvalid, ModelCorrupt, ModelMissing, StorageFailed
+
+RECORD = "installed.json"
+"""Written last into a published folder: every file with its hash, and where it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether a model can be used."""
+
+    state: str
+    """`installed`, `missing` or `corrupt`."""
+    detail: str
+    """What was expected and found; empty when installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file as it must lie in the store."""
+
+    path: str
+    """Path in the model's folder."""
+    sha256: str
+    """Its hash."""
+    size: int
+    """Its bytes."""
+
+
+class ModelStore:
+    """Finds and verifies installed models. Thread-safe; the constructor touches nothing."""
+
+    def __init__(self, root: Path, manifests: Mapping[str, Manifest]) -> None:
+        """Look in `root` for the models that `manifests` describe."""
+        self.root = root
+        self.manifests = manifests
+        self._seen: dict[Path, tuple[tuple[int, int, int], str]] = {}
+        self._lock = threading.Lock()
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of `name`. Raises ManifestInvalid for a model that this version does not know."""
+        if name not in self.manifests:
+            known = ", ".join(self.manifests) or "none"
+            raise ManifestInvalid(f"{name}: expected one of the models {known}", remedy="See `appliance models list`")
+        return self.manifests[name]
+
+    def home(self, name: str) -> Path:
+        """The folder where this version of `name` belongs, whether or not it is there."""
+        return self.root / name / self.manifest(name).digest
+
+    def path(self, name: str, file: str) -> Path:
+        """Path of one verified file.
+
+        Hashes it once per process and state of the file (mtime, size, inode). Raises ModelMissing or ModelCorrupt,
+        naming what was expected, what was found and the command to run.
+        """
+        for wanted in self._files(name):
+            if wanted.path == file:
+                return self._checked(name, wanted)
+        raise ManifestInvalid(f"{name}: expected one of its files, got {file}")
+
+    def folder(self, name: str) -> Path:
+        """Folder of a model all of whose files are verified, as `path` does."""
+        self.verify(name)
+        return self.home(name)
+
+    def verify(self, name: str, *, again: bool = False) -> tuple[StoredFile, ...]:
+        """Check every file and return them; `again` hashes even those seen before. Raises as `path` does."""
+        if again:
+            with self._lock:
+                self._seen.clear()
+        files = self._files(name)
+        for wanted in files:
+            self._checked(name, wanted)
+        return files
+
+    def state(self, name: str) -> State:
+        """Whether `name` is usable; hashes files that this process has not seen yet."""
+        try:
+            self.verify(name)
+        except ModelMissing as error:
+            return State("missing", error.detail)
+        except ModelCorrupt as error:
+            return State("corrupt", error.detail)
+        return State("installed", "")
+
+    def installed(self) -> tuple[str, ...]:
+        """Names of the models that are usable."""
+        return tuple(name for name in self.manifests if self.state(name).state == "installed")
+
+    def outdated(self) -> tuple[Path, ...]:
+        """Folders of other versions and of models that this version does not know."""
+        if not self.root.is_dir():
+            return ()
+        wanted = {self.home(name) for name in self.manifests}
+        return tuple(
+            version
+            for model in sorted(self.root.iterdir())
+            if model.is_dir() and not model.name.startswith(".")
+            for version in sorted(model.iterdir())
+            if version.is_dir() and version not in wanted
+        )
+
+    def remove(self, name: str) -> int:
+        """Delete every version of `name` and return the bytes freed. Raises ModelMissing when there is none."""
+        self.manifest(name)
+        return self.discard(self.root / name, name)
+
+    def discard(self, folder: Path, name: str) -> int:
+        """Delete one folder of the store in one step for whoever is looking; the bytes freed."""
+        if not folder.is_dir():
+            raise ModelMissing(f"{name}: nothing installed in {folder}", remedy="See `appliance models list`")
+        try:
+            freed = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+            aside = Path(tempfile.mkdtemp(prefix=".out-", dir=self.root))
+            folder.rename(aside / "model")
+            shutil.rmtree(aside)
+        except OSError as error:
+            raise StorageFailed(f"{folder}: cannot remove: {error.strerror}") from error
+        return freed
+
+    def _files(self, name: str) -> tuple[StoredFile, ...]:
+        manifest = self.manifest(name)
+        if not any(entry.archive for entry in manifest.files):
+            return tuple(StoredFile(entry.path, entry.sha256, entry.size) for entry in manifest.files)
+        return self._unpacked(manifest)
+
+    def _unpacked(self, manifest: Manifest) -> tuple[StoredFile, ...]:
+        """An archive's files as recorded when its verified zip was unpacked."""
+        record = self.home(manifest.name) / RECORD
+        pull = _pull(manifest.name)
+        try:
+            rows = json.loads(record.read_text("utf-8"))
+            files = tuple(StoredFile(str(row["path"]), str(row["sha256"]), int(row["size"])) for row in rows["files"])
+        except FileNotFoundError:
+            raise ModelMissing(f"{manifest.name}: expected {record.parent}, found none", remedy=pull) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelCorrupt(
+                f"{record}: expected the record of the installation, got {error}", remedy=pull
+            ) from error
+        if not files or rows.get("digest") != manifest.digest or not all(is_safe(file.path) for file in files):
+            raise ModelCorrupt(f"{record}: expected the files of {manifest.digest}, got others", remedy=pull)
+        return files
+
+    def _checked(self, name: str, wanted: StoredFile) -> Path:
+        path = self.home(name) / wanted.path
+        error: type[ApplianceError] = ModelCorrupt
+        try:
+            status = path.stat()
+            mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if status.st_size != wanted.size:
+                found = f"expected {wanted.size} bytes, got {status.st_size}"
+            elif (got := self._hash(path, mark)) == wanted.sha256:
+                return path
+            else:
+                found = f"expected sha256 {wanted.sha256}, got {got}"
+        except FileNotFoundError:
+            error, found = ModelMissing, "expected the file, found none"
+        except OSError as problem:
+            found = f"expected a readable file, got {problem.strerror}"
+        raise error(f"{name}: {path}: {found}", remedy=_pull(name))
+
+    def _hash(self, path: Path, mark: tuple[int, int, int]) -> str:
+        with self._lock:
+            known = self._seen.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        sha256 = sha256_of(path)
+        with self._lock:
+            self._seen[path] = (mark, sha256)
+        return sha256
+
+
+def _pull(name: str) -> str:
+    return f"Run `appliance models pull {name}`; offline, `appliance models import PATH`"
