@@ -76,7 +76,7 @@ class Transcript:
     """Which recogniser heard it, for example `vosk:vosk-model-small-cn-0.22`."""
     seconds: float = 0.0
     """Length of the audio in seconds."""
-    timings_ms: Mapping[str, float] = NO_TIMINGS
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
     """Milliseconds by stage."""
 
 
@@ -104,7 +104,7 @@ class OcrResult:
     """Height in pixels of the upright image."""
     engine: str
     """Which reader made it, for example `pp-ocrv6-small/onnxruntime-cpu` or `tesseract`."""
-    timings_ms: Mapping[str, float] = NO_TIMINGS
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
     """Milliseconds by stage: decode, detect, orient, recognise, layout."""
 
     @property
@@ -137,7 +137,7 @@ class Entity:
     """0 to 1."""
     source: str = "pattern"
     """What found it: `pattern`, `gazetteer`, `template`, `model`, `barcode`, `tap`."""
-    detail: Mapping[str, str] = EMPTY
+    detail: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """Parts of the value: province, city and district of an address; carrier of a tracking number."""
 
 
@@ -187,7 +187,7 @@ class Parse:
     """Language of the text: `zh` or `en`."""
     source: str = "template"
     """What decided the intent: `template`, `sentence`, `keyword`, `turn`, `entity`, `none`, later `model`."""
-    timings_ms: Mapping[str, float] = NO_TIMINGS
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
     """Milliseconds by stage: clean, entities, intent."""
 
 
@@ -235,9 +235,9 @@ class Reply:
     """What it means."""
     answer: Answer
     """What the kiosk says."""
-    timings_ms: Mapping[str, float] = NO_TIMINGS
+    timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
     """Milliseconds by stage, `total` among them."""
-    backends: Mapping[str, str] = EMPTY
+    backends: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """Which implementation served each stage used, for example ocr: pp-ocrv6-small/onnxruntime-cpu."""
     ocr: OcrResult | None = None
     """What was read, for an image turn."""
