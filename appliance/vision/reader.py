@@ -1,0 +1,116 @@
+"""The reader: a photo in, lines of text in reading order out, over three networks behind the inference contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from appliance.errors import DeadlineExceeded
+from appliance.inference.backend import Run
+from appliance.values import OcrLine, OcrResult, Point
+from appliance.vision.detect import Corners, DetectorOptions, detect
+from appliance.vision.image import Pixels
+from appliance.vision.layout import reading_order
+from appliance.vision.orient import turned
+from appliance.vision.recognise import Reading, alphabet, recognise
+from appliance.vision.rectify import strip
+
+_T = TypeVar("_T")
+
+
+class Reader:
+    """Detects, straightens, turns, recognises and orders. Keeps no state between calls: any thread may call it."""
+
+    def __init__(
+        self,
+        detect: Run,
+        recognise: Run,
+        orient: Run | None,
+        characters: Sequence[str],
+        *,
+        name: str,
+        max_side: int = 1600,
+        min_confidence: float = 0.5,
+        options: DetectorOptions | None = None,
+    ) -> None:
+        """Take the three networks and what they need.
+
+        `characters` is the recogniser's list without blank and space; `orient` may be None, upside-down lines are then
+        read as they are; `name` becomes OcrResult.engine; `max_side` bounds the image that the detector sees and wins
+        over `options`; lines below `min_confidence` are dropped.
+        """
+        self._detect = detect
+        self._recognise = recognise
+        self._orient = orient
+        self._classes = alphabet(characters)
+        self._name = name
+        self._min_confidence = min_confidence
+        self._options = replace(options or DetectorOptions(), max_side=max_side)
+
+    def read(self, image: Pixels, *, size: tuple[int, int] | None = None, deadline: float | None = None) -> OcrResult:
+        """Read an upright BGR image, shape (height, width, 3), dtype uint8.
+
+        `size` is the (width, height) of the photo that `image` is a smaller version of, as `probe(data).upright` gives
+        it; the boxes are then in its pixels. `deadline` is in seconds of time.monotonic.
+        Raises DeadlineExceeded when it passes, and whatever the networks raise.
+        """
+        stages = _Stages(deadline)
+        height, width = image.shape[:2]
+        found = stages.run("detect", lambda: detect(self._detect, image, self._options, deadline))
+        boxes = [region.corners for region in found]
+        order = stages.run("layout", lambda: reading_order(boxes))
+        boxes = [boxes[index] for index in order]
+        strips = stages.run("rectify", lambda: [strip(image, box) for box in boxes])
+        strips = stages.run("orient", lambda: self._upright(strips, deadline))
+        readings = stages.run("recognise", lambda: self._read(strips, stages))
+        full = size or (width, height)
+        lines = tuple(
+            OcrLine(reading.text, reading.confidence, _quad(box, full[0] / width, full[1] / height))
+            for box, reading in zip(boxes, readings, strict=True)
+            if reading.text and reading.confidence >= self._min_confidence
+        )
+        return OcrResult(lines, full[0], full[1], self._name, stages.timings_ms)
+
+    def _upright(self, strips: list[Pixels], deadline: float | None) -> list[Pixels]:
+        if self._orient is None:
+            return strips
+        answers = turned(self._orient, strips, deadline)
+        return [np.ascontiguousarray(s[::-1, ::-1]) if t else s for s, t in zip(strips, answers, strict=True)]
+
+    def _read(self, strips: list[Pixels], stages: _Stages) -> list[Reading]:
+        readings = [Reading("", ())] * len(strips)
+        # By width, so that the runtime meets each shape once and reuses the memory of the shape before.
+        for index in sorted(range(len(strips)), key=lambda index: strips[index].shape[1]):
+            stages.check()
+            readings[index] = recognise(self._recognise, strips[index], self._classes, stages.deadline)
+        return readings
+
+
+class _Stages:
+    """Times each stage and stops at the deadline between them."""
+
+    def __init__(self, deadline: float | None) -> None:
+        self.deadline = deadline
+        self.timings_ms: dict[str, float] = {}
+
+    def run(self, name: str, work: Callable[[], _T]) -> _T:
+        """Do `work`, note its milliseconds under `name`."""
+        self.check()
+        started = time.perf_counter()
+        result = work()
+        self.timings_ms[name] = (time.perf_counter() - started) * 1000
+        return result
+
+    def check(self) -> None:
+        """Raise DeadlineExceeded once the deadline has passed."""
+        if self.deadline is not None and (late := time.monotonic() - self.deadline) > 0:
+            raise DeadlineExceeded(f"reading an image: expected an end before the deadline, got {late:.3f} s past it")
+
+
+def _quad(corners: Corners, x_scale: float, y_scale: float) -> tuple[Point, Point, Point, Point]:
+    one, two, three, four = ((round(float(x) * x_scale, 1), round(float(y) * y_scale, 1)) for x, y in corners)
+    return one, two, three, four

@@ -1,0 +1,55 @@
+"""Straightening: each text box becomes an upright strip of fixed height, as the recogniser was trained on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from appliance.vision.detect import Corners
+from appliance.vision.image import Pixels
+
+STRIP_HEIGHT = 48
+"""Height in pixels of every strip."""
+
+TURNED = 1.5
+"""A box at least this many times as high as wide holds text that runs downwards, and is laid on its side."""
+
+MAX_STRIP_WIDTH = 8192
+"""Widest strip; a longer one is squeezed (170 characters of square text)."""
+
+
+def strip(image: Pixels, corners: Corners) -> Pixels:
+    """Cut a box out of `image`: shape (48, width, 3), width in proportion to the box, at least 1.
+
+    A box at least 1.5 times as high as wide is turned by 90 degrees against the clock, so that its top comes left.
+    """
+    import cv2
+
+    crop = _crop(image, corners)
+    if crop.shape[0] >= TURNED * crop.shape[1]:
+        crop = np.rot90(crop)
+    height, width = crop.shape[:2]
+    wanted = min(MAX_STRIP_WIDTH, max(1, math.ceil(STRIP_HEIGHT * width / height)))
+    # Averaging keeps thin strokes of large print that plain sampling would step over.
+    method = cv2.INTER_AREA if height > 2 * STRIP_HEIGHT else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(crop), (wanted, STRIP_HEIGHT), interpolation=method).astype(
+        np.uint8, copy=False
+    )
+
+
+def _crop(image: Pixels, corners: Corners) -> Pixels:
+    """The box at its natural size, its perspective taken out."""
+    import cv2
+
+    top, right, bottom, left = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    width, height = max(1, int(max(top, bottom))), max(1, int(max(left, right)))
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    # Only the part of the image around the box is handed over: OpenCV bounds the source's sides at 32767.
+    x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
+    x1, y1 = np.ceil(corners.max(axis=0)).astype(int) + 3
+    transform = cv2.getPerspectiveTransform(np.ascontiguousarray(corners - (x0, y0), np.float32), target)
+    warped = cv2.warpPerspective(
+        image[y0:y1, x0:x1], transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return warped.astype(np.uint8, copy=False)
