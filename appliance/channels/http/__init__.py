@@ -1,1 +1,1 @@
-"""HTTP: the local API (APIFlask), its limits and its server (cheroot)."""
+"""HTTP: the API, its documents and the page, served by cheroot inside the appliance's own process."""

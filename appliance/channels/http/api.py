@@ -1,0 +1,66 @@
+"""The HTTP application: guard, routes, errors and documents wired around the door."""
+
+from __future__ import annotations
+
+import time
+
+from apiflask import APIFlask
+from flask import Response, g, request
+
+from appliance.channels.door import Door
+from appliance.channels.http.docs import register_docs
+from appliance.channels.http.events import EventStream, register_events
+from appliance.channels.http.guard import guard, secure
+from appliance.channels.http.limits import Uploads
+from appliance.channels.http.openapi import document
+from appliance.channels.http.page import register_page
+from appliance.channels.http.problems import register_problems
+from appliance.channels.http.reply import json_response
+from appliance.channels.http.status import register_status
+from appliance.channels.http.turns import register_turns
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+
+SPARE_UPLOADS = 3
+"""Files that may still be arriving while every image and audio job is taken."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"})
+
+
+def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: EventStream | None = None) -> APIFlask:
+    """The WSGI application that talks to `door` alone.
+
+    `events` are the event streams of /v1/events; give your own to end them when the server stops.
+    """
+    # The documents are our own (openapi.py, docs.py): they describe three kinds of body for one route and need no
+    # outside asset, so APIFlask's generated ones stay off. Its JSON error form is replaced by ours.
+    app = APIFlask("appliance", title="Edge inference appliance", enable_openapi=False, json_errors=False)
+    events = events or EventStream(door, settings.event_streams)
+    spec = document(settings)
+    check = guard(settings)
+
+    @app.before_request
+    def before() -> None:
+        g.began = time.perf_counter()
+        check()
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule is not None else "none"
+        method = request.method if request.method in METHODS else "other"
+        metrics.request(route, method, response.status_code, time.perf_counter() - g.began)
+        if response.status_code in (429, 503) and route.startswith("/v1/"):
+            metrics.shed(g.get("code", "overloaded"))
+        return secure(response)
+
+    @app.get("/openapi.json")
+    def get_openapi() -> Response:
+        return json_response(spec)
+
+    register_problems(app)
+    register_turns(app, door, settings, metrics, Uploads(settings.image_jobs + settings.audio_jobs + SPARE_UPLOADS))
+    register_status(app, door, metrics, events)
+    register_events(app, events)
+    register_docs(app)
+    register_page(app)
+    return app

@@ -1,0 +1,124 @@
+"""GET /v1/events: the appliance's state as server-sent events. No customer's words ever pass here.
+
+Each stream sends the state when it opens and whenever it changes, and a heartbeat in between, so that a client that
+has gone away is noticed. A stream holds a server thread, so streams have their own semaphore. State is sent, not
+history: a slow reader can pile nothing up.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Response
+
+from appliance.channels.door import Door
+from appliance.channels.http.reply import feature_json
+from appliance.errors import Overloaded
+
+RETRY_S = 5
+"""Seconds after which a refused or broken stream may be asked for again."""
+
+
+def state_of(door: Door) -> dict[str, Any]:
+    """What a stream shows: readiness, features, and the depth of each queue."""
+    queues = door.status().get("queues")
+    return {
+        "ready": door.ready(),
+        "features": [feature_json(feature) for feature in door.features()],
+        "queues": dict(queues) if isinstance(queues, dict) else {},
+    }
+
+
+def _event(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
+class EventStream:
+    """Hands out streams of the appliance's state, at most `places` at once."""
+
+    def __init__(
+        self,
+        door: Door,
+        places: int,
+        *,
+        interval_s: float = 1.0,
+        heartbeat_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._door = door
+        self._places = threading.BoundedSemaphore(places) if places else None
+        self._interval_s = interval_s
+        self._heartbeat_s = heartbeat_s
+        self._clock = clock
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._seen: tuple[float, dict[str, Any]] | None = None
+        self._open = 0
+
+    @property
+    def open(self) -> int:
+        """Streams open now."""
+        return self._open
+
+    def close(self) -> None:
+        """End every stream; new ones are refused. Called when the server stops."""
+        self._closed.set()
+
+    def _state(self) -> dict[str, Any]:
+        # All streams share one look at the door per interval.
+        with self._lock:
+            now = self._clock()
+            if self._seen is None or now - self._seen[0] >= self._interval_s:
+                self._seen = (now, state_of(self._door))
+            return self._seen[1]
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._open += change
+
+    def subscribe(self) -> tuple[Iterator[bytes], Callable[[], None]]:
+        """A stream of event bytes and what to call when it ends; raises Overloaded when all places are taken."""
+        if self._closed.is_set() or self._places is None or not self._places.acquire(blocking=False):
+            raise Overloaded("event streams: expected a free place, got all taken", retry_after=RETRY_S)
+        places = self._places
+        self._count(+1)
+        over = threading.Lock()
+
+        def release() -> None:
+            # Called by the server however the stream ends, also when its first byte was never asked for; once counts.
+            if over.acquire(blocking=False):
+                self._count(-1)
+                places.release()
+
+        return self._run(), release
+
+    def _run(self) -> Iterator[bytes]:
+        yield f"retry: {RETRY_S * 1000}\n\n".encode()
+        last: dict[str, Any] | None = None
+        sent = self._clock()
+        while not self._closed.is_set():
+            state = self._state()
+            if state != last:
+                last, sent = state, self._clock()
+                yield _event("state", state)
+            elif self._clock() - sent >= self._heartbeat_s:
+                sent = self._clock()
+                yield _event("heartbeat", {"streams": self._open})
+            self._closed.wait(self._interval_s)
+
+
+def register_events(app: APIFlask, events: EventStream) -> None:
+    """Add GET /v1/events."""
+
+    @app.get("/v1/events")
+    def get_events() -> Response:
+        stream, release = events.subscribe()
+        response = Response(stream, content_type="text/event-stream; charset=utf-8")
+        response.headers["X-Accel-Buffering"] = "no"
+        response.call_on_close(release)
+        return response

@@ -1,0 +1,80 @@
+"""Bodies read within bounds: length first, then bytes counted while they arrive, and few large ones at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Request
+
+from appliance.errors import BadRequest, Overloaded, RequestTimeout, TooLarge
+
+JSON_BYTES = 64 * 1024
+"""Largest JSON body: 512 characters of text and a few entities are far below it."""
+FORM_BYTES = 64 * 1024
+"""What the fields and boundaries of a multipart body may add to its file."""
+PIECE = 256 * 1024
+
+
+def declared_length(asked: Request) -> int | None:
+    """Content-Length as a number; None for a chunked body, 0 when nothing was announced."""
+    if asked.environ.get("wsgi.input_terminated") and "HTTP_TRANSFER_ENCODING" in asked.environ:
+        return None
+    text = asked.environ.get("CONTENT_LENGTH") or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequest("Content-Length: expected digits, got something else")
+    return int(text)
+
+
+def check_length(asked: Request, limit: int) -> None:
+    """Raise TooLarge before a byte is read when the announced length is over `limit`."""
+    length = declared_length(asked)
+    if length is not None and length > limit:
+        raise TooLarge(f"body: expected at most {limit} bytes, got {length}")
+
+
+def read_body(asked: Request, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes.
+
+    Raises TooLarge over the limit, RequestTimeout when the client stalls, BadRequest when it breaks off or its
+    chunks are malformed.
+    """
+    check_length(asked, limit)
+    length = declared_length(asked)
+    source: Any = asked.environ["wsgi.input"]
+    body = bytearray()
+    wanted = limit + 1 if length is None else length
+    try:
+        while len(body) < wanted:
+            piece = source.read(min(PIECE, wanted - len(body)))
+            if not piece:
+                break
+            body += piece
+    except TimeoutError as error:
+        raise RequestTimeout(f"body: expected {length or 'more'} bytes in time, got {len(body)}") from error
+    except (OSError, ValueError) as error:
+        raise BadRequest("body: expected whole and well-formed, got it broken off") from error
+    if len(body) > limit:
+        raise TooLarge(f"body: expected at most {limit} bytes, got more")
+    if length is not None and len(body) < length:
+        raise BadRequest(f"body: expected {length} bytes, got {len(body)}")
+    return bytes(body)
+
+
+class Uploads:
+    """Counts the large bodies being received, so that slow clients can fill neither the memory nor the threads."""
+
+    def __init__(self, places: int) -> None:
+        self._places = threading.BoundedSemaphore(places)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place while a large body is read; raises Overloaded when all are taken."""
+        if not self._places.acquire(blocking=False):
+            raise Overloaded("uploads: expected a free place, got all taken", retry_after=1)
+        try:
+            yield
+        finally:
+            self._places.release()

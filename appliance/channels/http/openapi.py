@@ -1,0 +1,177 @@
+"""The OpenAPI 3.1 document, written by hand around the models that really check the requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance import __version__
+from appliance.channels.http.media import AUDIO_TYPES, IMAGE_TYPES
+from appliance.channels.http.openapi_schemas import SCHEMAS, request_schemas
+from appliance.channels.http.schemas import SESSION_PATTERN
+from appliance.errors import ERRORS
+from appliance.settings import Settings
+
+Json = dict[str, Any]
+
+EVERYWHERE = (400, 403, 500)
+"""What the guard and a defect may answer on every route; 401 joins them when a token is set."""
+BODY = (408, 413, 415, 422)
+WORK = (429, 503)
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(schema: Json, description: str) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _problem(status: int) -> Json:
+    codes = sorted(code for code, error in ERRORS.items() if error.status == status)
+    response = _json(_ref("Problem"), f"Refused: {', '.join(codes)}")
+    if status in (429, 503):
+        response["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    if status == 401:
+        response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return response
+
+
+def _operation(
+    settings: Settings,
+    name: str,
+    summary: str,
+    tag: str,
+    answers: Json,
+    *refusals: int,
+    open_to_all: bool = False,
+) -> Json:
+    guarded = () if open_to_all or not settings.http_token else (401,)
+    responses = dict(answers)
+    for status in sorted({*EVERYWHERE, *guarded, *refusals}):
+        responses.setdefault(str(status), _problem(status))
+    operation: Json = {"operationId": name, "summary": summary, "tags": [tag], "responses": responses}
+    if settings.http_token:
+        operation["security"] = [] if open_to_all else [{"token": []}]
+    return operation
+
+
+def _binary(description: str) -> Json:
+    # In OpenAPI 3.1 a raw binary body is described by its media type alone.
+    return {"schema": {"description": description}}
+
+
+def _form(*files: str) -> Json:
+    properties: Json = {
+        "session": {"type": "string", "pattern": SESSION_PATTERN},
+        "language": {"type": "string", "enum": ["zh", "en"]},
+    }
+    for name in files:
+        properties[name] = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
+    one_of = [{"required": [name], "not": {"required": [o for o in files if o != name]}} for name in files]
+    schema: Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    schema |= {"oneOf": one_of} if len(files) > 1 else {"required": list(files)}
+    return {"schema": schema}
+
+
+def _body(settings: Settings, *kinds: str) -> Json:
+    content: Json = {}
+    if "json" in kinds:
+        content["application/json"] = {"schema": _ref("TurnIn"), "examples": _EXAMPLES}
+    size = f"{settings.max_image_bytes} bytes and {settings.max_image_pixels} pixels"
+    for media in IMAGE_TYPES:
+        content[media] = _binary(f"An image of at most {size}")
+    if "audio" in kinds:
+        for media in AUDIO_TYPES[:2]:
+            content[media] = _binary(f"A WAV recording of at most {settings.max_audio_seconds:g} seconds")
+    content["multipart/form-data"] = _form("image", "audio") if "audio" in kinds else _form("image")
+    return {"required": True, "content": content}
+
+
+_EXAMPLES: Json = {
+    "typed": {"summary": "A typed question", "value": {"text": "洗衣液在哪个货架"}},
+    "tapped": {"summary": "A tapped chip", "value": {"text": "我要退货", "source": "tap", "intent": "return_exchange"}},
+    "scanned": {
+        "summary": "A scanned barcode",
+        "value": {
+            "text": "SF1392847561002",
+            "source": "barcode",
+            "entities": [{"type": "tracking_no", "value": "SF1392847561002"}],
+        },
+    },
+}
+
+LANGUAGE: Json = {
+    "name": "language",
+    "in": "query",
+    "description": "Language to answer in; for a body that is not JSON",
+    "schema": {"type": "string", "enum": ["zh", "en"], "default": "zh"},
+}
+SESSION: Json = {
+    "name": "session",
+    "in": "query",
+    "description": "Session of an earlier answer; for a body that is not JSON",
+    "schema": {"type": "string", "pattern": SESSION_PATTERN},
+}
+
+
+def _paths(settings: Settings) -> Json:
+    def op(name: str, summary: str, tag: str, answers: Json, *refusals: int, open_to_all: bool = False) -> Json:
+        return _operation(settings, name, summary, tag, answers, *refusals, open_to_all=open_to_all)
+
+    def ok(schema: str, description: str) -> Json:
+        return {"200": _json(_ref(schema), description)}
+
+    state = {"200": _json(_ref("Ready"), "Every required feature serves"), "503": _json(_ref("Ready"), "Not ready yet")}
+    stream = {
+        "200": {
+            "description": "Events `state` (on change) and `heartbeat`; no customer's words",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    }
+    text = {"200": {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+    turns = op("postTurn", "Answer a text, image or audio turn", "turns", ok("Reply", "The answer"), *BODY, *WORK)
+    turns |= {"parameters": [SESSION, LANGUAGE], "requestBody": _body(settings, "json", "audio")}
+    ocr = op("postOcr", "Read an image", "turns", ok("OcrResult", "What was read"), *BODY, *WORK)
+    greeting = op("getGreeting", "What a page shows first", "turns", ok("Greeting", "Words and chips"), 422)
+    end = op("deleteSession", "Forget a session", "turns", {"204": {"description": "Forgotten"}}, 404, 422)
+    session = SESSION | {"in": "path", "required": True, "description": "Session of an earlier answer"}
+    status = op("getStatus", "Version, queues, limits, features", "operators", ok("Status", "Status"))
+    health = op("getHealth", "Alive", "operators", ok("Health", "Alive"), open_to_all=True)
+    return {
+        "/v1/turns": {"post": turns},
+        "/v1/ocr": {"post": ocr | {"requestBody": _body(settings)}},
+        "/v1/sessions/{session}": {"delete": end | {"parameters": [session]}},
+        "/v1/greeting": {"get": greeting | {"parameters": [LANGUAGE]}},
+        "/v1/status": {"get": status},
+        "/v1/events": {"get": op("getEvents", "State as server-sent events", "operators", stream, 503)},
+        "/healthz": {"get": health},
+        "/readyz": {"get": op("getReady", "Each feature's state, backend and reason", "operators", state)},
+        "/metrics": {"get": op("getMetrics", "Metrics", "operators", text)},
+        "/openapi.json": {
+            "get": op("getOpenapi", "This document", "operators", {"200": _json({"type": "object"}, "OpenAPI 3.1")})
+        },
+    }
+
+
+def document(settings: Settings) -> Json:
+    """The whole document for these settings: limits and the token's scheme are as set."""
+    components: Json = {"schemas": request_schemas(settings.max_text_chars) | SCHEMAS}
+    if settings.http_token:
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Edge inference appliance",
+            "version": __version__,
+            "description": "Hears, reads, understands and answers on a kiosk, offline, Chinese first.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "turns", "description": "What customers do"},
+            {"name": "operators", "description": "What operators and probes ask"},
+        ],
+        "paths": _paths(settings),
+        "components": components,
+    }

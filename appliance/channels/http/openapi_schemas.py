@@ -1,0 +1,168 @@
+"""JSON schemas of the answers, strict enough that a test can check every real answer against them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from appliance.channels.http.schemas import TurnIn
+from appliance.errors import ERRORS
+
+Json = dict[str, Any]
+
+TEXT: Json = {"type": "string"}
+NUMBER: Json = {"type": "number"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+RATIO: Json = {"type": "number", "minimum": 0, "maximum": 1}
+LANGUAGE: Json = {"type": "string", "enum": ["zh", "en"]}
+TIMINGS: Json = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _object(description: str, optional: tuple[str, ...] = (), /, **properties: Json) -> Json:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def _or_null(schema: Json) -> Json:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+SCHEMAS: dict[str, Json] = {
+    "Problem": _object(
+        "What went wrong and what to do, Chinese first and English beside it",
+        ("error_id",),
+        code={"type": "string", "enum": sorted(ERRORS)},
+        message=TEXT,
+        remedy=TEXT,
+        error_id={"type": "string", "description": "Names the log entry of a defect"},
+    ),
+    "Intent": _object("What the customer wants", name=TEXT, confidence=RATIO),
+    "Entity": _object(
+        "A typed piece of text with its value; start and end are characters of turn.text",
+        type=TEXT,
+        text=TEXT,
+        value=TEXT,
+        start=COUNT,
+        end=COUNT,
+        confidence=RATIO,
+        source=TEXT,
+        detail={"type": "object", "additionalProperties": TEXT},
+    ),
+    "Parse": _object(
+        "What the turn means",
+        intent=_ref("Intent"),
+        entities=_list(_ref("Entity")),
+        alternatives=_list(_ref("Intent")),
+        clean=TEXT,
+        language=LANGUAGE,
+        source=TEXT,
+    ),
+    "Suggestion": _object("Something to tap next", label=TEXT, text=TEXT, intent=_or_null(TEXT)),
+    "Answer": _object(
+        "What the kiosk says",
+        text=TEXT,
+        language=LANGUAGE,
+        suggestions=_list(_ref("Suggestion")),
+        outcome={"type": "string", "enum": ["resolved", "handed_over", "abandoned", "not_understood", "pending"]},
+        flow=_or_null(TEXT),
+        expects=_or_null(TEXT),
+        data={"type": "object"},
+    ),
+    "Turn": _object(
+        "The turn as it entered",
+        text=TEXT,
+        source={"type": "string", "enum": ["text", "tap", "image", "audio", "barcode"]},
+        language=LANGUAGE,
+        confidence=RATIO,
+    ),
+    "OcrLine": _object(
+        "One line of text",
+        text=TEXT,
+        confidence=RATIO,
+        box={
+            "type": "array",
+            "description": "Four corners (x, y) in pixels, from the top left clockwise as the text is read",
+            "items": {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2},
+            "minItems": 4,
+            "maxItems": 4,
+        },
+    ),
+    "OcrResult": _object(
+        "Everything read in one image; boxes are pixels of the upright image",
+        text=TEXT,
+        confidence=RATIO,
+        lines=_list(_ref("OcrLine")),
+        width=COUNT,
+        height=COUNT,
+        engine=TEXT,
+        timings_ms=TIMINGS,
+    ),
+    "Word": _object("One word heard", text=TEXT, start=NUMBER, end=NUMBER, confidence=RATIO),
+    "Transcript": _object(
+        "What was heard",
+        text=TEXT,
+        confidence=RATIO,
+        language=LANGUAGE,
+        words=_list(_ref("Word")),
+        engine=TEXT,
+        seconds=NUMBER,
+        timings_ms=TIMINGS,
+    ),
+    "Reply": _object(
+        "A finished turn",
+        ("ocr", "transcript"),
+        session=TEXT,
+        turn=_ref("Turn"),
+        parse=_ref("Parse"),
+        answer=_ref("Answer"),
+        timings_ms=TIMINGS,
+        backends={"type": "object", "additionalProperties": TEXT},
+        ocr=_ref("OcrResult"),
+        transcript=_ref("Transcript"),
+    ),
+    "Feature": _object(
+        "State of one ability",
+        name=TEXT,
+        state={"type": "string", "enum": ["ready", "fallback", "off", "failed"]},
+        backend=TEXT,
+        reason=TEXT,
+        required={"type": "boolean"},
+        models=_list(TEXT),
+    ),
+    "Ready": _object("Readiness", ready={"type": "boolean"}, features=_list(_ref("Feature"))),
+    "Health": _object("Liveness", status={"const": "alive"}),
+    "Status": {
+        "type": "object",
+        "description": "Version, pack, uptime, queue depths, limits, models and features",
+        "properties": {"ready": {"type": "boolean"}, "features": _list(_ref("Feature"))},
+        "required": ["ready", "features"],
+    },
+    "Greeting": {
+        "type": "object",
+        "description": "Title, welcome words and suggestions of the pack",
+        "properties": {"suggestions": _list({"type": "object"})},
+    },
+}
+"""Schemas of everything that is answered, by name."""
+
+
+def request_schemas(max_text_chars: int) -> dict[str, Json]:
+    """Schemas of what is asked, from the models that check it."""
+    _, definitions = models_json_schema([(TurnIn, "validation")], ref_template="#/components/schemas/{model}")
+    schemas: dict[str, Json] = definitions["$defs"]
+    schemas["TurnIn"]["properties"]["text"]["maxLength"] = max_text_chars
+    return schemas

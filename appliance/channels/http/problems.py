@@ -1,0 +1,100 @@
+"""Errors on the wire: one JSON form for everything that goes wrong, `{"code", "message", "remedy"}`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from appliance.channels.http.reply import json_response
+from appliance.errors import (
+    ApplianceError,
+    BadRequest,
+    ForeignHost,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    RequestTimeout,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    UnsupportedMedia,
+)
+
+log = logging.getLogger(__name__)
+
+BY_STATUS: dict[int, type[ApplianceError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: ForeignHost,
+    404: NotFound,
+    405: MethodNotAllowed,
+    408: RequestTimeout,
+    413: TooLarge,
+    414: TooLarge,
+    415: UnsupportedMedia,
+    422: InvalidInput,
+    429: TooManyRequests,
+    431: TooLarge,
+    503: Overloaded,
+}
+"""The typed error that stands for a bare HTTP status."""
+
+
+def problem_json(error: ApplianceError) -> dict[str, Any]:
+    """The body that every error has."""
+    return {"code": error.code, "message": error.message, "remedy": error.remedy}
+
+
+def problem_response(error: ApplianceError) -> Response:
+    """`error` as a response, with Retry-After where waiting helps and the challenge where a token does."""
+    response = json_response(problem_json(error), error.status)
+    if error.status in (429, 503):
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="appliance"'
+    return response
+
+
+def _typed(error: ApplianceError) -> Response:
+    g.code = error.code
+    if error.status >= 500 and error.status != 503:
+        log.error("%s %s: %s: %s", request.method, request.path, error.code, error.detail)
+    return problem_response(error)
+
+
+def _http(error: HTTPException) -> Response:
+    """Werkzeug's own refusals (no route, wrong method, broken framing) in the appliance's form."""
+    status = error.code or 500
+    if status < 400:  # a redirect is an exception to werkzeug and an answer to us
+        return Response(error.get_body(), status, headers=error.get_headers())
+    kind = BY_STATUS.get(status, BadRequest if status < 500 else ApplianceError)
+    where = {404: "expected a route of this appliance, got another path", 405: "expected a method that this route has"}
+    typed = kind(where.get(status, error.name))
+    response = problem_response(typed)
+    response.status_code = status
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers["Allow"] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    """A defect: the log gets everything, the client an identifier to quote and nothing more."""
+    error_id = secrets.token_hex(6)
+    log.error("error %s in %s %s", error_id, request.method, request.path, exc_info=error)
+    typed = ApplianceError(f"error {error_id}")
+    return json_response({**problem_json(typed), "error_id": error_id}, 500)
+
+
+def register_problems(app: APIFlask) -> None:
+    """Let every way to fail end in the one form."""
+    app.register_error_handler(ApplianceError, _typed)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)

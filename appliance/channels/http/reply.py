@@ -1,0 +1,143 @@
+"""Values of the appliance written as plain JSON, and the one way a JSON response is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+
+from appliance.values import Answer, Entity, Feature, OcrLine, OcrResult, Parse, Reply, Transcript, Turn
+
+JSON = "application/json"
+
+
+def json_response(payload: object, status: int = 200) -> Response:
+    """`payload` as a compact UTF-8 JSON response; never NaN, which is not JSON."""
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Response(text.encode("utf-8"), status=status, content_type=JSON)
+
+
+def _rounded(timings: Mapping[str, float]) -> dict[str, float]:
+    return {stage: round(float(ms), 3) for stage, ms in timings.items()}
+
+
+def entity_json(entity: Entity) -> dict[str, Any]:
+    """An entity with its span, value, source and parts."""
+    return {
+        "type": entity.type,
+        "text": entity.text,
+        "value": entity.value,
+        "start": entity.start,
+        "end": entity.end,
+        "confidence": round(float(entity.confidence), 4),
+        "source": entity.source,
+        "detail": dict(entity.detail),
+    }
+
+
+def parse_json(parse: Parse) -> dict[str, Any]:
+    """What a turn means."""
+    return {
+        "intent": {"name": parse.intent.name, "confidence": round(float(parse.intent.confidence), 4)},
+        "entities": [entity_json(entity) for entity in parse.entities],
+        "alternatives": [{"name": i.name, "confidence": round(float(i.confidence), 4)} for i in parse.alternatives],
+        "clean": parse.clean,
+        "language": parse.language,
+        "source": parse.source,
+    }
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """What the kiosk says, with what may be tapped next."""
+    return {
+        "text": answer.text,
+        "language": answer.language,
+        "suggestions": [{"label": s.label, "text": s.text, "intent": s.intent} for s in answer.suggestions],
+        "outcome": answer.outcome,
+        "flow": answer.flow,
+        "expects": answer.expects,
+        "data": dict(answer.data),
+    }
+
+
+def turn_json(turn: Turn) -> dict[str, Any]:
+    """The turn as it entered: for an image or a recording, the text that was read or heard."""
+    return {
+        "text": turn.text,
+        "source": turn.source,
+        "language": turn.language,
+        "confidence": round(float(turn.confidence), 4),
+    }
+
+
+def _line_json(line: OcrLine) -> dict[str, Any]:
+    return {
+        "text": line.text,
+        "confidence": round(float(line.confidence), 4),
+        "box": [[round(float(x), 1), round(float(y), 1)] for x, y in line.box],
+    }
+
+
+def ocr_json(result: OcrResult) -> dict[str, Any]:
+    """Everything read in one image; boxes are pixels of the upright image of `width` x `height`."""
+    return {
+        "text": result.text,
+        "confidence": round(float(result.confidence), 4),
+        "lines": [_line_json(line) for line in result.lines],
+        "width": int(result.width),
+        "height": int(result.height),
+        "engine": result.engine,
+        "timings_ms": _rounded(result.timings_ms),
+    }
+
+
+def transcript_json(transcript: Transcript) -> dict[str, Any]:
+    """What was heard, word by word."""
+    return {
+        "text": transcript.text,
+        "confidence": round(float(transcript.confidence), 4),
+        "language": transcript.language,
+        "words": [
+            {
+                "text": word.text,
+                "start": round(float(word.start), 3),
+                "end": round(float(word.end), 3),
+                "confidence": round(float(word.confidence), 4),
+            }
+            for word in transcript.words
+        ],
+        "engine": transcript.engine,
+        "seconds": round(float(transcript.seconds), 3),
+        "timings_ms": _rounded(transcript.timings_ms),
+    }
+
+
+def reply_json(reply: Reply) -> dict[str, Any]:
+    """A finished turn; `ocr` and `transcript` are there only for an image or a recording."""
+    body: dict[str, Any] = {
+        "session": reply.session,
+        "turn": turn_json(reply.turn),
+        "parse": parse_json(reply.parse),
+        "answer": answer_json(reply.answer),
+        "timings_ms": _rounded(reply.timings_ms),
+        "backends": dict(reply.backends),
+    }
+    if reply.ocr is not None:
+        body["ocr"] = ocr_json(reply.ocr)
+    if reply.transcript is not None:
+        body["transcript"] = transcript_json(reply.transcript)
+    return body
+
+
+def feature_json(feature: Feature) -> dict[str, Any]:
+    """State of one ability."""
+    return {
+        "name": feature.name,
+        "state": feature.state,
+        "backend": feature.backend,
+        "reason": feature.reason,
+        "required": feature.required,
+        "models": list(feature.models),
+    }

@@ -1,0 +1,160 @@
+"""cheroot in the appliance's own process: one selector thread for idle connections, a pool of threads for requests."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cheroot.wsgi import Server as WsgiServer
+from flask import Flask
+
+from appliance.channels.http.connection import Connection
+from appliance.channels.http.tls import Tls
+from appliance.errors import ApplianceError, SettingInvalid
+from appliance.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+"""Connections that the kernel keeps until they are accepted."""
+HEAD_BYTES = 32 * 1024
+FILES = 8192
+"""Open files that are asked of the system: one per connection, and a few hundred for models and records."""
+FILES_KEPT = 256
+"""Open files that are not for connections."""
+DRAIN_S = 5
+"""Seconds that running requests get when the server stops."""
+UNACKNOWLEDGED_MS = 30_000
+"""Milliseconds after which a peer that acknowledges nothing counts as gone."""
+
+
+class _Cheroot(WsgiServer):
+    _connections: Any
+    ConnectionClass = Connection
+    bind_error: OSError | None = None
+
+    def bind(self, family: Any, type: Any, proto: int = 0) -> Any:
+        try:
+            return super().bind(family, type, proto)
+        except OSError as error:
+            self.bind_error = error
+            raise
+
+    def process_conn(self, conn: Any) -> None:
+        # A connection that has not sent anything yet waits in the selector, not in a thread: browsers open
+        # connections ahead of need, and 64 silent clients would otherwise hold all threads.
+        if conn.last_used is None:
+            _keep_alive(conn.socket)
+            self._connections.put(conn)
+        else:
+            super().process_conn(conn)
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        log.log(level, "%s", msg, exc_info=traceback)
+        if traceback and "serve" in msg:
+            time.sleep(0.05)  # out of files: accepting again at once would only burn the processor
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Let the kernel find out that a peer is gone, half-open connections included."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+    except OSError:
+        log.debug("a client had gone before its connection was set up")
+
+
+def raise_file_limit(wanted: int = FILES) -> int:
+    """Raise this process's soft limit of open files towards `wanted`; returns what is in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            soft = limit
+        except (OSError, ValueError) as error:
+            log.warning("open files: could not raise the limit from %d to %d: %s", soft, limit, error)
+    in_force = wanted if soft == resource.RLIM_INFINITY else soft
+    if in_force < wanted // 4:
+        log.warning("open files: expected at least %d, got %d; set LimitNOFILE= or ulimit -n", wanted // 4, in_force)
+    return in_force
+
+
+class Server:
+    """The HTTP server: `start` binds, `serve_forever` serves in the calling thread, `stop` ends it from another."""
+
+    def __init__(self, app: Flask, settings: Settings, *, on_stop: Callable[[], None] | None = None) -> None:
+        """Serve `app` as `settings` say; `on_stop` is called first when stopping, to end event streams.
+
+        Raises SettingInvalid when the TLS files cannot be used.
+        """
+        self._settings = settings
+        self._on_stop = on_stop
+        self._stopped = threading.Event()
+        server: Any = _Cheroot(
+            (settings.http_host.strip("[]"), settings.http_port),
+            app,
+            numthreads=settings.http_threads,
+            max=settings.http_threads,
+            server_name="appliance",
+            request_queue_size=BACKLOG,
+            shutdown_timeout=DRAIN_S,
+            # Connections with a request wait here without a bound of their own: the gate behind the door answers 503
+            # within milliseconds, and a bound here could only drop them without an answer.
+            accepted_queue_size=-1,
+        )
+        server.timeout = settings.http_timeout_s
+        server.max_request_header_size = HEAD_BYTES
+        server.expiration_interval = 1.0
+        if settings.http_tls_certificate:
+            server.ssl_adapter = Tls(settings.http_tls_certificate, settings.http_tls_key)
+        self._server = server
+
+    def start(self) -> int:
+        """Bind and start the threads; returns the port. Raises SettingInvalid naming the setting at fault."""
+        self._server.keep_alive_conn_limit = max(64, raise_file_limit() - FILES_KEPT)
+        try:
+            self._server.prepare()
+        except OSError as error:
+            raise self._unbound(self._server.bind_error or error) from error
+        port: int = self._server.bind_addr[1]
+        return port
+
+    def _unbound(self, error: OSError) -> ApplianceError:
+        host, port = self._settings.http_host, self._settings.http_port
+        if error.errno == errno.EADDRINUSE:
+            return SettingInvalid(
+                f"http_port: expected a free port on {host}, got {port}, which another program holds",
+                remedy="Set APPLIANCE_HTTP_PORT to another port, or stop the program that listens there",
+            )
+        if error.errno == errno.EACCES:
+            return SettingInvalid(f"http_port: expected a port that this user may open, got {port}",
+                                  remedy="Set APPLIANCE_HTTP_PORT to 1024 or above")  # fmt: skip
+        return SettingInvalid(f"http_host: expected an address of this machine, got {host}: {error.strerror or error}",
+                              remedy="Set APPLIANCE_HTTP_HOST to 127.0.0.1")  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        """Address for a browser on this machine; valid after `start`."""
+        host, port = self._server.bind_addr
+        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return f"{'https' if self._server.ssl_adapter else 'http'}://{name}:{port}"
+
+    def serve_forever(self) -> None:
+        """Serve until `stop` is called from another thread or a signal handler."""
+        self._server.serve()
+
+    def stop(self) -> None:
+        """End the streams, take no more connections, let running requests finish for DRAIN_S, close. Idempotent."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        if self._on_stop is not None:
+            self._on_stop()
+        self._server.stop()

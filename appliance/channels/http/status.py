@@ -1,0 +1,38 @@
+"""GET /healthz, /readyz, /v1/status and /metrics: what operators and probes ask."""
+
+from __future__ import annotations
+
+from apiflask import APIFlask
+from flask import Response
+
+from appliance.channels.door import Door
+from appliance.channels.http.events import EventStream
+from appliance.channels.http.reply import feature_json, json_response
+from appliance.metrics import Metrics
+
+
+def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream) -> None:
+    """Add the routes of operators."""
+
+    @app.get("/healthz")
+    def get_health() -> Response:
+        return json_response({"status": "alive"})
+
+    @app.get("/readyz")
+    def get_ready() -> Response:
+        ready = door.ready()
+        features = [feature_json(feature) for feature in door.features()]
+        response = json_response({"ready": ready, "features": features}, 200 if ready else 503)
+        if not ready:
+            response.headers["Retry-After"] = "2"
+        return response
+
+    @app.get("/v1/status")
+    def get_status() -> Response:
+        features = [feature_json(feature) for feature in door.features()]
+        return json_response({**door.status(), "ready": door.ready(), "features": features})
+
+    @app.get("/metrics")
+    def get_metrics() -> Response:
+        metrics.look(door.features(), door.status(), events.open)
+        return Response(metrics.text(), content_type=metrics.CONTENT_TYPE)

@@ -1,0 +1,70 @@
+"""POST /v1/turns, POST /v1/ocr, GET /v1/greeting and DELETE /v1/sessions/{session}: what customers do."""
+
+from __future__ import annotations
+
+from apiflask import APIFlask
+from flask import Response, request
+
+from appliance.channels.door import Door
+from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
+from appliance.channels.http.media import Upload, kind_of, read_upload
+from appliance.channels.http.reply import json_response, ocr_json, reply_json
+from appliance.channels.http.schemas import check_language, check_session, read_turn
+from appliance.errors import InvalidInput, NotFound
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+from appliance.values import Reply
+
+
+def _asked(upload: Upload | None, name: str) -> str | None:
+    """A field from the query or from the form, at most once."""
+    given = request.args.getlist(name)
+    if upload is not None and name in upload.fields:
+        given = [*given, upload.fields[name]]
+    if len(given) > 1:
+        raise InvalidInput(f"{name}: expected once, got {len(given)} times")
+    return given[0] if given else None
+
+
+def register_turns(app: APIFlask, door: Door, settings: Settings, metrics: Metrics, uploads: Uploads) -> None:
+    """Add the routes that customers use."""
+
+    def text_turn() -> Reply:
+        for name in ("session", "language"):
+            if name in request.args:
+                raise InvalidInput(f"{name}: expected in the JSON body, got it in the query")
+        asked = read_turn(read_body(request, JSON_BYTES), settings.max_text_chars)
+        return door.turn(asked.turn(), asked.session)
+
+    def file_turn(kind: str) -> Reply:
+        upload = read_upload(request, kind, settings, uploads, ("image", "audio"))
+        session = check_session(_asked(upload, "session"))
+        language = check_language(_asked(upload, "language"))
+        act = door.look if upload.kind == "image" else door.hear
+        return act(upload.data, session, language)
+
+    @app.post("/v1/turns")
+    def post_turn() -> Response:
+        kind = kind_of(request, ("json", "image", "audio", "form"))
+        reply = text_turn() if kind == "json" else file_turn(kind)
+        metrics.reply(reply)
+        return json_response(reply_json(reply))
+
+    @app.post("/v1/ocr")
+    def post_ocr() -> Response:
+        kind = kind_of(request, ("image", "form"))
+        upload = read_upload(request, kind, settings, uploads, ("image",))
+        result = door.read(upload.data)
+        metrics.read(result)
+        return json_response(ocr_json(result))
+
+    @app.get("/v1/greeting")
+    def get_greeting() -> Response:
+        return json_response(door.greeting(check_language(_asked(None, "language"))))
+
+    @app.delete("/v1/sessions/<session>")
+    def delete_session(session: str) -> Response:
+        check_session(session)
+        if not door.end(session):
+            raise NotFound("session: expected one that is alive, got one that is unknown or forgotten")
+        return Response(status=204)

@@ -1,0 +1,155 @@
+"""A door with nothing behind it: answers at once, counts what it was asked, and fails on request."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from appliance.errors import ApplianceError, InvalidInput, Unavailable
+from appliance.values import (
+    Answer,
+    Entity,
+    Feature,
+    Intent,
+    OcrLine,
+    OcrResult,
+    Parse,
+    Reply,
+    Suggestion,
+    Transcript,
+    Turn,
+    Word,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8\xff"
+LINES = (
+    OcrLine("顺丰速运", 0.99, ((40.0, 30.0), (280.0, 30.0), (280.0, 80.0), (40.0, 80.0))),
+    OcrLine("运单号 SF1392847561002", 0.97, ((40.0, 120.0), (560.0, 130.0), (559.0, 170.0), (39.0, 160.0))),
+    OcrLine("收件人 <b>王芳</b>", 0.91, ((40.0, 220.0), (400.0, 220.0), (400.0, 260.0), (40.0, 260.0))),
+)
+
+
+@dataclass
+class FakeDoor:
+    """Implements `Door`; set `error` to make every act raise it, `hold` to make turns wait."""
+
+    error: ApplianceError | Exception | None = None
+    hold: threading.Event | None = None
+    is_ready: bool = True
+    sessions: set[str] = field(default_factory=set)
+    turns: list[Turn] = field(default_factory=list)
+    images: list[bytes] = field(default_factory=list)
+    recordings: list[bytes] = field(default_factory=list)
+    asr: str = "off"
+    ocr_state: str = "ready"
+    depth: int = 0
+
+    def _act(self) -> None:
+        if self.hold is not None:
+            self.hold.wait(10)
+        if self.error is not None:
+            raise self.error
+
+    def _session(self, session: str | None) -> str:
+        if session in self.sessions:
+            return str(session)
+        name = f"session-{len(self.sessions) + 1:04d}"
+        self.sessions.add(name)
+        return name
+
+    def _reply(self, turn: Turn, session: str | None) -> Reply:
+        start = turn.text.find("SF1392847561002")
+        found = (Entity("tracking_no", "SF1392847561002", "SF1392847561002", start, start + 15),) if start >= 0 else ()
+        english = turn.language == "en"
+        return Reply(
+            session=self._session(session),
+            turn=turn,
+            parse=Parse(
+                turn.intent or Intent("find_product", 0.93),
+                turn.entities or found,
+                (Intent("check_stock", 0.4),),
+                turn.text,
+            ),
+            answer=Answer(
+                "Laundry liquid is on shelf B3." if english else "洗衣液在 B3 货架,靠近收银台。",
+                language=turn.language,
+                suggestions=(
+                    Suggestion("Is it in stock?" if english else "还有货吗?", "还有货吗", "check_stock"),
+                    Suggestion("Call staff" if english else "转人工", "转人工", "human_agent"),
+                ),
+                data={"shelf": "B3"},
+            ),
+            timings_ms={"language": 0.4, "dialogue": 0.3, "total": 0.9},
+            backends={"language": "templates"},
+        )
+
+    def turn(self, turn: Turn, session: str | None = None) -> Reply:
+        self._act()
+        self.turns.append(turn)
+        return self._reply(turn, session)
+
+    def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
+        result = self.read(image)
+        reply = self._reply(Turn(result.text, "image", 0.95, language), session)
+        return Reply(
+            reply.session, reply.turn, reply.parse, reply.answer, reply.timings_ms, {"ocr": result.engine}, ocr=result
+        )
+
+    def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
+        self._act()
+        if self.asr == "off":
+            raise Unavailable("asr: expected a model, got none installed", remedy="Run `appliance models pull vosk`")
+        if recording[:4] != b"RIFF":
+            raise InvalidInput("recording: expected a WAV file, got other bytes")
+        self.recordings.append(recording)
+        heard = Transcript("洗衣液在哪", 0.9, language, (Word("洗衣液", 0.1, 0.6, 0.9),), "vosk:fake", 1.2)
+        reply = self._reply(Turn(heard.text, "audio", 0.9, language), session)
+        return Reply(
+            reply.session, reply.turn, reply.parse, reply.answer, reply.timings_ms, {"asr": "vosk"}, transcript=heard
+        )
+
+    def read(self, image: bytes) -> OcrResult:
+        self._act()
+        if not image.startswith((PNG, JPEG)):
+            raise InvalidInput("image: expected JPEG, PNG, WebP or BMP, got other bytes")
+        self.images.append(image)
+        return OcrResult(LINES, 600, 300, "fake-reader", {"decode": 1.0, "detect": 20.0, "recognise": 30.0})
+
+    def end(self, session: str) -> bool:
+        if session in self.sessions:
+            self.sessions.remove(session)
+            return True
+        return False
+
+    def features(self) -> tuple[Feature, ...]:
+        reason = "no model is installed; run `appliance models pull vosk-model-small-cn-0.22`"
+        return (
+            Feature("ocr", self.ocr_state, "onnxruntime-cpu", "no CUDA device found", True, ("pp-ocrv6-small@123456",)),
+            Feature("asr", self.asr, "vosk" if self.asr == "ready" else "none", "" if self.asr == "ready" else reason),
+            Feature("language", "ready", "templates", "no trained model is installed", True),
+        )
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+    def status(self) -> dict[str, object]:
+        return {"version": "0", "pack": "store", "queues": {"vision": self.depth}, "sessions": len(self.sessions)}
+
+    def greeting(self, language: str = "zh") -> dict[str, object]:
+        if language == "en":
+            return {
+                "title": "Store guide",
+                "text": "Hello! Ask me anything about this store.",
+                "suggestions": [{"label": "Where is the toilet?", "text": "厕所在哪里", "intent": "facility_location"}],
+            }
+        return {
+            "title": "门店助手",
+            "text": "您好!想找什么、问什么,都可以告诉我。",
+            "suggestions": [
+                {"label": "厕所在哪里?", "text": "厕所在哪里", "intent": "facility_location"},
+                {"label": "查快递", "text": "帮我查一下快递到哪了", "intent": "track_parcel"},
+                {"label": "退货换货", "text": "我要退货", "intent": "return_exchange"},
+                {"label": "几点关门?", "text": "几点关门", "intent": "store_hours"},
+            ],
+        }
