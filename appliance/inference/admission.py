@@ -1,0 +1,103 @@
+"""Admission: how many requests may be in the house at once. The next one is sent away before everyone grows slow."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from appliance.errors import Overloaded, SettingInvalid
+from appliance.listener import Listener, silent
+
+_WEIGHT = 0.2
+"""Weight of the newest value in the moving average: about the last ten requests decide."""
+_LONGEST_S = 60.0
+"""Longest wait asked of a client, so that one slow hour does not send it away for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Counters of one admission at one moment."""
+
+    capacity: int
+    """Requests in the house at most."""
+    in_use: int
+    """Requests in the house now, queued and running."""
+    admitted: int
+    """Requests let in since the start."""
+    shed: int
+    """Requests sent away since the start."""
+
+
+class Admission:
+    """Non-blocking semaphore that counts queued and running requests together. Thread-safe.
+
+    The capacity has to stay below the server's threads (at most half): a gate that is wider than the threads never
+    closes, and requests then wait in the server's own queue without bound.
+    """
+
+    def __init__(
+        self, capacity: int, name: str, listener: Listener = silent, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Let in at most `capacity` (>= 1) at once; `name` stands in errors and events; `clock` gives seconds."""
+        if capacity < 1:
+            raise SettingInvalid(f"admission {name}: expected a capacity of at least 1, got {capacity}")
+        self.name = name
+        self._capacity = capacity
+        self._listener = listener
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._in_use = self._admitted = self._shed = 0
+        self._interval: float | None = None
+        self._last = 0.0
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Be in the house during the block. Raises Overloaded, with seconds to wait, when it is full.
+
+        Tells the listener `shed` (name, capacity, retry_after) for each that is sent away.
+        """
+        with self._lock:
+            full = self._in_use >= self._capacity
+            if full:
+                self._shed += 1
+                wait = self._wait()
+            else:
+                if self._in_use == 0:
+                    self._last = self._clock()
+                self._in_use += 1
+                self._admitted += 1
+        if full:
+            self._listener("shed", name=self.name, capacity=self._capacity, retry_after=wait)
+            raise Overloaded(
+                f"{self.name}: expected fewer than {self._capacity} requests at once, got {self._capacity}",
+                retry_after=wait,
+            )
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._leave()
+
+    @property
+    def counters(self) -> Admitted:
+        """The counters now."""
+        with self._lock:
+            return Admitted(self._capacity, self._in_use, self._admitted, self._shed)
+
+    def _leave(self) -> None:
+        """Note one departure. Between departures of a busy house lies the service time of one request."""
+        now = self._clock()
+        interval, self._last = now - self._last, now
+        self._in_use -= 1
+        if self._interval is None:
+            self._interval = interval
+        else:
+            self._interval += _WEIGHT * (interval - self._interval)
+
+    def _wait(self) -> float:
+        """Seconds until all now in the house will have left: service time x requests, whole, 1 to 60."""
+        return float(min(max(1, math.ceil((self._interval or 0.0) * self._in_use)), _LONGEST_S))
