@@ -1,0 +1,110 @@
+"""What is done with an open log database, each as one transaction: append, prune, verify, read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from appliance.records.chain import GENESIS, Event, canonical, digest, first_broken, log_id
+
+LOG = log_id("")
+"""Identifier under which the log writes about itself."""
+
+Entry = tuple[str, float, str, str]
+"""An event that is not written yet: log identifier, time, kind, payload as canonical JSON."""
+
+_COLUMNS = "session, sequence, time, kind, payload, previous, hash"
+
+
+def head(connection: sqlite3.Connection) -> tuple[int, str]:
+    """Sequence and hash of the last event, or of the last anchor when every event has been pruned."""
+    for query in (
+        "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1",
+        "SELECT sequence, hash FROM anchors ORDER BY sequence DESC LIMIT 1",
+    ):
+        row = connection.execute(query).fetchone()
+        if row:
+            return int(row[0]), str(row[1])
+    return 0, GENESIS
+
+
+def append(connection: sqlite3.Connection, entries: Iterable[Entry], *, durable: bool = False) -> None:
+    """Chain and write entries; `durable` waits until they are on the disk. Nothing is written when it raises."""
+    if durable:
+        connection.execute("PRAGMA synchronous=FULL")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            _insert(connection, entries)
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+    finally:
+        if durable:
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def prune(connection: sqlite3.Connection, before: float, now: float) -> int:
+    """Delete the events that precede the first one at or after `before`, and return how many they were.
+
+    Their last hash becomes an anchor, and an event `pruned` names it.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        kept = connection.execute("SELECT min(sequence) FROM events WHERE time >= ?", (before,)).fetchone()[0]
+        query = "SELECT sequence, hash FROM events WHERE sequence < ? ORDER BY sequence DESC LIMIT 1"
+        last = connection.execute(query, (2**62 if kept is None else kept,)).fetchone()
+        count = 0
+        if last is not None:
+            connection.execute("INSERT INTO anchors(sequence, hash) VALUES (?, ?)", last)
+            count = connection.execute("DELETE FROM events WHERE sequence <= ?", (last[0],)).rowcount
+            said = canonical({"through": last[0], "hash": last[1], "events": count})
+            _insert(connection, [(LOG, now, "pruned", said)])
+        connection.execute("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
+    if count:
+        # The WAL still holds the forgotten pages until it is emptied.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return count
+
+
+def verify(connection: sqlite3.Connection) -> int | None:
+    """Sequence of the first event that breaks the chain, or None when all of it holds."""
+    anchor = connection.execute("SELECT sequence, hash FROM anchors ORDER BY sequence DESC LIMIT 1").fetchone()
+    after, previous = anchor or (0, GENESIS)
+    broken = first_broken(connection.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"), after, previous)  # noqa: S608 - constant
+    if broken is None and anchor is not None:
+        rows = connection.execute("SELECT payload FROM events WHERE kind = 'pruned'")
+        named = [json.loads(row[0]) for row in rows]
+        if not any((said["through"], said["hash"]) == anchor for said in named):
+            return int(after) + 1
+    return broken
+
+
+def select(connection: sqlite3.Connection, column: str, value: str) -> list[Event]:
+    """Events whose `session` or `kind` has this value, in order."""
+    condition = {"session": "session = ?", "kind": "kind = ?"}[column]
+    query = f"SELECT {_COLUMNS} FROM events WHERE {condition} ORDER BY sequence"  # noqa: S608 - constants
+    rows = connection.execute(query, (value,)).fetchall()
+    return [Event(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6]) for row in rows]
+
+
+def _insert(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    # The head is read inside the transaction: another process may append to the same log.
+    sequence, previous = head(connection)
+    rows = []
+    for session, time, kind, payload in entries:
+        sequence += 1
+        found = digest(previous, session, sequence, time, kind, payload)
+        rows.append((session, sequence, time, kind, payload, previous, found))
+        previous = found
+    connection.executemany(f"INSERT INTO events({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - constant
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
