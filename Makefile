@@ -37,6 +37,14 @@ $(VENV)/.dev: setup.py $(LOCK) | $(VENV)/bin/python
 	$(INSTALL) -e '.[dev]'
 	@touch $(VENV)/.runtime $@
 
+# JetPack 6 has Python 3.10, for which ONNX Runtime ends with 1.23.2: the tests run every shipped network on it too.
+# Without dependencies: what it imports to run a network is numpy alone.
+$(VENV)-ort1232/.done: | python
+	@echo "installing ONNX Runtime 1.23.2 into an environment of its own"
+	$(PYTHON) -m venv $(VENV)-ort1232
+	$(VENV)-ort1232/bin/python -m pip install --disable-pip-version-check -q --no-deps onnxruntime==1.23.2 numpy==2.2.6
+	@touch $@
+
 models: $(VENV)/.runtime  ## install the models that the manifests mark as default
 	$(BIN)/appliance models pull
 
@@ -44,7 +52,7 @@ run: system $(VENV)/.runtime models  ## set everything up, check it, and serve h
 	$(BIN)/appliance check --start
 	exec $(BIN)/appliance serve
 
-test: system-test $(VENV)/.dev models  ## install what the tests need and run them all
+test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models  ## install what the tests need and run them all
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 check: $(VENV)/.dev  ## format, lint, types, import order, licences, locks, docs
@@ -67,4 +75,4 @@ lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py
 
 clean:  ## remove the virtual environment and caches (models and records stay)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) $(VENV)-ort1232 .mypy_cache .ruff_cache .pytest_cache build *.egg-info
