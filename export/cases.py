@@ -234,7 +234,8 @@ def speak(voice: str, words: str) -> npt.NDArray[np.float32]:
     windows = np.abs(samples[: len(samples) // 160 * 160]).reshape(-1, 160).max(axis=1)
     loud = np.flatnonzero(windows > 0.01 * windows.max())
     samples = samples[loud[0] * 160 : (loud[-1] + 1) * 160]
-    return (samples * (0.5 / np.abs(samples).max())).astype(np.float32)
+    spoken_only: npt.NDArray[np.float32] = (samples * (0.5 / np.abs(samples).max())).astype(np.float32)
+    return spoken_only
 
 
 def clip(parts: list[tuple[str, str, float]], seed: int) -> tuple[npt.NDArray[np.float32], list[list[float]]]:
