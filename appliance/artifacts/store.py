@@ -14,11 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.artifacts.digest import sha256_of
+from appliance.artifacts.digest import progress_of, sha256_of
+from appliance.artifacts.disk import ASIDE, exclusive, storage
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.schema import is_safe
-from appliance.errors import ApplianceError, ManifestInvalid, ModelCorrupt, ModelMissing, StorageFailed
+from appliance.errors import ApplianceError, ManifestInvalid, ModelCorrupt, ModelMissing
+from appliance.listener import Listener, silent
 
+CACHE = ".cache"
+"""Folder in the store for wheels and for files that have arrived but are not installed yet."""
 RECORD = "installed.json"
 """Written last into a published folder: every file with its hash, and where it came from."""
 
@@ -48,10 +52,11 @@ class StoredFile:
 class ModelStore:
     """Finds and verifies installed models. Thread-safe; the constructor touches nothing."""
 
-    def __init__(self, root: Path, manifests: Mapping[str, Manifest]) -> None:
-        """Look in `root` for the models that `manifests` describe."""
+    def __init__(self, root: Path, manifests: Mapping[str, Manifest], listener: Listener = silent) -> None:
+        """Look in `root` for the models that `manifests` describe; `listener` hears of the hashing."""
         self.root = root
         self.manifests = manifests
+        self._listener = listener
         self._seen: dict[Path, tuple[tuple[int, int, int], str]] = {}
         self._lock = threading.Lock()
 
@@ -122,19 +127,22 @@ class ModelStore:
     def remove(self, name: str) -> int:
         """Delete every version of `name` and return the bytes freed. Raises ModelMissing when there is none."""
         self.manifest(name)
-        return self.discard(self.root / name, name)
+        return self.discard(self.root / name)
 
-    def discard(self, folder: Path, name: str) -> int:
-        """Delete one folder of the store in one step for whoever is looking; the bytes freed."""
+    def discard(self, folder: Path) -> int:
+        """Delete one folder of the store, in one step for whoever is looking, and return the bytes freed.
+
+        Raises ModelMissing when there is none, StorageFailed for the disk.
+        """
         if not folder.is_dir():
-            raise ModelMissing(f"{name}: nothing installed in {folder}", remedy="See `appliance models list`")
-        try:
+            raise ModelMissing(
+                f"{folder}: expected something to remove, found none", remedy="See `appliance models list`"
+            )
+        with exclusive(self.root, self._listener), storage(self.root):
             freed = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
-            aside = Path(tempfile.mkdtemp(prefix=".out-", dir=self.root))
+            aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=self.root))
             folder.rename(aside / "model")
             shutil.rmtree(aside)
-        except OSError as error:
-            raise StorageFailed(f"{folder}: cannot remove: {error.strerror}") from error
         return freed
 
     def _files(self, name: str) -> tuple[StoredFile, ...]:
@@ -168,7 +176,7 @@ class ModelStore:
             mark = (status.st_mtime_ns, status.st_size, status.st_ino)
             if status.st_size != wanted.size:
                 found = f"expected {wanted.size} bytes, got {status.st_size}"
-            elif (got := self._hash(path, mark)) == wanted.sha256:
+            elif (got := self._hash(name, wanted, path, mark)) == wanted.sha256:
                 return path
             else:
                 found = f"expected sha256 {wanted.sha256}, got {got}"
@@ -178,12 +186,12 @@ class ModelStore:
             found = f"expected a readable file, got {problem.strerror}"
         raise error(f"{name}: {path}: {found}", remedy=_pull(name))
 
-    def _hash(self, path: Path, mark: tuple[int, int, int]) -> str:
+    def _hash(self, name: str, wanted: StoredFile, path: Path, mark: tuple[int, int, int]) -> str:
         with self._lock:
             known = self._seen.get(path)
         if known is not None and known[0] == mark:
             return known[1]
-        sha256 = sha256_of(path)
+        sha256 = sha256_of(path, progress_of(self._listener, name, wanted.path, "hash", wanted.size))
         with self._lock:
             self._seen[path] = (mark, sha256)
         return sha256

