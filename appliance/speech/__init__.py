@@ -1,0 +1,1 @@
+"""Speech: recordings in, words out; voice activity, resampling and recognition behind one contract."""

@@ -1,0 +1,81 @@
+"""A recording in, words out: decode, resample, find speech, recognise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from appliance.errors import Unavailable
+from appliance.speech.asr import Recogniser, transcript
+from appliance.speech.resample import to_16k
+from appliance.speech.vad import Vad
+from appliance.speech.wav import decode
+from appliance.values import Segment, Transcript
+
+MODELS: Mapping[str, str] = {"zh": "vosk-small-cn", "en": "vosk-small-en"}
+"""Model to install for each language, as `appliance models pull` calls it."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a recording may be."""
+
+    max_seconds: float = 60.0
+    """Longest recording, in seconds."""
+    max_bytes: int = 32 * 1024 * 1024
+    """Largest file, in bytes."""
+
+
+class Hearing:
+    """Recognises WAV recordings. Thread-safe when its recognisers are."""
+
+    def __init__(self, vad: Vad | None, recognisers: Mapping[str, Recogniser], *, limits: Limits) -> None:
+        """Use `vad` to find speech (None: the whole recording counts as speech) and a recogniser for each language."""
+        self.vad = vad
+        self.recognisers = dict(recognisers)
+        self.limits = limits
+
+    def transcribe(self, data: bytes, language: str, *, deadline: float | None = None) -> Transcript:
+        """Recognise the WAV file `data` in `language` before `deadline` (seconds of time.monotonic).
+
+        Where nobody speaks, or no word was recognised, the transcript is empty with confidence 0. `timings_ms` has
+        decode, resample, vad (when there is one) and asr (when there was speech). Raises what `wav.decode` does,
+        Unavailable naming the command that installs a recogniser for `language`, DeadlineExceeded and BackendFailed.
+        """
+        timings: dict[str, float] = {}
+        limits = self.limits
+        recording = _timed(
+            timings, "decode", lambda: decode(data, max_seconds=limits.max_seconds, max_bytes=limits.max_bytes)
+        )
+        recogniser = self._recogniser(language)
+        audio = _timed(timings, "resample", lambda: to_16k(recording))
+        segments: tuple[Segment, ...] = (Segment(0.0, audio.seconds),)
+        vad = self.vad
+        if vad is not None:
+            segments = _timed(timings, "vad", lambda: vad.segments(audio, deadline=deadline))
+        if segments:
+            heard = _timed(timings, "asr", lambda: recogniser.transcribe(audio, segments, deadline=deadline))
+        else:
+            heard = transcript((), language=recogniser.language, engine=recogniser.name, seconds=0.0)
+        return replace(heard, seconds=recording.seconds, timings_ms=timings)
+
+    def _recogniser(self, language: str) -> Recogniser:
+        if language in self.recognisers:
+            return self.recognisers[language]
+        command = f"appliance models pull {MODELS[language]}" if language in MODELS else "appliance models list"
+        raise Unavailable(
+            f"speech recognition: expected a recogniser for {language!r}, got {', '.join(self.recognisers) or 'none'}",
+            remedy=f"Run `{command}`, then start the appliance again",
+            retry_after=60,
+        )
+
+
+def _timed(timings: dict[str, float], stage: str, work: Callable[[], _Result]) -> _Result:
+    started = time.perf_counter()
+    result = work()
+    timings[stage] = (time.perf_counter() - started) * 1000
+    return result
