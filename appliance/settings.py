@@ -17,6 +17,9 @@ from appliance.errors import SettingInvalid
 PREFIX = "APPLIANCE_"
 """Environment variables are this prefix and the setting's name in capitals."""
 
+CONFIG_VARIABLE = PREFIX + "CONFIG"
+"""Environment variable that names the settings file; the one APPLIANCE_ variable that is no setting."""
+
 
 def _setting(default: Any, help_text: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:
     metadata = {"help": help_text, "minimum": minimum, "maximum": maximum}
@@ -30,7 +33,9 @@ class Settings:
     """All settings with their values; see each field's help in `SETTINGS`."""
 
     http_host: str = _setting("127.0.0.1", "Address to listen on; anything but loopback demands http_token")
-    http_port: int = _setting(8080, "TCP port of the HTTP API and the page; 0 picks a free one", minimum=0, maximum=65535)
+    http_port: int = _setting(
+        8080, "TCP port of the HTTP API and the page; 0 picks a free one", minimum=0, maximum=65535
+    )
     http_token: str = _setting("", "Bearer token that every request must carry (except /healthz); empty means none")
     http_allowed_hosts: tuple[str, ...] = _setting(
         (), "Further Host names to accept, beside loopback names and http_host (against DNS rebinding)"
@@ -59,12 +64,21 @@ class Settings:
     backends: tuple[str, ...] = _setting(
         ("onnxruntime-cuda", "onnxruntime-cpu"), "Inference backends to try for every network, best first"
     )
-    onnxruntime_threads: int = _setting(0, "Threads of one ONNX Runtime run; 0 means the cores, at most 4", minimum=0, maximum=64)
-    ocr_max_side: int = _setting(
-        1600, "Longest side of the image that the text detector sees, in pixels; bounds memory", minimum=320, maximum=4096
+    onnxruntime_threads: int = _setting(
+        0, "Threads of one ONNX Runtime run; 0 means the cores, at most 4", minimum=0, maximum=64
     )
-    session_idle_s: float = _setting(300.0, "Seconds after which an idle session is forgotten", minimum=5, maximum=86400)
-    sessions: int = _setting(4096, "Sessions kept at once; the longest idle one goes first", minimum=1, maximum=1_000_000)
+    ocr_max_side: int = _setting(
+        1600,
+        "Longest side of the image that the text detector sees, in pixels; bounds memory",
+        minimum=320,
+        maximum=4096,
+    )
+    session_idle_s: float = _setting(
+        300.0, "Seconds after which an idle session is forgotten", minimum=5, maximum=86400
+    )
+    sessions: int = _setting(
+        4096, "Sessions kept at once; the longest idle one goes first", minimum=1, maximum=1_000_000
+    )
     log_level: str = _setting("info", "Least level that is logged: debug, info, warning or error")
 
 
@@ -111,7 +125,7 @@ SETTINGS: dict[str, Setting] = _table()
 
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
-    "backends": ("onnxruntime-cuda", "onnxruntime-cpu", "fake"),
+    "backends": ("onnxruntime-cuda", "onnxruntime-cpu"),
 }
 
 
@@ -124,15 +138,17 @@ def _convert(setting: Setting, value: object, origin: str) -> object:
             if not isinstance(items, list | tuple):
                 raise TypeError
             converted: Any = tuple(str(item).strip() for item in items if str(item).strip())
-        elif isinstance(value, bool) or value is None or isinstance(value, list | dict):
-            raise TypeError
-        elif kind is int and isinstance(value, float) and not value.is_integer():
+        elif value is None or isinstance(value, bool | list | dict) or _has_fraction(kind, value):
             raise TypeError
         else:
             converted = kind(value)
     except (TypeError, ValueError):
         raise SettingInvalid(f"{setting.name} ({origin}): expected {setting.type}, got {value!r}") from None
     return _bounded(setting, converted, origin)
+
+
+def _has_fraction(kind: type, value: object) -> bool:
+    return kind is int and isinstance(value, float) and not value.is_integer()
 
 
 def _bounded(setting: Setting, value: Any, origin: str) -> object:
@@ -157,7 +173,9 @@ def _from_yaml(path: Path) -> dict[str, object]:
     try:
         loaded = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
-        raise SettingInvalid(f"settings file {path}: {error.strerror}", remedy=f"Create {path} or drop --config") from error
+        raise SettingInvalid(
+            f"settings file {path}: {error.strerror}", remedy=f"Create {path} or drop --config"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingInvalid(f"settings file {path}: expected YAML, got {error}") from error
     if loaded is None:
@@ -180,7 +198,7 @@ def load_settings(
     if path is not None:
         raw.update({name: (value, str(path)) for name, value in _from_yaml(path).items()})
     for variable, value in environ.items():
-        if variable.startswith(PREFIX):
+        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE:
             raw[variable[len(PREFIX) :].lower()] = (value, variable)
     raw.update({name: (value, "command line") for name, value in (overrides or {}).items()})
     unknown = sorted(set(raw) - set(SETTINGS))

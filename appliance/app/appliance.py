@@ -1,0 +1,223 @@
+"""The appliance: everything enters through this one door and leaves as a Reply."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+from typing import Protocol
+
+from appliance import __version__
+from appliance.app.share import SessionShare
+from appliance.dialogue.policy import Dialogue
+from appliance.errors import ApplianceError, InvalidInput, Unavailable
+from appliance.inference.admission import Admission
+from appliance.language.parse import Parser
+from appliance.listener import Listener
+from appliance.packs.schema import Pack
+from appliance.settings import Settings
+from appliance.speech.hear import Hearing
+from appliance.values import Feature, OcrResult, Reply, Transcript, Turn
+from appliance.vision.image import Pixels
+
+
+class Reads(Protocol):
+    """A reader of upright images: the networks, or tesseract."""
+
+    def read(self, image: Pixels, *, size: tuple[int, int] | None = None, deadline: float | None = None) -> OcrResult:
+        """Read all lines; `size` is that of the photo that `image` is a smaller version of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything that build() made, ready to work."""
+
+    settings: Settings
+    """The settings it was made from."""
+    pack: Pack
+    """The compiled pack."""
+    parser: Parser
+    """Understands."""
+    dialogue: Dialogue
+    """Keeps the conversation."""
+    reader: Reads | None
+    """Reads; None when no reader serves."""
+    decode: Callable[[bytes], tuple[Pixels, tuple[int, int]]]
+    """Decodes an image within its limits; gives the pixels and the full upright (width, height)."""
+    hearing: Hearing
+    """Hears, or says why not."""
+    features: tuple[Feature, ...]
+    """State of every ability after the warm-up."""
+    details: Callable[[], dict[str, object]]
+    """Queue depth, backends and event log for the status."""
+    listener: Listener
+    """Takes timings and events."""
+
+
+class Appliance:
+    """Implements `channels.door.Door`. Thread-safe; made by `app.build`, closed as a context manager."""
+
+    def __init__(self, rooms: Rooms, closing: ExitStack) -> None:
+        """Take the rooms, and the stack that closes what they hold."""
+        settings = rooms.settings
+        self._rooms = rooms
+        self._closing = closing
+        self._began = time.monotonic()
+        self._turns = Admission(settings.admitted, "turn", listener=rooms.listener)
+        self._images = Admission(settings.image_jobs, "image", listener=rooms.listener)
+        self._recordings = Admission(settings.audio_jobs, "audio", listener=rooms.listener)
+        self._gates = (self._turns, self._images, self._recordings)
+        self._share = SessionShare(settings.session_jobs)
+        self._stopped = threading.Event()
+        self._sweeper = threading.Thread(target=self._sweep, name="sessions", daemon=True)
+        self._sweeper.start()
+
+    def turn(self, turn: Turn, session: str | None = None) -> Reply:
+        """See `Door.turn`."""
+        longest = self._rooms.settings.max_text_chars
+        if not 0 < len(turn.text) <= longest:
+            raise InvalidInput(f"text: expected 1 to {longest} characters, got {len(turn.text)}")
+        with self._turns.enter(), self._share.of(session), self._timed() as timings:
+            return self._answer(turn, session, timings)
+
+    def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
+        """See `Door.look`."""
+        with self._turns.enter(), self._share.of(session), self._timed() as timings:
+            ocr = self._read(image)
+            timings.update(ocr.timings_ms)
+            turn = Turn(ocr.text, source="image", confidence=ocr.confidence, language=language)
+            return self._answer(turn, session, timings, ocr=ocr)
+
+    def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
+        """See `Door.hear`."""
+        with self._turns.enter(), self._share.of(session), self._timed() as timings:
+            with self._recordings.enter():
+                transcript = self._rooms.hearing.transcribe(recording, language, deadline=self._deadline())
+            timings.update(transcript.timings_ms)
+            turn = Turn(transcript.text, source="audio", confidence=transcript.confidence, language=language)
+            return self._answer(turn, session, timings, transcript=transcript)
+
+    def read(self, image: bytes) -> OcrResult:
+        """See `Door.read`."""
+        with self._turns.enter(), self._timed() as timings:
+            result = self._read(image)
+            timings.update(result.timings_ms)
+            return result
+
+    def end(self, session: str) -> bool:
+        """See `Door.end`."""
+        return self._rooms.dialogue.end(session)
+
+    def features(self) -> tuple[Feature, ...]:
+        """See `Door.features`."""
+        return self._rooms.features
+
+    def ready(self) -> bool:
+        """See `Door.ready`."""
+        return all(feature.state in ("ready", "fallback") for feature in self._rooms.features if feature.required)
+
+    def status(self) -> dict[str, object]:
+        """See `Door.status`."""
+        settings = self._rooms.settings
+        return {
+            "version": __version__,
+            "pack": self._rooms.pack.name,
+            "uptime_s": round(time.monotonic() - self._began, 1),
+            "admission": {gate.name: asdict(gate.counters) for gate in self._gates},
+            "sessions": self._rooms.dialogue.sessions,
+            "limits": {
+                "text_chars": settings.max_text_chars,
+                "image_bytes": settings.max_image_bytes,
+                "image_pixels": settings.max_image_pixels,
+                "audio_seconds": settings.max_audio_seconds,
+            },
+            **self._rooms.details(),
+        }
+
+    def greeting(self, language: str = "zh") -> dict[str, object]:
+        """See `Door.greeting`."""
+        pack = self._rooms.pack
+        return {
+            "title": pack.title.said_in(language),
+            "text": pack.welcome.said_in(language),
+            "suggestions": [
+                {"label": s.label.said_in(language), "text": s.text.said_in(language), "intent": s.intent}
+                for s in pack.suggestions
+            ],
+        }
+
+    def close(self) -> None:
+        """Stop and release everything; a second call does nothing."""
+        self._stopped.set()
+        self._sweeper.join(5)
+        self._closing.close()
+
+    def __enter__(self) -> Appliance:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self.close()
+
+    def _read(self, image: bytes) -> OcrResult:
+        reader = self._rooms.reader
+        if reader is None:
+            ocr = next(feature for feature in self._rooms.features if feature.name == "ocr")
+            raise Unavailable(f"reading is off: {ocr.reason}", retry_after=60)
+        with self._images.enter():
+            deadline = self._deadline()
+            begin = time.perf_counter()
+            pixels, size = self._rooms.decode(image)
+            decoded = (time.perf_counter() - begin) * 1000
+            result = reader.read(pixels, size=size, deadline=deadline)
+            return replace(result, timings_ms={"decode": decoded, **result.timings_ms})
+
+    def _answer(
+        self,
+        turn: Turn,
+        session: str | None,
+        timings: dict[str, float],
+        *,
+        ocr: OcrResult | None = None,
+        transcript: Transcript | None = None,
+    ) -> Reply:
+        name = self._rooms.dialogue.open(session, turn.language)
+        begin = time.perf_counter()
+        parse = self._rooms.parser.parse(turn)
+        understood = time.perf_counter()
+        answer = self._rooms.dialogue.respond(name, turn, parse)
+        timings["understand"] = (understood - begin) * 1000
+        timings["dialogue"] = (time.perf_counter() - understood) * 1000
+        return Reply(name, turn, parse, answer, timings, self._backends(ocr, transcript), ocr, transcript)
+
+    @staticmethod
+    def _backends(ocr: OcrResult | None, transcript: Transcript | None) -> Mapping[str, str]:
+        used = {"language": "templates"}
+        if ocr is not None:
+            used["ocr"] = ocr.engine
+        if transcript is not None:
+            used["asr"] = transcript.engine
+        return used
+
+    @contextmanager
+    def _timed(self) -> Iterator[dict[str, float]]:
+        """Milliseconds by stage, `total` last."""
+        timings: dict[str, float] = {}
+        begin = time.perf_counter()
+        try:
+            yield timings
+        finally:
+            timings["total"] = (time.perf_counter() - begin) * 1000
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._rooms.settings.deadline_s
+
+    def _sweep(self) -> None:
+        """Forget idle sessions, on time even when nobody asks anything."""
+        while not self._stopped.wait(1.0):
+            try:
+                self._rooms.dialogue.sweep()
+            except ApplianceError as error:
+                self._rooms.listener("sweep_failed", code=error.code)

@@ -1,0 +1,95 @@
+"""Builds the appliance from settings: the one place that knows every room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from appliance.app.appliance import Appliance, Rooms
+from appliance.app.networks import Networks
+from appliance.app.senses import Hears, Sense, build_hearing, build_reader
+from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.artifacts.store import ModelStore
+from appliance.dialogue.policy import Dialogue
+from appliance.inference.scheduler import Scheduler
+from appliance.language.parse import Parser
+from appliance.language.redact import redact
+from appliance.listener import Listener, silent
+from appliance.packs.compile import load_pack
+from appliance.records.events import EventLog
+from appliance.settings import Settings, data_dir
+from appliance.speech.hear import Hearing
+from appliance.values import Feature
+from appliance.vision.image import Pixels, decode, probe
+
+SENSES = ("ocr", "asr")
+"""What can be left out, for commands that only need words."""
+
+
+def build(settings: Settings, *, listener: Listener = silent, senses: Collection[str] = SENSES) -> Appliance:
+    """Load, warm and wire everything; close the result to release it.
+
+    Models that are missing or refused never raise: their feature says so and the rung below serves. Raises PackInvalid
+    and StorageFailed, without which there is nothing to answer from.
+    """
+    closing = ExitStack()
+    try:
+        return _build(settings, listener, senses, closing)
+    except BaseException:
+        closing.close()
+        raise
+
+
+def _build(settings: Settings, listener: Listener, senses: Collection[str], closing: ExitStack) -> Appliance:
+    folder = data_dir(settings)
+    manifests = load_manifests(shipped_root())
+    store = ModelStore(folder / "models", manifests)
+    scheduler = closing.enter_context(Scheduler(listener=listener))
+    networks = Networks(manifests, store, settings, scheduler, listener)
+    closing.callback(networks.close)
+    pack = load_pack(settings.pack)
+    parser = Parser(pack.lexicon)
+    events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
+    closing.callback(events.close)
+    dialogue = Dialogue(
+        pack, parser, events, idle_s=settings.session_idle_s, sessions=settings.sessions, listener=listener
+    )
+    closing.callback(dialogue.close)
+    sight = build_reader(networks, store, manifests, settings) if "ocr" in senses else Sense(None, _left_out("ocr"))
+    ears = build_hearing(networks, store, manifests, settings) if "asr" in senses else _deaf(settings)
+    features = (
+        Feature("language", "ready", "templates", f"pack {pack.name}, {len(pack.lexicon.intents)} intents", True),
+        Feature("dialogue", "ready", "flows", f"{len(pack.flows)} flows", True),
+        sight.feature,
+        *ears.features,
+    )
+
+    def details() -> dict[str, object]:
+        return {
+            "queues": {"inference": scheduler.depth, "running": scheduler.running},
+            "networks": [asdict(backend.describe()) for backend in networks.backends],
+            "events": asdict(events.state),
+        }
+
+    rooms = Rooms(
+        settings, pack, parser, dialogue, sight.reader, _decoder(settings), ears.hearing, features, details, listener
+    )
+    return Appliance(rooms, closing)
+
+
+def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, int]]]:
+    def decoded(data: bytes) -> tuple[Pixels, tuple[int, int]]:
+        pixels = decode(data, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+        return pixels, probe(data).upright
+
+    return decoded
+
+
+def _left_out(name: str) -> Feature:
+    return Feature(name, "off", "none", "not loaded for this command")
+
+
+def _deaf(settings: Settings) -> Hears:
+    hearing = Hearing(None, {}, max_seconds=settings.max_audio_seconds, max_bytes=settings.max_audio_bytes)
+    return Hears(hearing, (_left_out("vad"), _left_out("asr")))

@@ -1,0 +1,101 @@
+"""Loads a model's networks through the fallback between backends, and keeps why each serves where it does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.artifacts.manifest import Manifest
+from appliance.artifacts.store import ModelStore
+from appliance.errors import ApplianceError, ModelMissing
+from appliance.inference.backend import Backend, Run
+from appliance.inference.fallback import Candidate, select
+from appliance.inference.onnxruntime import OnnxRuntimeBackend
+from appliance.inference.scheduler import Priority, Scheduler
+from appliance.listener import Listener
+from appliance.settings import Settings
+from appliance.specs import ModelSpec
+
+MOST_THREADS = 4
+"""More threads for one small network cost energy and bring no speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network of a model, running or refused."""
+
+    model: str
+    """Model name."""
+    file: str
+    """File of the network in the model's folder."""
+    run: Run | None
+    """Runs it through the scheduler; None when no backend serves it."""
+    backend: str
+    """Name of the backend that serves it, or `none`."""
+    reason: str
+    """Why this backend, or why none; names what to run."""
+    error: ApplianceError | None = None
+    """What refused it, when none serves."""
+
+
+class Networks:
+    """Loads networks and closes them all."""
+
+    def __init__(
+        self,
+        manifests: Mapping[str, Manifest],
+        store: ModelStore,
+        settings: Settings,
+        scheduler: Scheduler,
+        listener: Listener,
+    ) -> None:
+        """Take the store to load from and the scheduler that every run goes through; load nothing yet."""
+        self._manifests = manifests
+        self._store = store
+        self._settings = settings
+        self._scheduler = scheduler
+        self._listener = listener
+        self._backends: list[Backend] = []
+
+    def load(self, model: str, file: str, priority: Priority = Priority.NORMAL) -> Network:
+        """Verify, load and warm one network. Never raises for a model that is missing, corrupt or refused."""
+        try:
+            manifest = self._manifests.get(model)
+            if manifest is None:
+                raise ModelMissing(f"{model}: expected a manifest of this name, got {sorted(self._manifests)}")
+            path = self._store.path(model, file)
+            spec = manifest.networks[file]
+        except ApplianceError as error:
+            self._listener("model_load", model=f"{model}/{file}", backend="none", ok=False)
+            return Network(model, file, None, "none", f"{error.detail}; {error.remedy}", error)
+        selection = select(spec, self._candidates(spec, path), listener=self._listener)
+        if selection.backend is None:
+            return Network(model, file, None, "none", selection.reason)
+        self._backends.append(selection.backend)
+        run = self._scheduler.bind(selection.backend, priority)
+        return Network(model, file, run, selection.backend.name, selection.reason)
+
+    def _candidates(self, spec: ModelSpec, path: Path) -> list[Candidate]:
+        threads = self._settings.onnxruntime_threads or min(MOST_THREADS, os.cpu_count() or 1)
+
+        def onnxruntime(device: str) -> Candidate:
+            return Candidate(
+                f"onnxruntime-{device}",
+                lambda: OnnxRuntimeBackend(spec, path, device=device, threads=threads),
+            )
+
+        makers = {"onnxruntime-cuda": lambda: onnxruntime("cuda"), "onnxruntime-cpu": lambda: onnxruntime("cpu")}
+        return [makers[name]() for name in self._settings.backends]
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """Every backend that serves."""
+        return tuple(self._backends)
+
+    def close(self) -> None:
+        """Release every network."""
+        for backend in self._backends:
+            backend.close()
+        self._backends.clear()

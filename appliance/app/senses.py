@@ -1,0 +1,123 @@
+"""Builds reading and hearing from installed models, down the rungs of the fallback, with the reason at each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from appliance.app.appliance import Reads
+from appliance.app.networks import Network, Networks
+from appliance.artifacts.manifest import Manifest
+from appliance.artifacts.store import ModelStore
+from appliance.errors import ApplianceError
+from appliance.inference.scheduler import Priority
+from appliance.settings import Settings
+from appliance.speech.asr import Recogniser
+from appliance.speech.hear import Hearing
+from appliance.speech.vad import Vad
+from appliance.speech.vosk import VoskRecogniser
+from appliance.values import Feature
+from appliance.vision.reader import Reader
+from appliance.vision.tesseract import TesseractReader
+
+OCR_MODEL = "pp-ocrv6-small"
+VAD_MODEL = "silero-vad"
+ASR_MODELS: Mapping[str, str] = {"zh": "vosk-small-cn", "en": "vosk-small-en"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """A reader with the feature that describes it."""
+
+    reader: Reads | None
+    """Reads images; None when nothing does."""
+    feature: Feature
+    """Its state and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hears:
+    """Hearing with the features that describe it."""
+
+    hearing: Hearing
+    """Hears, or raises Unavailable naming what to run."""
+    features: tuple[Feature, ...]
+    """States of `vad` and `asr`."""
+
+
+def model_ids(manifests: Mapping[str, Manifest], *names: str) -> tuple[str, ...]:
+    """`name@digest` of each model, as /readyz shows it."""
+    return tuple(f"{name}@{manifests[name].digest}" for name in names if name in manifests)
+
+
+def build_reader(networks: Networks, store: ModelStore, manifests: Mapping[str, Manifest], settings: Settings) -> Sense:
+    """The networks' reader; tesseract when they do not serve; nothing when it is missing too."""
+    detector = networks.load(OCR_MODEL, "detector.onnx", Priority.NORMAL)
+    recogniser = networks.load(OCR_MODEL, "recogniser.onnx", Priority.NORMAL)
+    orienter = networks.load(OCR_MODEL, "orientation.onnx", Priority.NORMAL)
+    refused = [network for network in (detector, recogniser) if network.run is None]
+    try:
+        characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").split("\n")
+    except (ApplianceError, OSError) as error:
+        refused.append(Network(OCR_MODEL, "characters.txt", None, "none", _said(error)))
+        characters = []
+    if refused or detector.run is None or recogniser.run is None:
+        return _fallback_reader("; ".join(f"{network.file}: {network.reason}" for network in refused), settings)
+    characters = characters[:-1] if characters[-1] == "" else characters
+    backends = "+".join(sorted({detector.backend, recogniser.backend}))
+    reader = Reader(
+        detector.run,
+        recogniser.run,
+        orienter.run,
+        characters,
+        name=f"{OCR_MODEL}/{backends}",
+        max_side=settings.ocr_max_side,
+    )
+    reasons = [f"{n.file.removesuffix('.onnx')}: {n.reason}" for n in (detector, recogniser, orienter)]
+    state = "ready" if orienter.run is not None else "fallback"
+    if orienter.run is None:
+        reasons.append("lines that stand upside down are read as they are")
+    return Sense(reader, Feature("ocr", state, backends, "; ".join(reasons), models=model_ids(manifests, OCR_MODEL)))
+
+
+def _fallback_reader(refused: str, settings: Settings) -> Sense:
+    reader = TesseractReader()
+    try:
+        version = reader.probe()
+    except ApplianceError as error:
+        reason = f"{refused}; tesseract: {_said(error)}"
+        return Sense(None, Feature("ocr", "off", "none", reason))
+    return Sense(reader, Feature("ocr", "fallback", "tesseract", f"{version} reads instead, because {refused}"))
+
+
+def build_hearing(
+    networks: Networks, store: ModelStore, manifests: Mapping[str, Manifest], settings: Settings
+) -> Hears:
+    """Speech detection and the recognisers that are installed."""
+    network = networks.load(VAD_MODEL, "vad.onnx", Priority.HIGH)
+    vad = Vad(network.run) if network.run is not None else None
+    found = "ready" if vad else "off"
+    features = [Feature("vad", found, network.backend, network.reason, models=model_ids(manifests, VAD_MODEL))]
+    recognisers: dict[str, Recogniser] = {}
+    reasons, used = [], []
+    for language, model in ASR_MODELS.items():
+        try:
+            recogniser = VoskRecogniser(store.folder(model), language=language, name=model)
+            recogniser.load()
+        except ApplianceError as error:
+            reasons.append(f"{language}: {_said(error)}")
+            continue
+        recognisers[language] = recogniser
+        used.append(model)
+        reasons.append(f"{language}: {model} loaded")
+    state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
+    backend = "vosk" if recognisers else "none"
+    features.append(Feature("asr", state, backend, "; ".join(reasons), models=model_ids(manifests, *used)))
+    hearing = Hearing(vad, recognisers, max_seconds=settings.max_audio_seconds, max_bytes=settings.max_audio_bytes)
+    return Hears(hearing, tuple(features))
+
+
+def _said(error: Exception) -> str:
+    return (
+        f"{error.detail} → {error.remedy}" if isinstance(error, ApplianceError) else f"{type(error).__name__}: {error}"
+    )

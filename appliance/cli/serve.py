@@ -1,0 +1,54 @@
+"""`appliance serve`: the process that listens, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+import typer
+
+from appliance.cli.options import Config, settings
+
+
+def serve(config: Config = None) -> None:
+    """启动服务 / Serve the API and the page until interrupted."""
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+    from appliance.app import build
+    from appliance.channels.http.api import create_app
+    from appliance.channels.http.events import EventStream
+    from appliance.channels.http.server import Server
+    from appliance.metrics import Metrics
+
+    chosen = settings(config)
+    logging.basicConfig(
+        level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    metrics = Metrics(registry)
+    with build(chosen, listener=metrics.listener) as appliance:
+        events = EventStream(appliance, chosen)
+        server = Server(create_app(appliance, chosen, metrics, events=events), chosen)
+        port = server.start()
+        scheme = "https" if chosen.http_tls_certificate else "http"
+        for feature in appliance.features():
+            typer.echo(f"{feature.name:9} {feature.state:8} {feature.backend:18} {feature.reason}", err=True)
+        typer.echo(f"就绪 / ready: {scheme}://{chosen.http_host}:{port}", err=True)
+        _until_told(server.stop)
+        server.serve_forever()
+        events.close()
+
+
+def _until_told(stop: object) -> None:
+    """Stop the server on SIGTERM and SIGINT, from another thread: cheroot's stop must not run inside its own loop."""
+    assert callable(stop)
+
+    def told(_number: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=stop, name="stop", daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)

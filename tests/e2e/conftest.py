@@ -1,0 +1,125 @@
+"""The real appliance as its own process, on a free loopback port, with its own data folder and the real models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.artifacts.cases import Case
+from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.artifacts.store import ModelStore
+from appliance.settings import Settings, data_dir
+
+NETWORK_MODELS = ("pp-ocrv6-small", "silero-vad")
+
+
+@dataclass(frozen=True)
+class Running:
+    """An appliance that serves."""
+
+    url: str
+    pid: int
+    data: Path
+
+    def ask(
+        self, path: str, body: object = None, kind: str = "application/json", method: str | None = None
+    ) -> tuple[int, Mapping[str, str], Any]:
+        """Status, headers and JSON (or bytes) of one request; `body` is JSON unless it is bytes."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        headers = {"Content-Type": kind} if data is not None else {}
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                status, head, raw = answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            status, head, raw = error.code, error.headers, error.read()
+        is_json = "json" in head.get("Content-Type", "")
+        return status, head, json.loads(raw) if is_json else raw
+
+    def features(self) -> dict[str, dict[str, Any]]:
+        """Features of /readyz by name."""
+        return {feature["name"]: feature for feature in self.ask("/readyz")[2]["features"]}
+
+
+def installed_store() -> ModelStore:
+    """The store that `make models` filled; fails, naming the command, when a model is missing."""
+    store = ModelStore(data_dir(Settings()) / "models", load_manifests(shipped_root()))
+    for name in NETWORK_MODELS:
+        state = store.state(name)
+        if state.state != "installed":
+            pytest.fail(f"model {name} is {state.state} ({state.detail}): run `make models`")
+    return store
+
+
+def copy_models(target: Path) -> Path:
+    """Copy the installed network models into the data folder `target`; returns its models folder."""
+    store = installed_store()
+    for name in NETWORK_MODELS:
+        home = store.home(name)
+        shutil.copytree(home, target / "models" / name / home.name)
+    return target / "models"
+
+
+@contextmanager
+def serving(data: Path, log: Path, **settings: str) -> Iterator[Running]:
+    """Start `appliance serve` on `data`, wait until it answers, and stop it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+    environ |= {"APPLIANCE_HTTP_PORT": str(port), "APPLIANCE_DATA_DIR": str(data)} | settings
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "appliance.cli", "serve"], env=environ, stdout=out, stderr=out
+        )
+    running = Running(f"http://127.0.0.1:{port}", process.pid, data)
+    try:
+        for _ in range(600):
+            if process.poll() is not None:
+                pytest.fail(f"the appliance ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+            try:
+                if running.ask("/healthz")[0] == 200:
+                    break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            pytest.fail(f"the appliance did not answer in a minute:\n{log.read_text()[-3000:]}")
+        yield running
+        assert process.poll() is None, f"the appliance died:\n{log.read_text()[-3000:]}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One appliance for all tests that do not harm it."""
+    data = tmp_path_factory.mktemp("data")
+    copy_models(data)
+    with serving(data, tmp_path_factory.mktemp("log") / "serve.log") as appliance:
+        yield appliance
+
+
+@pytest.fixture(scope="session")
+def pages() -> dict[str, Case]:
+    """The OCR model's case pages by file name."""
+    cases = load_manifests(shipped_root())["pp-ocrv6-small"].cases()
+    return {case.path.name: case for case in cases if case.kind == "page"}

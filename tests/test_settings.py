@@ -1,0 +1,87 @@
+"""Settings: one table, three sources, nothing misspelt in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import SettingInvalid
+from appliance.settings import SETTINGS, Settings, data_dir, is_loopback, load_settings
+
+
+def test_defaults_are_safe_and_in_range() -> None:
+    assert load_settings(environ={}) == Settings()
+    assert is_loopback(Settings().http_host)
+    for setting in SETTINGS.values():
+        assert setting.help
+        if setting.minimum is not None:
+            assert setting.minimum <= setting.default <= setting.maximum
+
+
+def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("http_port: 9000\nimage_jobs: 5\nadmitted: 8\nhttp_allowed_hosts: [kiosk.local, desk]\n")
+    environ = {"APPLIANCE_IMAGE_JOBS": "6", "APPLIANCE_ADMITTED": "9", "APPLIANCE_CONFIG": str(file), "HOME": "/x"}
+    settings = load_settings(file, environ, {"admitted": 10})
+    assert (settings.http_port, settings.image_jobs, settings.admitted) == (9000, 6, 10)
+    assert settings.http_allowed_hosts == ("kiosk.local", "desk")
+    assert load_settings(environ={"APPLIANCE_BACKENDS": "onnxruntime-cpu"}).backends == ("onnxruntime-cpu",)
+
+
+@pytest.mark.parametrize(
+    "environ, says",
+    [
+        ({"APPLIANCE_HTTP_PROT": "1"}, "no such setting"),
+        ({"APPLIANCE_HTTP_PORT": "eighty"}, "expected int"),
+        ({"APPLIANCE_HTTP_PORT": "70000"}, "0 to 65535"),
+        ({"APPLIANCE_DEADLINE_S": "nan"}, "expected"),
+        ({"APPLIANCE_LOG_LEVEL": "loud"}, "one of debug"),
+        ({"APPLIANCE_BACKENDS": "quantum"}, "one of onnxruntime-cuda"),
+        ({"APPLIANCE_ADMITTED": "200"}, "half of http_threads"),
+        ({"APPLIANCE_HTTP_HOST": "0.0.0.0"}, "needs http_token"),
+        ({"APPLIANCE_HTTP_TOKEN": "short"}, "at least 16"),
+        ({"APPLIANCE_HTTP_TLS_KEY": "key.pem"}, "both or none"),
+    ],
+)
+def test_what_is_wrong_is_said(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingInvalid, match=says) as caught:
+        load_settings(environ=environ)
+    assert "请" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("[1, 2]", "expected names with values"),
+        ("a: [", "expected YAML"),
+        ("http_port: true", "expected int"),
+        ("http_port: 80.5", "expected int"),
+        ("backends: 7", "expected tuple"),
+        ("image_jobs:", "expected int"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingInvalid, match=says) as caught:
+        load_settings(file, {})
+    assert "settings.yaml" in caught.value.detail
+
+
+def test_a_missing_file_is_named_and_an_empty_one_is_fine(tmp_path: Path) -> None:
+    with pytest.raises(SettingInvalid, match="No such file"):
+        load_settings(tmp_path / "none.yaml", {})
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    assert load_settings(tmp_path / "empty.yaml", {}) == Settings()
+
+
+def test_where_data_is_kept(tmp_path: Path) -> None:
+    assert data_dir(Settings(data_dir="/srv/kiosk")) == Path("/srv/kiosk")
+    assert data_dir(Settings(), {"XDG_DATA_HOME": "/data"}) == Path("/data/appliance")
+    assert data_dir(Settings(), {}) == Path.home() / ".local/share/appliance"
+
+
+def test_loopback() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "localhost", "::1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "kiosk.local", "")))
