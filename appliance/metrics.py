@@ -4,7 +4,7 @@ Every label is bounded: routes, stages, intents and names come from code, manife
 whatever lies beyond `SERIES` different values of a metric is counted as `other`. Children are cached: on the hot path a
 metric is one dictionary look-up and one addition.
 
-`Metrics.listener` is what `app.py` hands to the lower rooms. It understands the events of `EVENTS` and ignores others.
+`Metrics.listener` is what `app.py` hands to the lower rooms. It counts the events that it knows and ignores the others.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ STATES = ("ready", "fallback", "off", "failed")
 METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "appliance_requests_total": ("counter", "HTTP requests answered", ("route", "method", "status")),
     "appliance_request_seconds": ("histogram", "Seconds from a request's head to its answer", ("route",)),
-    "appliance_stage_seconds": ("histogram", "Seconds of each stage of a turn or a reading", ("stage",)),
-    "appliance_shed_total": ("counter", "Requests refused before work, by error code", ("code",)),
+    "appliance_stage_seconds": ("histogram", "Seconds of each stage of the work behind a door", ("door", "stage")),
+    "appliance_shed_total": ("counter", "Requests sent away before any work, by the gate that was full", ("gate",)),
     "appliance_turns_total": ("counter", "Turns answered, by intent and outcome", ("intent", "outcome")),
     "appliance_intent_confidence": ("histogram", "Confidence of the chosen intent", ()),
     "appliance_ocr_confidence": ("histogram", "Mean confidence of the text read in an image", ()),
@@ -39,23 +39,20 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "appliance_asr_confidence": ("histogram", "Mean confidence of the words heard in a recording", ()),
     "appliance_backend_in_use": ("gauge", "1 for the backend that serves a feature now", ("feature", "backend")),
     "appliance_feature_state": ("gauge", "1 for the state that a feature is in now", ("feature", "state")),
-    "appliance_model_loads_total": ("counter", "Models loaded or refused", ("model", "backend", "result")),
-    "appliance_queue_depth": ("gauge", "Work queued or running, by queue", ("queue",)),
+    "appliance_model_loads_total": ("counter", "Models loaded and warmed, or refused", ("model", "backend", "result")),
+    "appliance_inference_seconds": ("histogram", "Seconds of one run of a network", ("model", "backend")),
+    "appliance_inference_wait_seconds": ("histogram", "Seconds that work waited for its network", ("model",)),
+    "appliance_inference_failures_total": ("counter", "Runs of a network that failed", ("model", "backend")),
+    "appliance_deadlines_missed_total": ("counter", "Work given up because its deadline had passed", ("model",)),
+    "appliance_actions_total": ("counter", "Actions that flows took in the world", ("action", "result")),
+    "appliance_hand_overs_total": ("counter", "Conversations handed over to staff", ()),
+    "appliance_queue_depth": ("gauge", "Work admitted and not finished, by gate", ("queue",)),
     "appliance_sessions": ("gauge", "Customer sessions alive", ()),
     "appliance_event_streams": ("gauge", "Server-sent event streams open", ()),
-    "appliance_events_logged_total": ("counter", "Entries of the event log, written or failed", ("result",)),
+    "appliance_event_log_on_disk": ("gauge", "1 when the event log is written, 0 while it waits in memory", ()),
+    "appliance_event_log_replaced_total": ("counter", "Times that a damaged event log was set aside", ()),
 }
 """Every metric by name: kind, help and labels. Beside them stand the process_* metrics of prometheus_client."""
-
-EVENTS: dict[str, tuple[str, ...]] = {
-    "stage": ("stage", "ms"),
-    "model_load": ("model", "backend", "result"),
-    "queue": ("queue", "depth"),
-    "sessions": ("count",),
-    "shed": ("code",),
-    "event_logged": ("result",),
-}
-"""Events that `listener` counts, with the fields that it reads."""
 
 _BUCKETS = {
     "appliance_intent_confidence": RATIOS,
@@ -71,18 +68,19 @@ class _Family:
     def __init__(self, collector: Any, labels: tuple[str, ...]) -> None:
         self._collector = collector
         self._labels = labels
-        self._children: dict[tuple[str, ...], Any] = {}
+        self._children: dict[tuple[object, ...], Any] = {}
 
-    def at(self, *values: str) -> Any:
-        child = self._children.get(values)
+    def at(self, *labels: object) -> Any:
+        child = self._children.get(labels)
         if child is None:
+            values = tuple(str(label) for label in labels)
             if self._labels and len(self._children) >= SERIES:
                 values = ("other",) * len(self._labels)
             child = self._collector.labels(*values) if self._labels else self._collector
-            self._children[values] = child
+            self._children[labels] = child
         return child
 
-    def seen(self) -> Iterable[tuple[str, ...]]:
+    def seen(self) -> Iterable[tuple[object, ...]]:
         return tuple(self._children)
 
 
@@ -95,28 +93,42 @@ class Metrics:
         self._registry = registry
         self._families = {name: _Family(_collector(name, registry), METRICS[name][2]) for name in METRICS}
         ProcessCollector(registry=registry)  # resident memory, CPU seconds and open files of this process
+        self._at("appliance_event_log_on_disk").set(1)
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "stage": lambda f: self._seconds("appliance_stage_seconds", str(f["stage"]), float(f["ms"]) / 1000),
-            "model_load": lambda f: (
-                self._family("appliance_model_loads_total")
-                .at(str(f["model"]), str(f["backend"]), str(f["result"]))
-                .inc()
-            ),
-            "queue": lambda f: self._family("appliance_queue_depth").at(str(f["queue"])).set(float(f["depth"])),
-            "sessions": lambda f: self._family("appliance_sessions").at().set(float(f["count"])),
-            "shed": lambda f: self.shed(str(f["code"])),
-            "event_logged": lambda f: self._family("appliance_events_logged_total").at(str(f["result"])).inc(),
+            "timings": self._on_timings,
+            "shed": lambda f: self.shed(f["name"]),
+            "backend_attempt": self._on_load,
+            "model_load": self._on_load,
+            "inference": self._on_inference,
+            "deadline_exceeded": lambda f: self._at("appliance_deadlines_missed_total", f["model"]).inc(),
+            "action": lambda f: self._at("appliance_actions_total", f["name"], _result(f)).inc(),
+            "hand_over": lambda f: self._at("appliance_hand_overs_total").inc(),
+            "log_disk": lambda f: self._at("appliance_event_log_on_disk").set(1),
+            "log_memory": lambda f: self._at("appliance_event_log_on_disk").set(0),
+            "log_replaced": lambda f: self._at("appliance_event_log_replaced_total").inc(),
         }
 
-    def _family(self, name: str) -> _Family:
-        return self._families[name]
-
-    def _seconds(self, name: str, label: str, seconds: float) -> None:
-        self._family(name).at(label).observe(seconds)
+    def _at(self, name: str, *labels: object) -> Any:
+        return self._families[name].at(*labels)
 
     def _ratio(self, name: str, value: float) -> None:
         if math.isfinite(value):
-            self._family(name).at().observe(value)
+            self._at(name).observe(value)
+
+    def _on_timings(self, fields: Mapping[str, Any]) -> None:
+        for stage, ms in fields["stages"].items():
+            self._at("appliance_stage_seconds", fields["door"], stage).observe(ms / 1000)
+
+    def _on_load(self, fields: Mapping[str, Any]) -> None:
+        self._at("appliance_model_loads_total", fields["model"], fields["backend"], _result(fields)).inc()
+
+    def _on_inference(self, fields: Mapping[str, Any]) -> None:
+        model, backend = fields["model"], fields["backend"]
+        self._at("appliance_inference_wait_seconds", model).observe(fields["waited_ms"] / 1000)
+        if fields["ok"]:
+            self._at("appliance_inference_seconds", model, backend).observe(fields["run_ms"] / 1000)
+        else:
+            self._at("appliance_inference_failures_total", model, backend).inc()
 
     def listener(self, event: str, /, **fields: object) -> None:
         """Take note of an event from a lower room; unknown ones are ignored and a malformed one never raises."""
@@ -125,65 +137,64 @@ class Metrics:
             return
         try:
             handler(fields)
-        except (KeyError, TypeError, ValueError) as error:
-            log.warning("event %s: expected %s, got %s (%s)", event, EVENTS[event], sorted(fields), error)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            log.warning("event %s with the fields %s was not counted: %r", event, sorted(fields), error)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one HTTP request by its route's pattern, never by its path."""
-        self._family("appliance_requests_total").at(route, method, str(status)).inc()
-        self._seconds("appliance_request_seconds", route, seconds)
+        self._at("appliance_requests_total", route, method, status).inc()
+        self._at("appliance_request_seconds", route).observe(seconds)
 
-    def shed(self, code: str) -> None:
-        """Count a request refused before any work was done for it."""
-        self._family("appliance_shed_total").at(code).inc()
+    def shed(self, gate: str) -> None:
+        """Count a request that was sent away before any work was done for it."""
+        self._at("appliance_shed_total", gate).inc()
 
     def reply(self, reply: Reply) -> None:
-        """Count a finished turn: intent, outcome, confidences and the seconds of each stage."""
-        self._family("appliance_turns_total").at(reply.parse.intent.name, reply.answer.outcome).inc()
+        """Count a finished turn: its intent, outcome and confidences (its stages come by the event `timings`)."""
+        self._at("appliance_turns_total", reply.parse.intent.name, reply.answer.outcome).inc()
         self._ratio("appliance_intent_confidence", reply.parse.intent.confidence)
-        self._stages(reply.timings_ms)
         if reply.ocr is not None:
-            self._looked(reply.ocr)
+            self.read(reply.ocr)
         if reply.transcript is not None:
             self._ratio("appliance_asr_confidence", reply.transcript.confidence)
 
     def read(self, result: OcrResult) -> None:
-        """Count one image read outside a turn, with its stages."""
-        self._stages(result.timings_ms)
-        self._looked(result)
-
-    def _looked(self, result: OcrResult) -> None:
+        """Count one image that was read."""
+        self._at("appliance_ocr_lines").observe(len(result.lines))
         if result.lines:
             self._ratio("appliance_ocr_confidence", result.confidence)
-        self._family("appliance_ocr_lines").at().observe(len(result.lines))
-
-    def _stages(self, timings_ms: Mapping[str, float]) -> None:
-        for stage, ms in timings_ms.items():
-            self._seconds("appliance_stage_seconds", stage, ms / 1000)
 
     def look(self, features: Iterable[Feature], status: Mapping[str, object], streams: int) -> None:
-        """Set the gauges from what the door says now: backends, states, `queues` and `sessions` of the status."""
-        backends = self._family("appliance_backend_in_use")
+        """Set the gauges from what the door says now: features, the status's `admitted` and `sessions`, streams."""
+        features = tuple(features)
         current = {(feature.name, feature.backend) for feature in features}
-        for values in backends.seen():
-            backends.at(*values).set(1 if values in current else 0)
+        for labels in (*self._families["appliance_backend_in_use"].seen(), *current):
+            self._at("appliance_backend_in_use", *labels).set(1 if labels in current else 0)
         for feature in features:
-            backends.at(feature.name, feature.backend).set(1)
             for state in STATES:
-                child = self._family("appliance_feature_state").at(feature.name, state)
-                child.set(1 if feature.state == state else 0)
-        queues = status.get("queues")
-        for name, depth in (queues if isinstance(queues, Mapping) else {}).items():
-            if isinstance(depth, int | float):
-                self._family("appliance_queue_depth").at(str(name)).set(depth)
+                self._at("appliance_feature_state", feature.name, state).set(1 if feature.state == state else 0)
+        for name, depth in depths(status).items():
+            self._at("appliance_queue_depth", name).set(depth)
         sessions = status.get("sessions")
         if isinstance(sessions, int):
-            self._family("appliance_sessions").at().set(sessions)
-        self._family("appliance_event_streams").at().set(streams)
+            self._at("appliance_sessions").set(sessions)
+        self._at("appliance_event_streams").set(streams)
 
     def text(self) -> bytes:
         """All metrics of the registry in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+def depths(status: Mapping[str, object]) -> dict[str, int]:
+    """Work admitted and not finished by gate, out of a door's status: `admitted: {gate: {in_use: n}}`."""
+    gates = status.get("admitted")
+    if not isinstance(gates, Mapping):
+        return {}
+    return {str(name): int(gate["in_use"]) for name, gate in gates.items() if isinstance(gate, Mapping)}
+
+
+def _result(fields: Mapping[str, Any]) -> str:
+    return "ok" if fields["ok"] else "failed"
 
 
 def _collector(name: str, registry: CollectorRegistry) -> Any:

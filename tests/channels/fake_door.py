@@ -134,18 +134,23 @@ class FakeDoor:
         return self.is_ready
 
     def status(self) -> dict[str, object]:
-        return {"version": "0", "pack": "store", "queues": {"vision": self.depth}, "sessions": len(self.sessions)}
+        return {
+            "version": "0",
+            "pack": "store",
+            "admitted": {"image": {"in_use": self.depth, "capacity": 3}},
+            "sessions": len(self.sessions),
+        }
 
     def greeting(self, language: str = "zh") -> dict[str, object]:
         if language == "en":
             return {
                 "title": "Store guide",
-                "text": "Hello! Ask me anything about this store.",
+                "welcome": "Hello! Ask me anything about this store.",
                 "suggestions": [{"label": "Where is the toilet?", "text": "厕所在哪里", "intent": "facility_location"}],
             }
         return {
             "title": "门店助手",
-            "text": "您好!想找什么、问什么,都可以告诉我。",
+            "welcome": "您好!想找什么、问什么,都可以告诉我。",
             "suggestions": [
                 {"label": "厕所在哪里?", "text": "厕所在哪里", "intent": "facility_location"},
                 {"label": "查快递", "text": "帮我查一下快递到哪了", "intent": "track_parcel"},

@@ -35,7 +35,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     # The documents are our own (openapi.py, docs.py): they describe three kinds of body for one route and need no
     # outside asset, so APIFlask's generated ones stay off. Its JSON error form is replaced by ours.
     app = APIFlask("appliance", title="Edge inference appliance", enable_openapi=False, json_errors=False)
-    events = events or EventStream(door, settings.event_streams)
+    events = events or EventStream(door, settings.event_streams, listener=metrics.listener)
     spec = document(settings)
     check = guard(settings)
 
@@ -49,8 +49,8 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
         route = request.url_rule.rule if request.url_rule is not None else "none"
         method = request.method if request.method in METHODS else "other"
         metrics.request(route, method, response.status_code, time.perf_counter() - g.began)
-        if response.status_code in (429, 503) and route.startswith("/v1/"):
-            metrics.shed(g.get("code", "overloaded"))
+        if response.status_code == 429:
+            metrics.shed("session")
         return secure(response)
 
     @app.get("/openapi.json")
@@ -58,7 +58,8 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
         return json_response(spec)
 
     register_problems(app)
-    register_turns(app, door, settings, metrics, Uploads(settings.image_jobs + settings.audio_jobs + SPARE_UPLOADS))
+    uploads = Uploads(settings.image_jobs + settings.audio_jobs + SPARE_UPLOADS, listener=metrics.listener)
+    register_turns(app, door, settings, metrics, uploads)
     register_status(app, door, metrics, events)
     register_events(app, events)
     register_docs(app)

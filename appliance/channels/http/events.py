@@ -19,6 +19,8 @@ from flask import Response
 from appliance.channels.door import Door
 from appliance.channels.http.reply import feature_json
 from appliance.errors import Overloaded
+from appliance.listener import Listener, silent
+from appliance.metrics import depths
 
 RETRY_S = 5
 """Seconds after which a refused or broken stream may be asked for again."""
@@ -26,11 +28,10 @@ RETRY_S = 5
 
 def state_of(door: Door) -> dict[str, Any]:
     """What a stream shows: readiness, features, and the depth of each queue."""
-    queues = door.status().get("queues")
     return {
         "ready": door.ready(),
         "features": [feature_json(feature) for feature in door.features()],
-        "queues": dict(queues) if isinstance(queues, dict) else {},
+        "queues": depths(door.status()),
     }
 
 
@@ -48,12 +49,14 @@ class EventStream:
         *,
         interval_s: float = 1.0,
         heartbeat_s: float = 10.0,
+        listener: Listener = silent,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._door = door
         self._places = threading.BoundedSemaphore(places) if places else None
         self._interval_s = interval_s
         self._heartbeat_s = heartbeat_s
+        self._listener = listener
         self._clock = clock
         self._closed = threading.Event()
         self._lock = threading.Lock()
@@ -84,6 +87,7 @@ class EventStream:
     def subscribe(self) -> tuple[Iterator[bytes], Callable[[], None]]:
         """A stream of event bytes and what to call when it ends; raises Overloaded when all places are taken."""
         if self._closed.is_set() or self._places is None or not self._places.acquire(blocking=False):
+            self._listener("shed", name="events")
             raise Overloaded("event streams: expected a free place, got all taken", retry_after=RETRY_S)
         places = self._places
         self._count(+1)

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Request
 
 from appliance.errors import BadRequest, Overloaded, RequestTimeout, TooLarge
+from appliance.listener import Listener, silent
 
 JSON_BYTES = 64 * 1024
 """Largest JSON body: 512 characters of text and a few entities are far below it."""
@@ -66,13 +67,15 @@ def read_body(asked: Request, limit: int) -> bytes:
 class Uploads:
     """Counts the large bodies being received, so that slow clients can fill neither the memory nor the threads."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, listener: Listener = silent) -> None:
+        self._listener = listener
         self._places = threading.BoundedSemaphore(places)
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold a place while a large body is read; raises Overloaded when all are taken."""
         if not self._places.acquire(blocking=False):
+            self._listener("shed", name="upload")
             raise Overloaded("uploads: expected a free place, got all taken", retry_after=1)
         try:
             yield

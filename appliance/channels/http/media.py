@@ -86,7 +86,7 @@ def _form(asked: Request, body: bytes, settings: Settings, files: tuple[str, ...
         raise BadRequest("Content-Type: expected a multipart boundary, got none")
     # Files stay in memory: a customer's photo is never written to a temporary file.
     parser = MultiPartParser(
-        stream_factory=_in_memory, max_form_memory_size=FORM_BYTES, max_form_parts=len(FILE_FIELDS) + 6
+        stream_factory=_in_memory, max_form_memory_size=4 * FORM_BYTES, max_form_parts=len(FILE_FIELDS) + 6
     )
     try:
         fields, sent = parser.parse(BytesIO(body), boundary.encode("ascii"), len(body))

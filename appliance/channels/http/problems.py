@@ -8,7 +8,7 @@ import secrets
 from typing import Any
 
 from apiflask import APIFlask
-from flask import Response, g, request
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from appliance.channels.http.reply import json_response
@@ -63,7 +63,6 @@ def problem_response(error: ApplianceError) -> Response:
 
 
 def _typed(error: ApplianceError) -> Response:
-    g.code = error.code
     if error.status >= 500 and error.status != 503:
         log.error("%s %s: %s: %s", request.method, request.path, error.code, error.detail)
     return problem_response(error)
