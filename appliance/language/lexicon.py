@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from appliance.values import EMPTY
-
 OUT_OF_SCOPE = "out_of_scope"
 """The intent of everything that the pack does not serve."""
 
@@ -23,7 +21,7 @@ class GazetteerEntry:
     """Names and aliases that mean it, in Chinese or English, as people write them."""
     key: str = ""
     """Key of its row in the pack's table (`sku`, `id`); empty where there is no table."""
-    detail: Mapping[str, str] = EMPTY
+    detail: Mapping[str, str] = field(default_factory=dict)
     """Further facts that travel with the entity."""
 
 
@@ -43,11 +41,13 @@ class PatternRule:
     """How far back `context` is looked for."""
     spoken: bool = False
     """True when the digits may be spoken (一二三, 幺); the regex then sees digits in their place."""
+    remove: str = ""
+    """Regular expression of what is dropped from the value, such as spaces inside a number."""
     confidence: float = 0.9
     """Confidence of what it finds."""
     rank: int = 3
     """Who wins an overlap: 5 checksum, 4 pattern with context, 3 pattern, 2 gazetteer, 1 guess."""
-    detail: Mapping[str, str] = EMPTY
+    detail: Mapping[str, str] = field(default_factory=dict)
     """Facts that follow from the pattern, for example the carrier of a tracking number."""
 
 
@@ -89,7 +89,7 @@ class Lexicon:
     """All patterns, in order of the pack."""
     entity_types: tuple[str, ...] = ()
     """Every entity type that may occur."""
-    expansions: Mapping[str, str] = EMPTY
+    expansions: Mapping[str, str] = field(default_factory=dict)
     """Rule name to hassil template, used as `<name>`."""
     wildcards: tuple[str, ...] = ()
     """Names of lists that match any short run of text, used as `{name:slot}`."""
@@ -99,6 +99,10 @@ class Lexicon:
     """Polite or hesitant words dropped from the front before templates are tried."""
     closers: tuple[str, ...] = ()
     """The same at the end."""
+    single_before: str = ""
+    """Regular expression that the text before a listed name of one character must match at its end."""
+    single_after: str = ""
+    """Regular expression that the text behind such a name must match at its beginning."""
     surnames: tuple[str, ...] = ()
     """Chinese family names that may begin a person's name."""
     person_contexts: tuple[str, ...] = ()

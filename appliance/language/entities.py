@@ -1,0 +1,102 @@
+"""All finders together: from a text to its entities, with spans in the text as it was given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+
+from appliance.language.address import Addresses, read_divisions
+from appliance.language.candidates import GUESS, LISTED, Candidate, resolve
+from appliance.language.clean import Cleaned, Cleaner, is_han
+from appliance.language.gazetteer import Gazetteer, Hit
+from appliance.language.lexicon import Lexicon
+from appliance.language.patterns import Patterns, find_numeric
+from appliance.language.person import People
+from appliance.language.pinyin import Syllables
+from appliance.values import Entity
+
+
+class EntityFinder:
+    """Finds the entities of one pack. Thread-safe."""
+
+    def __init__(self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, today: Callable[[], date]) -> None:
+        """Index the pack's names and patterns; `today` anchors words like 明天."""
+        self._types = frozenset(lexicon.entity_types)
+        self._patterns = Patterns(lexicon.patterns)
+        self._gazetteer = Gazetteer(lexicon.gazetteer, cleaner, syllables)
+        self._people = People(lexicon.surnames, lexicon.person_contexts) if "person" in self._types else None
+        self._addresses = Addresses(read_divisions()) if "address" in self._types else None
+        self._today = today
+        self._before, self._after = re.compile(lexicon.single_before), re.compile(lexicon.single_after)
+        # Words of the pack's own sentences are no misspelt products: 快递 must not be heard as a near name.
+        self._known = frozenset(_phrases(lexicon))
+
+    def find(self, text: str, *, near: bool = True) -> tuple[Candidate, ...]:
+        """Candidates that remain in a cleaned text after overlaps are resolved; `near` adds homophones and typos."""
+        candidates = [*self._patterns.find(text), *find_numeric(text, self._today(), self._types)]
+        if self._people:
+            candidates += self._people.find(text)
+        if self._addresses:
+            candidates += self._addresses.find(text)
+        candidates += [_listed(hit, text) for hit in self._gazetteer.exact(text) if self._stands(hit, text)]
+        kept = resolve(candidates)
+        if not near:
+            return kept
+        misheard = [
+            _listed(hit, text)
+            for hit in self._gazetteer.near(text, free_spans(text, kept))
+            if text[hit.start : hit.end] not in self._known
+        ]
+        return resolve([*kept, *misheard]) if misheard else kept
+
+    def _stands(self, hit: Hit, text: str) -> bool:
+        """False for a name of one Chinese character in the middle of another word (花 in 花了)."""
+        if hit.end - hit.start > 1 or not is_han(text[hit.start]):
+            return True
+        return bool(self._before.search(text[: hit.start]) and self._after.search(text[hit.end :]))
+
+
+def _phrases(lexicon: Lexicon) -> Iterator[str]:
+    for rule in lexicon.intents:
+        for sentence in rule.sentences:
+            for size in range(2, 5):
+                yield from (sentence[i : i + size] for i in range(len(sentence) - size + 1))
+
+
+def free_spans(text: str, taken: Iterable[Candidate]) -> Iterator[tuple[int, int]]:
+    """Stretches of letters that no candidate and no punctuation covers."""
+    covered = bytearray(len(text))
+    for candidate in taken:
+        covered[candidate.start : candidate.end] = b"\x01" * (candidate.end - candidate.start)
+    start: int | None = None
+    for index, character in enumerate(text):
+        free = not covered[index] and (character.isalnum() or character == " ")
+        if free and start is None:
+            start = index
+        elif not free and start is not None:
+            yield start, index
+            start = None
+    if start is not None:
+        yield start, len(text)
+
+
+def _listed(hit: Hit, text: str) -> Candidate:
+    entries = hit.entries
+    names = dict.fromkeys(entry.name for entry in entries)
+    value = next(iter(names)) if len(names) == 1 else text[hit.start : hit.end]
+    detail = dict(entries[0].detail) if len(entries) == 1 else {}
+    keys = [entry.key for entry in entries if entry.key]
+    if keys:
+        detail["keys"] = ",".join(keys)
+    single = hit.end - hit.start == 1 and is_han(text[hit.start])
+    rank = LISTED if hit.exact and not single else GUESS
+    return Candidate(entries[0].type, hit.start, hit.end, value, hit.confidence, "gazetteer", rank, detail)
+
+
+def in_original(candidate: Candidate, cleaned: Cleaned, original: str) -> Entity:
+    """The candidate as an Entity whose span points into the original text."""
+    start, end = cleaned.original_span(candidate.start, candidate.end)
+    return Entity(
+        candidate.type, original[start:end], candidate.value, start, end, round(candidate.confidence, 4), candidate.source, candidate.detail
+    )

@@ -1,0 +1,231 @@
+"""Which intent a sentence has, by templates, example sentences and cues; and the rule for who wins.
+
+1. An exact example sentence, or a template that covers the whole sentence without a wildcard, decides.
+2. A sentence that is nothing but one entity means what the pack says such an entity means alone.
+3. Otherwise the surest of these: a template with a wildcard; the cues and the nearest example sentence together.
+4. When that is less sure than `thresholds.sound`, the same templates and cues are tried on the sounds of the words
+   (a recogniser's homophones), a little less sure.
+5. Below `thresholds.accept`, or when `out_of_scope` itself is the surest, the turn is out of scope.
+
+Among equals the one that fixes more literal characters wins, then the pack's order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from appliance.language.candidates import GUESS, Candidate
+from appliance.language.clean import Cleaner
+from appliance.language.flatten import Flat, flatten
+from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
+from appliance.language.pinyin import Syllables
+from appliance.language.sentences import Sentences
+from appliance.language.templates import Capture, Compiled, Slots, TemplateCompiler
+from appliance.values import Intent
+
+_SENTENCE, _TEMPLATE, _ALONE, _WILD, _WILD_EACH = 0.99, 0.97, 0.92, 0.74, 0.06
+_HOMOPHONE = 0.88
+_NEAR_FLOOR, _NEAR_CEILING = 0.30, 0.92
+_SHOWN = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How sure one source is of one intent."""
+
+    intent: str
+    """Intent name."""
+    confidence: float
+    """0 to 1."""
+    source: str
+    """`template`, `sentence`, `keyword` or `entity`."""
+    literals: int = 0
+    """Literal characters that a template fixed."""
+    captures: tuple[Capture, ...] = ()
+    """What the template's wildcards took, positions in the flattened text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome for one sentence."""
+
+    intent: Intent
+    """The best intent, or out_of_scope."""
+    alternatives: tuple[Intent, ...]
+    """Next best, best first."""
+    source: str
+    """As in `Parse.source`."""
+    captured: tuple[Candidate, ...] = ()
+    """Entities that a template's wildcards took, positions in the cleaned text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    intent: str
+    order: int
+    weight: float
+    compiled: Compiled
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    intent: str
+    order: int
+    compiled: Compiled
+
+
+class _Rules:
+    """Templates and cues of all intents, compiled for characters or for sounds."""
+
+    def __init__(self, lexicon: Lexicon, compiler: TemplateCompiler, shortest_cue: int) -> None:
+        self.templates: list[_Template] = []
+        self.cues: list[_Cue] = []
+        for order, rule in enumerate(lexicon.intents):
+            self.templates += [_Template(rule.name, order, compiler.compile(text)) for text in rule.templates]
+            for cue in rule.cues:
+                compiled = compiler.compile(cue.template, anywhere=True)
+                if compiled.literals >= shortest_cue:
+                    self.cues.append(_Cue(rule.name, order, cue.weight, compiled))
+
+
+class IntentMatcher:
+    """Decides intents for one pack. Thread-safe after construction."""
+
+    def __init__(
+        self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, examples: Iterable[tuple[str, Flat]]
+    ) -> None:
+        """Compile the pack's rules; `examples` are (intent, flattened example sentence with marks)."""
+        self._lexicon = lexicon
+        self._slots = Slots(lexicon.entity_types)
+        self._syllables = syllables
+        arguments = (lexicon.expansions, lexicon.entity_types, lexicon.wildcards)
+        self._spelt = _Rules(lexicon, TemplateCompiler(*arguments), 1)
+        self._heard = _Rules(lexicon, TemplateCompiler(*arguments, fold=syllables.fold), 2)
+        self._sentences = Sentences(((intent, flat.text) for intent, flat in examples), syllables)
+        self._alone = {kind: rule.name for rule in reversed(lexicon.intents) for kind in rule.alone}
+        self._order = {name: order for order, name in enumerate(lexicon.intent_names)}
+        self._refused = re.compile(lexicon.wildcard_refuses) if lexicon.wildcard_refuses else None
+        self._accept = lexicon.thresholds.get("accept", 0.5)
+        self._sound = lexicon.thresholds.get("sound", 0.6)
+        openers = _any_of(cleaner.clean(word).text for word in lexicon.openers)
+        closers = _any_of(cleaner.clean(word).text for word in lexicon.closers)
+        self._openers = re.compile(f"^(?: *{openers} *)+") if openers else None
+        self._closers = re.compile(f"(?: *{closers} *)+$") if closers else None
+
+    def decide(self, text: str, entities: Sequence[Candidate], carried: Sequence[str] = ()) -> Decision:
+        """Intent of a cleaned text with its entities (none overlapping); `carried` are types that came with the turn."""
+        masked, raw = flatten(text, entities, self._slots), flatten(text)
+        alone = self._by_entity(masked, entities, carried)
+        scored = [alone] if alone else []
+        exact = self._sentences.exact.get(masked.text) or self._sentences.exact.get(raw.text)
+        if exact:
+            scored.append(Scored(exact, _SENTENCE, "sentence", len(raw.text)))
+        scored += self._by_template(self._spelt, masked.text, raw.text, 1.0)
+        if not any(score.confidence >= _TEMPLATE for score in scored):
+            scored += self._by_evidence(self._spelt, masked.text, raw.text, 1.0)
+            if max((score.confidence for score in scored), default=0.0) < self._sound:
+                heard = self._syllables.fold(masked.text), self._syllables.fold(raw.text)
+                scored += self._by_template(self._heard, *heard, _HOMOPHONE)
+                scored += self._by_cues(self._heard, *heard, _HOMOPHONE)
+        return self._choose(scored, masked)
+
+    def _by_entity(self, masked: Flat, entities: Sequence[Candidate], carried: Sequence[str]) -> Scored | None:
+        bare = self._stripped(masked.text).replace(" ", "")
+        kinds = [*carried, *(e.type for e in entities)] if not bare or all(c >= "\ue000" for c in bare) else []
+        for kind in kinds:
+            if kind in self._alone:
+                sure = min((e.confidence for e in entities if e.type == kind), default=1.0)
+                return Scored(self._alone[kind], _ALONE * sure, "entity")
+        return None
+
+    def _stripped(self, text: str) -> str:
+        """Without polite openers and closers; the text itself when nothing else would remain."""
+        shorter = self._openers.sub("", text) if self._openers else text
+        shorter = self._closers.sub("", shorter) if self._closers else shorter
+        return shorter or text
+
+    def _by_template(self, rules: _Rules, masked: str, raw: str, scale: float) -> Iterator[Scored]:
+        with_marks = tuple(dict.fromkeys((masked, self._stripped(masked))))
+        without = tuple(dict.fromkeys((raw, self._stripped(raw))))
+        both = tuple(dict.fromkeys(with_marks + without))
+        for template in rules.templates:
+            compiled = template.compiled
+            wild = bool(compiled.captures)
+            for text in with_marks if wild else both if compiled.slots else without:
+                match = compiled.pattern.fullmatch(text)
+                if match is None:
+                    continue
+                captures = compiled.found(match)
+                if any(self._refuses(text[c.start : c.end]) for c in captures):
+                    continue
+                # Positions count in the masked text; openers may have been cut off its front.
+                shift = masked.find(text) if wild else 0
+                captures = tuple(Capture(c.slot, c.start + shift, c.end + shift) for c in captures)
+                confidence = _TEMPLATE if not captures else _WILD - _WILD_EACH * (len(captures) - 1)
+                yield Scored(template.intent, confidence * scale, "template", compiled.literals, captures)
+                break
+
+    def _refuses(self, captured: str) -> bool:
+        return not captured.strip() or (self._refused is not None and self._refused.search(captured) is not None)
+
+    def _by_evidence(self, rules: _Rules, masked: str, raw: str, scale: float) -> list[Scored]:
+        """Cues and nearness together: what both say counts more than what one says."""
+        cues = {score.intent: score for score in self._by_cues(rules, masked, raw, scale)}
+        against = {score.intent for score in cues.values() if score.confidence < 0}
+        together: list[Scored] = []
+        for near in self._sentences.near(self._stripped(masked)):
+            share = max(0.0, (near.likeness - _NEAR_FLOOR) / (1 - _NEAR_FLOOR)) * _NEAR_CEILING
+            cue = cues.pop(near.intent, None)
+            certain = 0.0 if cue is None else max(cue.confidence, 0.0)
+            if near.intent in against and cue is not None:
+                share *= 1 + cue.confidence
+            joined = 1 - (1 - share) * (1 - certain)
+            together.append(Scored(near.intent, min(joined, 0.95), "sentence" if share > certain else "keyword"))
+        return [*together, *(cue for cue in cues.values() if cue.confidence > 0)]
+
+    def _by_cues(self, rules: _Rules, masked: str, raw: str, scale: float) -> list[Scored]:
+        """Noisy-or of the cues found for each intent; an intent with only counter-cues comes out negative."""
+        doubt: dict[str, float] = {}
+        against: dict[str, float] = {}
+        for cue in rules.cues:
+            if cue.compiled.pattern.search(masked if cue.compiled.slots else raw):
+                if cue.weight > 0:
+                    doubt[cue.intent] = doubt.get(cue.intent, 1.0) * (1 - cue.weight * scale)
+                else:
+                    against[cue.intent] = against.get(cue.intent, 1.0) * (1 + cue.weight)
+        found = [Scored(name, (1 - d) * against.get(name, 1.0), "keyword") for name, d in doubt.items()]
+        return found + [Scored(name, a - 1, "keyword") for name, a in against.items() if name not in doubt]
+
+    def _choose(self, scored: Sequence[Scored], masked: Flat) -> Decision:
+        best: dict[str, Scored] = {}
+        for score in scored:
+            if score.intent not in best or _rank(score) > _rank(best[score.intent]):
+                best[score.intent] = score
+        ranked = sorted(best.values(), key=lambda s: (-s.confidence, -s.literals, self._order[s.intent]))
+        shown = [Intent(s.intent, round(s.confidence, 4)) for s in ranked if s.confidence >= _SHOWN]
+        if not ranked or ranked[0].intent == OUT_OF_SCOPE or ranked[0].confidence < self._accept:
+            sure = ranked[0].confidence if ranked else 0.0
+            own = sure if ranked and ranked[0].intent == OUT_OF_SCOPE else 1 - sure
+            rest = tuple(intent for intent in shown if intent.name != OUT_OF_SCOPE)[:3]
+            return Decision(Intent(OUT_OF_SCOPE, round(own, 4)), rest, "none")
+        top = ranked[0]
+        captured = tuple(self._capture(capture, masked, top.confidence) for capture in top.captures)
+        return Decision(shown[0], tuple(shown[1:4]), top.source, captured)
+
+    def _capture(self, capture: Capture, masked: Flat, confidence: float) -> Candidate:
+        start, end = masked.span(capture.start, capture.end)
+        value = masked.text[capture.start : capture.end].strip()
+        return Candidate(capture.slot, start, end, value, round(confidence * 0.7, 4), "template", GUESS)
+
+
+def _rank(score: Scored) -> tuple[float, int]:
+    return score.confidence, score.literals
+
+
+def _any_of(words: Iterable[str]) -> str:
+    longest_first = sorted({word for word in words if word}, key=lambda word: (-len(word), word))
+    # Latin words end at a word's edge: hi must not be cut off history.
+    alternatives = [re.escape(w) + ("(?![a-z])" if w[-1] < "\x7f" else "") for w in longest_first]
+    return "(?:" + "|".join(alternatives) + ")" if alternatives else ""

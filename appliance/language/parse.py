@@ -1,0 +1,104 @@
+"""From a turn to its Parse: cleaning, entities, intent. The one entry to the language room."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import date
+
+from appliance.language.candidates import Candidate
+from appliance.language.clean import Cleaned, Cleaner, guess_language
+from appliance.language.entities import EntityFinder, in_original
+from appliance.language.flatten import flatten
+from appliance.language.intent import Decision, IntentMatcher
+from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
+from appliance.language.pinyin import Syllables
+from appliance.language.templates import Slots
+from appliance.values import Entity, Intent, Parse, Turn
+
+_OTHER_READING = 0.9
+
+
+class Parser:
+    """Understands turns in the words of one pack. Thread-safe; no network, no state between turns."""
+
+    def __init__(self, lexicon: Lexicon, today: Callable[[], date] = date.today) -> None:
+        """Compile the pack's language side; `today` anchors words like 明天."""
+        self._cleaner = Cleaner()
+        syllables = Syllables()
+        self._finder = EntityFinder(lexicon, self._cleaner, syllables, today)
+        slots = Slots(lexicon.entity_types)
+        examples = []
+        self._emoji: dict[str, str] = {}
+        for rule in lexicon.intents:
+            for sentence in rule.sentences:
+                cleaned = self._cleaner.clean(sentence)
+                if cleaned.text:
+                    found = self._finder.find(cleaned.text, near=False)
+                    examples.append((rule.name, flatten(cleaned.text, found, slots)))
+                for picture in cleaned.emoji:
+                    self._emoji.setdefault(picture, rule.name)
+        self._matcher = IntentMatcher(lexicon, self._cleaner, syllables, examples)
+
+    def language(self, text: str) -> str:
+        """`en` when `text` is mostly English words, else `zh`."""
+        return guess_language(text)
+
+    def entities(self, text: str) -> tuple[Entity, ...]:
+        """Entities of any text in order of position, none overlapping; `text[start:end] == entity.text`."""
+        cleaned = self._cleaner.clean(text)
+        return tuple(in_original(found, cleaned, text) for found in self._finder.find(cleaned.text))
+
+    def parse(self, turn: Turn) -> Parse:
+        """What `turn` means. An intent or entities that came with the turn are kept and not guessed again."""
+        began = time.perf_counter()
+        cleaned = self._cleaner.clean(turn.text)
+        done_clean = time.perf_counter()
+        carried = {entity.type for entity in turn.entities}
+        found = [c for c in self._finder.find(cleaned.text) if not _carried(c, cleaned, turn.entities, carried)]
+        done_entities = time.perf_counter()
+        decision = self._decide(turn, cleaned, found)
+        taken = [c for c in decision.captured if c.type not in carried and not any(c.overlaps(o) for o in found)]
+        entities = [*turn.entities, *(in_original(c, cleaned, turn.text) for c in (*found, *taken))]
+        ended = time.perf_counter()
+        return Parse(
+            intent=decision.intent,
+            entities=tuple(sorted(entities, key=lambda entity: (entity.start, entity.end))),
+            alternatives=decision.alternatives,
+            clean=cleaned.text,
+            language=guess_language(turn.text) if turn.text.strip() else turn.language,
+            source=decision.source,
+            timings_ms={
+                "clean": _milliseconds(began, done_clean),
+                "entities": _milliseconds(done_clean, done_entities),
+                "intent": _milliseconds(done_entities, ended),
+            },
+        )
+
+    def _decide(self, turn: Turn, cleaned: Cleaned, found: list[Candidate]) -> Decision:
+        if turn.intent is not None:
+            return Decision(turn.intent, (), "turn")
+        if not cleaned.text and cleaned.emoji:
+            meant = [self._emoji[picture] for picture in cleaned.emoji if picture in self._emoji]
+            if meant:
+                return Decision(Intent(meant[0], 0.7), (), "sentence")
+        decision = self._matcher.decide(cleaned.text, found, [entity.type for entity in turn.entities])
+        if decision.intent.name == OUT_OF_SCOPE:
+            for reading in turn.alternatives:
+                other = self._cleaner.clean(reading).text
+                second = self._matcher.decide(other, self._finder.find(other))
+                if second.intent.name != OUT_OF_SCOPE:
+                    sure = round(second.intent.confidence * _OTHER_READING, 4)
+                    # Its captures point into another text, so only the intent is taken over.
+                    return Decision(Intent(second.intent.name, sure), second.alternatives, second.source)
+        return decision
+
+
+def _carried(candidate: Candidate, cleaned: Cleaned, carried: tuple[Entity, ...], types: set[str]) -> bool:
+    """True when the turn already says what this candidate guesses: same type, or the same characters."""
+    start, end = cleaned.original_span(candidate.start, candidate.end)
+    return candidate.type in types or any(start < entity.end and entity.start < end for entity in carried)
+
+
+def _milliseconds(start: float, end: float) -> float:
+    return round((end - start) * 1000, 3)

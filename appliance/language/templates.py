@@ -1,0 +1,186 @@
+"""hassil sentence templates, compiled to regular expressions.
+
+hassil parses the syntax (alternatives, optionals, permutations, lists, rules); its own matcher walks every template for
+every sentence and rewrites whitespace, which corrupts wildcard captures in Chinese (hassil issues 276 and 279). A
+compiled expression costs microseconds, keeps positions, and can be matched against sounds as well as characters.
+
+In the text to match, an entity is one private-use character that stands for its type (`Slots.mark`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hassil.expression import Expression
+
+_FIRST_MARK = 0xE000
+_WILDCARD = "[^\ue000-\uf8ff,.!?;:。]{1,14}?"
+_EDGE = "(?:(?<![a-z0-9])|(?![a-z0-9]))"
+_DEPTH = 16
+_DROPPED = re.compile(r"[\"'’]")
+
+
+class TemplateError(ValueError):
+    """A template that hassil cannot parse, or that names what does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The private-use character of every entity type."""
+
+    types: tuple[str, ...]
+    """Entity types in the pack's order."""
+
+    def mark(self, entity_type: str) -> str:
+        """The character that stands for an entity of this type."""
+        return chr(_FIRST_MARK + self.types.index(entity_type))
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a wildcard took."""
+
+    slot: str
+    """Slot name, an entity type."""
+    start: int
+    """First character in the matched text."""
+    end: int
+    """One past the last character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A template ready to match."""
+
+    pattern: re.Pattern[str]
+    """Over cleaned text with entities as marks."""
+    slots: bool
+    """True when the template names an entity type."""
+    captures: Mapping[str, str]
+    """Regular expression group to slot name, one for every wildcard."""
+    literals: int
+    """Least number of literal characters that a match holds."""
+
+    def found(self, match: re.Match[str]) -> tuple[Capture, ...]:
+        """The wildcard captures of a match."""
+        return tuple(
+            Capture(slot, *match.span(group)) for group, slot in self.captures.items() if match.start(group) >= 0
+        )
+
+
+def _parse(template: str) -> Expression:
+    from hassil.parse_expression import parse_sentence  # lazy: hassil is slow to import
+    from hassil.parser import ParseError
+
+    try:
+        return parse_sentence(template).expression
+    except (ParseError, ValueError, IndexError) as error:
+        raise TemplateError(str(error) or type(error).__name__) from error
+
+
+class _Writer:
+    """Turns hassil's expression tree into a regular expression."""
+
+    def __init__(
+        self,
+        expansions: Mapping[str, str],
+        types: Sequence[str],
+        wildcards: Sequence[str],
+        fold: Callable[[str], str] | None,
+        trees: dict[str, Any],
+    ) -> None:
+        self.expansions, self.types, self.wildcards, self.fold, self.trees = expansions, types, wildcards, fold, trees
+        self.captures: dict[str, str] = {}
+        self.slots = False
+
+    def write(self, node: Any, depth: int = 0) -> tuple[str, int]:
+        """Regular expression of `node` and the least number of literal characters in a match."""
+        from hassil.expression import Alternative, ListReference, Permutation, RuleReference, TextChunk
+
+        if depth > _DEPTH:
+            raise TemplateError("expected rules that do not refer to themselves")
+        if isinstance(node, TextChunk):
+            return self._literal(node.text)
+        if isinstance(node, ListReference):
+            return self._list(node.list_name, node.slot_name)
+        if isinstance(node, RuleReference):
+            return self._rule(node.rule_name, depth)
+        if isinstance(node, Permutation):
+            raise TemplateError("expected alternatives written out, got a permutation (;)")
+        parts = [self.write(item, depth + 1) for item in node.items]
+        if isinstance(node, Alternative):
+            written = [text for text, _ in parts if text]
+            least = min((count for text, count in parts if text), default=0)
+            optional = node.is_optional or any(not text for text, _ in parts)
+            body = "(?:" + "|".join(written) + ")" if written else ""
+            return (body + "?" if body and optional else body), (0 if optional else least)
+        return "".join(text for text, _ in parts), sum(count for _, count in parts)
+
+    def _literal(self, text: str) -> tuple[str, int]:
+        words = _DROPPED.sub("", text.lower())
+        if not words.strip():
+            return (" *" if words else ""), 0
+        folded = self.fold(words) if self.fold else words
+        escaped = " *".join(re.escape(part) for part in folded.split())
+        before = " *" if words[0] == " " else ""
+        after = " *" if words[-1] == " " else ""
+        return before + escaped + after, len(words.replace(" ", ""))
+
+    def _list(self, name: str, slot: str) -> tuple[str, int]:
+        if slot not in self.types:
+            raise TemplateError(f"expected an entity type in {{{name}:{slot}}}, got {slot!r}")
+        if name in self.wildcards:
+            group = f"w{len(self.captures)}"
+            self.captures[group] = slot
+            return f"(?P<{group}>{_WILDCARD})", 0
+        if name not in self.types:
+            raise TemplateError(f"expected an entity type or a wildcard, got {{{name}}}")
+        self.slots = True
+        return " *" + Slots(tuple(self.types)).mark(name) + " *", 2
+
+    def _rule(self, name: str, depth: int) -> tuple[str, int]:
+        if name not in self.expansions:
+            raise TemplateError(f"expected a rule of phrases.yaml, got <{name}>")
+        if name not in self.trees:
+            self.trees[name] = _parse(self.expansions[name])
+        text, least = self.write(self.trees[name], depth + 1)
+        return f"(?:{text})", least
+
+
+class TemplateCompiler:
+    """Compiles the templates of one pack."""
+
+    def __init__(
+        self,
+        expansions: Mapping[str, str],
+        types: Sequence[str],
+        wildcards: Sequence[str],
+        fold: Callable[[str], str] | None = None,
+    ) -> None:
+        """Take the pack's rules, entity types and wildcard lists; `fold` maps literals to sounds."""
+        self._arguments = (expansions, types, wildcards, fold)
+        self._trees: dict[str, Any] = {}
+
+    def compile(self, template: str, *, anywhere: bool = False) -> Compiled:
+        """Compile one template; `anywhere` lets it match inside a sentence, at word boundaries in English.
+
+        Raises TemplateError for a syntax error, an unknown rule or list, or a template that matches nothing at all.
+        """
+        writer = _Writer(*self._arguments, self._trees)
+        text, least = writer.write(_parse(template))
+        if not least:
+            raise TemplateError("expected at least one literal character, got only optional parts or wildcards")
+        edged = f"{_EDGE}(?:{text}){_EDGE}" if anywhere else f"(?:{text})"
+        return Compiled(re.compile(edged), writer.slots, writer.captures, least)
+
+
+def check_template(template: str, expansions: Mapping[str, str], lists: Sequence[str]) -> None:
+    """Raise TemplateError unless `template` compiles with these rules; `lists` are entity types and wildcards.
+
+    A list is taken for a wildcard only where its slot has another name, as in `{thing:product}`.
+    """
+    TemplateCompiler(expansions, lists, [name for name in lists if f"{{{name}:" in template]).compile(template)

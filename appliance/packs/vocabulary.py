@@ -1,0 +1,156 @@
+"""The language side of a pack: intents/*.yaml, phrases.yaml and entities.yaml become a Lexicon."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from appliance.errors import PackInvalid
+from appliance.language.checksums import CHECKS
+from appliance.language.lexicon import OUT_OF_SCOPE, Cue, GazetteerEntry, IntentRule, Lexicon, PatternRule
+from appliance.language.templates import TemplateError, check_template
+from appliance.packs.reader import Section, read_yaml
+from appliance.packs.schema import Row
+
+_ALIASES = re.compile(r"[|;；]")
+_LISTED = 0.99
+_PATTERN_KEYS = ("type", "regex", "check", "context", "window", "spoken", "remove", "confidence", "rank", "detail")
+
+
+def _regex(section: Section) -> str:
+    text = section.text()
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise section.fail("a regular expression", f"{text!r}: {error}") from error
+    return text
+
+
+def _template(section: Section, expansions: Mapping[str, str], lists: tuple[str, ...]) -> str:
+    text = section.text()
+    try:
+        check_template(text, expansions, lists)
+    except TemplateError as error:
+        raise section.fail("a hassil template", f"{text!r}: {error}") from error
+    return text
+
+
+def _intent(path: Path, expansions: Mapping[str, str], types: tuple[str, ...], wildcards: tuple[str, ...]) -> IntentRule:
+    keys = read_yaml(path).mapping(("intent", "templates", "sentences", "cues", "alone"), required=("intent",))
+    name = keys["intent"].text()
+    if name != path.stem:
+        raise keys["intent"].fail(f"the file's name {path.stem!r}", repr(name))
+    lists = types + wildcards
+    templates = [_template(item, expansions, lists) for item in keys["templates"].items()] if "templates" in keys else []
+    cues = []
+    for template, section in (keys["cues"].mapping() if "cues" in keys else {}).items():
+        weight = section.number(-1, _LISTED)
+        try:
+            check_template(template, expansions, lists)
+        except TemplateError as error:
+            raise section.fail("a hassil template", f"{template!r}: {error}") from error
+        cues.append(Cue(template, weight))
+    alone = keys["alone"].texts() if "alone" in keys else ()
+    for entity_type in alone:
+        if entity_type not in types:
+            raise keys["alone"].fail(f"entity types of entities.yaml ({', '.join(types)})", repr(entity_type))
+    sentences = keys["sentences"].texts() if "sentences" in keys else ()
+    return IntentRule(name, tuple(templates), sentences, tuple(cues), alone)
+
+
+def _pattern(section: Section, types: tuple[str, ...]) -> PatternRule:
+    keys = section.mapping(_PATTERN_KEYS, required=("type", "regex"))
+    entity_type = keys["type"].text()
+    if entity_type not in types:
+        raise keys["type"].fail(f"one of {', '.join(types)}", repr(entity_type))
+    check = keys["check"].text() if "check" in keys else ""
+    if check and check not in CHECKS:
+        raise keys["check"].fail(f"one of {', '.join(sorted(CHECKS))}", repr(check))
+    return PatternRule(
+        entity_type,
+        _regex(keys["regex"]),
+        check,
+        _regex(keys["context"]) if "context" in keys else "",
+        int(keys["window"].number(1, 64)) if "window" in keys else 8,
+        keys["spoken"].flag() if "spoken" in keys else False,
+        _regex(keys["remove"]) if "remove" in keys else "",
+        keys["confidence"].number(0, 1) if "confidence" in keys else 0.9,
+        int(keys["rank"].number(1, 5)) if "rank" in keys else 5 if check else 4 if "context" in keys else 3,
+        {name: value.text() for name, value in keys["detail"].mapping().items()} if "detail" in keys else {},
+    )
+
+
+def _tabled(section: Section, entity_type: str, tables: Mapping[str, tuple[Row, ...]]) -> list[GazetteerEntry]:
+    keys = section.mapping(("table", "key", "value", "names", "detail"), required=("table", "key", "value", "names"))
+    name = keys["table"].text()
+    if name not in tables:
+        raise keys["table"].fail(f"the stem of a CSV file ({', '.join(sorted(tables))})", repr(name))
+    rows = tables[name]
+    columns = set(rows[0]) if rows else set()
+    wanted = [keys["key"], keys["value"], *keys["names"].items(), *(keys["detail"].items() if "detail" in keys else [])]
+    for column in wanted:
+        if rows and column.text() not in columns:
+            raise column.fail(f"a column of {name}.csv ({', '.join(sorted(columns))})", repr(column.text()))
+    key, value = keys["key"].text(), keys["value"].text()
+    sources = keys["names"].texts()
+    details = keys["detail"].texts() if "detail" in keys else ()
+    entries = []
+    for row in rows:
+        surfaces = [part.strip() for source in sources for part in _ALIASES.split(row[source]) if part.strip()]
+        detail = {column: row[column] for column in details if row[column]}
+        entries.append(GazetteerEntry(entity_type, row[value], tuple(dict.fromkeys(surfaces)), row[key], detail))
+    return entries
+
+
+def _gazetteer(keys: Mapping[str, Section], types: tuple[str, ...], tables: Mapping[str, tuple[Row, ...]]) -> list[GazetteerEntry]:
+    entries: list[GazetteerEntry] = []
+    for group in ("tables", "lists"):
+        for entity_type, section in (keys[group].mapping() if group in keys else {}).items():
+            if entity_type not in types:
+                raise section.fail(f"entity types ({', '.join(types)})", repr(entity_type))
+            if group == "tables":
+                entries += _tabled(section, entity_type, tables)
+            else:
+                for name, aliases in section.mapping().items():
+                    surfaces = tuple(dict.fromkeys((name, *aliases.texts())))
+                    entries.append(GazetteerEntry(entity_type, name, surfaces))
+    return entries
+
+
+def load_lexicon(folder: Path, tables: Mapping[str, tuple[Row, ...]]) -> Lexicon:
+    """Read the language files of the pack in `folder`; raises PackInvalid naming file, line, expected and found."""
+    entity_keys = ("types", "patterns", "tables", "lists", "single_before", "single_after", "surnames", "person_contexts")
+    entities = read_yaml(folder / "entities.yaml").mapping(entity_keys, required=("types",))
+    phrase_keys = ("openers", "closers", "expansions", "wildcards", "wildcard_refuses", "thresholds")
+    phrases = read_yaml(folder / "phrases.yaml").mapping(phrase_keys)
+    types = entities["types"].texts()
+    wildcards = phrases["wildcards"].texts() if "wildcards" in phrases else ()
+    raw = phrases["expansions"].mapping() if "expansions" in phrases else {}
+    expansions = {name: section.text() for name, section in raw.items()}
+    for section in raw.values():
+        _template(section, expansions, types + wildcards)
+    files = sorted((folder / "intents").glob("*.yaml"))
+    if not files:
+        raise PackInvalid(f"{folder.name}/intents: expected at least one intent file, got none")
+    intents = [_intent(path, expansions, types, wildcards) for path in files]
+    if OUT_OF_SCOPE not in {rule.name for rule in intents}:
+        intents.append(IntentRule(OUT_OF_SCOPE))
+    return Lexicon(
+        intents=tuple(intents),
+        gazetteer=tuple(_gazetteer(entities, types, tables)),
+        patterns=tuple(_pattern(item, types) for item in entities["patterns"].items()) if "patterns" in entities else (),
+        entity_types=types,
+        expansions=expansions,
+        wildcards=wildcards,
+        wildcard_refuses=_regex(phrases["wildcard_refuses"]) if "wildcard_refuses" in phrases else "",
+        openers=phrases["openers"].texts() if "openers" in phrases else (),
+        closers=phrases["closers"].texts() if "closers" in phrases else (),
+        single_before=_regex(entities["single_before"]) if "single_before" in entities else "",
+        single_after=_regex(entities["single_after"]) if "single_after" in entities else "",
+        surnames=tuple(dict.fromkeys(entities["surnames"].text().split())) if "surnames" in entities else (),
+        person_contexts=entities["person_contexts"].texts() if "person_contexts" in entities else (),
+        thresholds={name: item.number(0, 1) for name, item in phrases["thresholds"].mapping().items()}
+        if "thresholds" in phrases
+        else {},
+    )
