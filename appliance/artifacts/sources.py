@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -82,6 +83,8 @@ class Shipped:
         return f"shipped file {self.path}"
 
 
+_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!]*")
+
 Source = Wheel | Https | Hub | Shipped
 
 
@@ -100,8 +103,7 @@ def read_source(section: Section) -> Source:
     source: Source
     if "wheel" in section:
         requirement = section.text("wheel")
-        name, equals, version = requirement.partition("==")
-        if not equals or not name.replace("-", "").replace("_", "").isalnum() or not version or " " in version:
+        if not _PIN.fullmatch(requirement):
             raise section.invalid("wheel", f"expected an exact pin NAME==VERSION, got {requirement!r}")
         source = Wheel(requirement, section.path("member"))
     elif "https" in section:

@@ -18,7 +18,7 @@ from appliance.artifacts.digest import progress_of, sha256_of
 from appliance.artifacts.disk import ASIDE, exclusive, storage
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.schema import is_safe
-from appliance.errors import ApplianceError, ManifestInvalid, ModelCorrupt, ModelMissing
+from appliance.errors import ApplianceError, InvalidInput, ModelCorrupt, ModelMissing
 from appliance.listener import Listener, silent
 
 CACHE = ".cache"
@@ -61,10 +61,10 @@ class ModelStore:
         self._lock = threading.Lock()
 
     def manifest(self, name: str) -> Manifest:
-        """The manifest of `name`. Raises ManifestInvalid for a model that this version does not know."""
+        """The manifest of `name`. Raises InvalidInput for a model that this version does not know."""
         if name not in self.manifests:
             known = ", ".join(self.manifests) or "none"
-            raise ManifestInvalid(f"{name}: expected one of the models {known}", remedy="See `appliance models list`")
+            raise InvalidInput(f"{name}: expected one of the models {known}", remedy="See `appliance models list`")
         return self.manifests[name]
 
     def home(self, name: str) -> Path:
@@ -80,7 +80,7 @@ class ModelStore:
         for wanted in self._files(name):
             if wanted.path == file:
                 return self._checked(name, wanted)
-        raise ManifestInvalid(f"{name}: expected one of its files, got {file}")
+        raise InvalidInput(f"{name}: expected one of its files, got {file}", remedy="See its manifest.yaml")
 
     def folder(self, name: str) -> Path:
         """Folder of a model all of whose files are verified, as `path` does."""

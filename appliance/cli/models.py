@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.cells import set_cell_size
 from rich.console import Console
-from rich.table import Table
 
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.pull import Outcome, Puller
@@ -50,22 +50,19 @@ def list_models(config: Config = None, as_json: AsJson = False) -> None:
         rows = [_facts(store, name) | {"state": s.state, "detail": s.detail} for name, s in states.items()]
         _print_json({"root": str(store.root), "models": rows, "outdated": [str(path) for path in outdated]})
         return
-    table = Table(box=None, pad_edge=False)
-    for head in ("模型 / model", "状态 / state", "MB", "安装 / install", "许可 / licence", "说明 / title"):
-        table.add_column(head, justify="right" if head == "MB" else "left", overflow="fold")
     for name, state in states.items():
         manifest = store.manifest(name)
-        table.add_row(
-            f"{name}@{manifest.digest}",
-            WORDS[state.state],
-            f"{manifest.size / 1e6:.1f}",
-            manifest.install,
-            manifest.licence,
-            f"{manifest.title_zh} / {manifest.title_en}",
+        mark = "" if manifest.default else " *"
+        cells = (
+            set_cell_size(name, 18),
+            set_cell_size(WORDS[state.state] + mark, 24),
+            f"{manifest.size / 1e6:6.1f} MB",
         )
-    console = Console()
-    console.print(table)
-    console.print(f"目录 / folder: {store.root}", highlight=False, soft_wrap=True)
+        _say("".join([*cells, "  ", set_cell_size(manifest.licence, 12), f"{manifest.title_zh} / {manifest.title_en}"]))
+    _say(f"* 可选 / optional\n目录 / folder: {store.root}")
+    for state in states.values():
+        if state.state == "corrupt":
+            _say(state.detail)
     if outdated:
         _say(f"旧版本 / other versions: {len(outdated)} (appliance models remove --old)")
 
@@ -221,7 +218,9 @@ def _report(store: ModelStore, outcomes: Iterable[Outcome], as_json: bool, toler
     for one in outcomes:
         optional = " (可选 / optional)" if one.error and one.name in tolerated and one.result != "partial" else ""
         _say(f"{one.name}: {WORDS[one.result]}{optional}")
-        if one.error:
+        if one.error and optional:
+            _say(f"  → {one.error.remedy}")
+        elif one.error:
             typer.echo(f"{one.error.message}\n  → {one.error.remedy}", err=True)
     raise typer.Exit(code)
 
