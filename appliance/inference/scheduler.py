@@ -19,6 +19,7 @@ from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
+from traceback import format_exception
 from typing import Any, TypeVar
 
 import numpy.typing as npt
@@ -215,41 +216,60 @@ class Scheduler:
     def _serve(self, jobs: list[Job]) -> None:
         """Run `jobs` as one; when that fails, one by one, so that a bad job sinks alone."""
         started = self._clock()
-        try:
-            outputs = _infer(jobs)
-        except Exception as error:  # noqa: BLE001 - the worker outlives every error; the caller gets it
-            self._report(jobs, started, ok=False)
-            if len(jobs) == 1:
-                _fail(jobs[0], error)
-                return
-            self._listener("batch_retried", model=jobs[0].backend.spec.name, jobs=len(jobs), reason=str(error))
-        else:
-            self._report(jobs, started, ok=True)
-            for job, result in zip(jobs, outputs, strict=True):
+        outcome = _attempt(jobs)
+        self._listener(
+            "inference",
+            model=jobs[0].backend.spec.name,
+            backend=jobs[0].backend.name,
+            ok=not isinstance(outcome, Exception),
+            jobs=len(jobs),
+            rows=sum(job.rows for job in jobs),
+            waited_ms=(started - jobs[0].arrived) * 1000,
+            run_ms=(self._clock() - started) * 1000,
+            trace=_traced(outcome) if isinstance(outcome, Exception) else "",
+        )
+        if not isinstance(outcome, Exception):
+            for job, outputs in zip(jobs, outcome, strict=True):
                 with suppress(InvalidStateError):  # the caller was released at close
-                    job.future.set_result(result)
-            return
+                    job.future.set_result(outputs)
+        elif len(jobs) == 1:
+            _fail(jobs[0], outcome)
+        else:
+            self._listener("batch_retried", model=jobs[0].backend.spec.name, jobs=len(jobs), reason=str(outcome))
+            self._serve_each(jobs)
+
+    def _serve_each(self, jobs: list[Job]) -> None:
         for job in jobs:
             if job.expired(self._clock()):
                 _fail(job, self._late(job.backend.spec.name, "while its batch was tried"))
             else:
                 self._serve([job])
 
-    def _report(self, jobs: list[Job], started: float, *, ok: bool) -> None:
-        self._listener(
-            "inference",
-            model=jobs[0].backend.spec.name,
-            backend=jobs[0].backend.name,
-            ok=ok,
-            jobs=len(jobs),
-            rows=sum(job.rows for job in jobs),
-            waited_ms=(started - jobs[0].arrived) * 1000,
-            run_ms=(self._clock() - started) * 1000,
-        )
-
     def _late(self, model: str, where: str) -> DeadlineExceeded:
         self._listener("deadline_exceeded", model=model, where=where)
         return DeadlineExceeded(f"{model}: expected outputs before the deadline, which passed {where}")
+
+
+def _attempt(jobs: list[Job]) -> list[Outputs] | Exception:
+    """Outputs of each job, or what went wrong."""
+    try:
+        return _infer(jobs)
+    except Exception as error:  # noqa: BLE001 - the worker outlives every error; the caller gets it
+        return error
+
+
+def _traced(error: Exception) -> str:
+    """Take the worker's traceback off the error and return it as text for the log.
+
+    Its frames hold the jobs, whose futures hold the error: a cycle in which an image of 30 MB would stay until the
+    garbage collector comes by.
+    """
+    text = "".join(format_exception(error))
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return text
 
 
 def _infer(jobs: list[Job]) -> list[Outputs]:
