@@ -1,0 +1,197 @@
+// Wires the page: one customer at a time, nothing kept in any storage.
+
+import { Api, Problem } from './api.js';
+import { Camera } from './camera.js';
+import { Chat } from './chat.js';
+import { $, toast } from './dom.js';
+import { Health } from './health.js';
+import { Microphone } from './microphone.js';
+import { PhotoView, fitting } from './photo.js';
+import { STRINGS } from './strings.js';
+
+let language = 'zh';
+let session = null;
+let visit = new AbortController(); // aborted when the customer starts over: late answers of the old one are dropped
+let asr = null;
+const photos = new Set();
+
+const words = () => STRINGS[language];
+const api = new Api(askToken);
+const chat = new Chat(words, () => language, tapped);
+const health = new Health(api, words, featuresChanged);
+const camera = new Camera(words, (photo) => look(photo));
+const microphone = new Microphone(words, (recording) => hear(recording));
+
+let asking = null; // several requests may meet a 401 at once: they share one dialog
+
+function askToken(wrong) {
+  asking ??= new Promise((resolve) => {
+    if (wrong) toast(words().tokenWrong);
+    const dialog = $('token');
+    dialog.addEventListener('cancel', (event) => event.preventDefault());
+    $('token-form').addEventListener('submit', () => {
+      const text = $('token-text').value.trim();
+      $('token-text').value = '';
+      asking = null;
+      resolve(text);
+    }, { once: true });
+    if (!dialog.open) dialog.showModal();
+  });
+  return asking;
+}
+
+// Runs one request to the appliance with its waiting bubble and its error card.
+async function act(request, waiting, done) {
+  const mine = visit;
+  const over = chat.busy(waiting);
+  setBusy(+1);
+  try {
+    const reply = await request(mine.signal);
+    if (mine.signal.aborted) {
+      api.forget(reply.session).catch(() => {});
+      return;
+    }
+    session = reply.session;
+    over();
+    done(reply);
+  } catch (error) {
+    over();
+    if (mine.signal.aborted) return;
+    if (!(error instanceof Problem)) throw error;
+    chat.problem(error, () => act(request, waiting, done));
+  } finally {
+    over();
+    setBusy(-1);
+  }
+}
+
+let running = 0;
+
+function setBusy(change) {
+  running += change;
+  $('busy').classList.toggle('on', running > 0);
+  $('send').disabled = running > 0;
+}
+
+function ask(turn) {
+  chat.customer(turn.text);
+  return act((signal) => api.ask(session ? { ...turn, session, language } : { ...turn, language }, signal),
+    words().thinking, (reply) => chat.answer(reply));
+}
+
+function tapped(suggestion) {
+  if (running) return;
+  const turn = { text: suggestion.text, source: 'tap' };
+  if (suggestion.intent) turn.intent = suggestion.intent;
+  ask(turn);
+}
+
+function use(text) {
+  $('zoom').close();
+  $('text').value = text;
+  $('text').focus();
+}
+
+async function look(file) {
+  const blob = await fitting(file);
+  const url = URL.createObjectURL(blob);
+  photos.add(url);
+  await act((signal) => api.send(blob, blob.type || 'image/jpeg', session, language, signal), words().reading, (reply) => {
+    const enlarge = () => {
+      const large = new PhotoView(url, reply.ocr, words(), use, { open: true });
+      $('zoom-body').replaceChildren(large.element);
+      $('zoom').showModal();
+    };
+    chat.photo(new PhotoView(url, reply.ocr, words(), use, { enlarge }).element);
+    chat.answer(reply);
+  });
+}
+
+function hear(recording) {
+  return act((signal) => api.send(recording, 'audio/wav', session, language, signal), words().hearing, (reply) => {
+    chat.customer(reply.transcript?.text || reply.turn.text || '…');
+    chat.answer(reply);
+  });
+}
+
+async function startOver() {
+  const old = session;
+  session = null;
+  visit.abort();
+  visit = new AbortController();
+  chat.wipe();
+  $('text').value = '';
+  $('zoom-body').replaceChildren();
+  document.querySelectorAll('dialog[open]:not(#token)').forEach((dialog) => dialog.close());
+  photos.forEach((url) => URL.revokeObjectURL(url));
+  photos.clear();
+  toast(words().cleared);
+  if (old) await api.forget(old).catch(() => {}); // an idle session may be gone already
+}
+
+function featuresChanged(features) {
+  asr = features.asr ?? null;
+  showMicrophone();
+}
+
+function showMicrophone() {
+  const on = asr?.state === 'ready' || asr?.state === 'fallback';
+  $('speak').classList.toggle('is-off', !on);
+  $('speak').setAttribute('aria-disabled', String(!on));
+  $('speak').title = on ? '' : words().speakOff;
+  $('speak-icon').setAttribute('href', on ? '#i-mic' : '#i-mic-off');
+}
+
+async function speak(next) {
+  language = next;
+  document.documentElement.lang = next === 'en' ? 'en' : 'zh-CN';
+  for (const code of ['zh', 'en']) $(code).setAttribute('aria-pressed', String(code === next));
+  const strings = words();
+  document.querySelectorAll('[data-t]').forEach((element) => { element.textContent = strings[element.dataset.t]; });
+  document.querySelectorAll('[data-t-label]').forEach((element) => { element.setAttribute('aria-label', strings[element.dataset.tLabel]); });
+  document.querySelectorAll('[data-t-placeholder]').forEach((element) => { element.placeholder = strings[element.dataset.tPlaceholder]; });
+  health.translate();
+  showMicrophone();
+  for (let pause = 1000; language === next; pause = Math.min(pause * 2, 10000)) {
+    try {
+      const greeting = await api.greeting(next);
+      if (language === next) chat.welcome(greeting);
+      return;
+    } catch {
+      await new Promise((resolve) => { setTimeout(resolve, pause); }); // the appliance may still be starting
+    }
+  }
+}
+
+$('form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const text = $('text').value.trim();
+  if (!text || running) return;
+  $('text').value = '';
+  ask({ text });
+});
+for (const id of ['photo', 'show']) $(id).addEventListener('click', () => { if (!running) camera.show(); });
+$('speak').addEventListener('click', () => {
+  if ($('speak').getAttribute('aria-disabled') === 'true') {
+    toast(words().speakOff);
+    $('health').showModal(); // why it is off stands there, word for word
+  } else if (!running) {
+    microphone.show();
+  }
+});
+
+$('restart').addEventListener('click', startOver);
+$('state').addEventListener('click', () => $('health').showModal());
+$('zh').addEventListener('click', () => speak('zh'));
+$('en').addEventListener('click', () => speak('en'));
+document.querySelectorAll('[data-close]').forEach((button) => {
+  button.addEventListener('click', () => button.closest('dialog').close());
+});
+document.querySelectorAll('dialog:not(#token)').forEach((dialog) => {
+  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+});
+$('zoom').addEventListener('close', () => $('zoom-body').replaceChildren());
+$('log').hidden = true;
+
+speak('zh');
+health.run();

@@ -1,0 +1,68 @@
+// The photo dialog: a notice first, then the camera or a file. The camera is off again as soon as the dialog closes.
+
+import { $ } from './dom.js';
+
+export class Camera {
+  #stream = null;
+
+  constructor(words, taken) {
+    this.words = words; // () => strings of the current language
+    this.dialog = $('camera');
+    this.video = $('video');
+    $('camera-open').addEventListener('click', () => this.#open());
+    $('camera-file').addEventListener('click', () => $('file').click());
+    $('camera-take').addEventListener('click', () => this.#take(taken));
+    $('file').addEventListener('change', () => {
+      const [file] = $('file').files;
+      $('file').value = '';
+      if (!file) return;
+      this.dialog.close();
+      taken(file);
+    });
+    this.dialog.addEventListener('close', () => this.#stop());
+  }
+
+  show() {
+    $('camera-problem').hidden = true;
+    $('camera-open').hidden = !navigator.mediaDevices?.getUserMedia;
+    $('camera-notice').hidden = false;
+    $('camera-view').hidden = true;
+    this.dialog.showModal();
+  }
+
+  async #open() {
+    try {
+      this.#stream = await navigator.mediaDevices.getUserMedia({
+        video: { facingMode: 'environment', width: { ideal: 1920 }, height: { ideal: 1080 } },
+        audio: false,
+      });
+    } catch {
+      $('camera-problem').textContent = this.words().cameraNone;
+      $('camera-problem').hidden = false;
+      return;
+    }
+    if (!this.dialog.open) return this.#stop();
+    this.video.srcObject = this.#stream;
+    $('camera-notice').hidden = true;
+    $('camera-view').hidden = false;
+    await this.video.play();
+    $('camera-take').focus();
+    return undefined;
+  }
+
+  async #take(taken) {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!width) return;
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext('2d').drawImage(this.video, 0, 0);
+    const photo = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.92 });
+    this.dialog.close();
+    taken(photo);
+  }
+
+  #stop() {
+    this.#stream?.getTracks().forEach((track) => track.stop());
+    this.#stream = null;
+    this.video.srcObject = null;
+  }
+}
