@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 # The interpreter's version picks the lock; an unsupported one ends here with a sentence and not later with a riddle.
 PY := $(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])' 2>/dev/null)
 LOCK := constraints/py$(PY).txt
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q --progress-bar on -c $(LOCK)
+# Progress bars for eyes, silence for logs.
+QUIET := $(shell test -t 2 || echo -q)
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK)
 
-.PHONY: help run test check system models format lock resolve sizes browser pictures bench clean python
+.PHONY: help run test check system models format lock docs sizes pictures clean python system-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,7 +51,7 @@ models: $(VENV)/.runtime  ## install the models that the manifests mark as defau
 	$(BIN)/appliance models pull
 
 run: system $(VENV)/.runtime models  ## set everything up, check it, and serve http://127.0.0.1:8080
-	$(BIN)/appliance check --start
+	$(BIN)/appliance check
 	exec $(BIN)/appliance serve
 
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models  ## install what the tests need and run them all
@@ -70,6 +72,9 @@ format: $(VENV)/.dev  ## rewrite the code in the project's format
 
 sizes: $(VENV)/.runtime  ## print the ten biggest packages of the runtime environment
 	$(BIN)/python .ci/sizes.py
+
+docs: $(VENV)/.dev  ## write the tables of docs/ from the code
+	$(BIN)/python .ci/docs.py
 
 lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py

@@ -36,10 +36,10 @@ def settings() -> str:
         span = "" if s.minimum is None else f"{s.minimum:g} to {s.maximum:g}"
         rows.append((f"`{s.name}`", f"`{s.variable}`", s.type, f"`{_value(s.default)}`", span, s.help))
     return (
-        "# Settings\n\nEvery setting has a default. A YAML file (`appliance serve --config FILE`) overrides the defaults, "
-        "an environment\nvariable overrides the file. Lists are YAML lists, or one line with commas in the environment. "
-        "An unknown name, a wrong\ntype or a value out of range ends the start with an error that names it.\n\n"
-        + _table(("name", "environment variable", "type", "default", "range", "what it does"), rows)
+        "# Settings\n\nEvery setting has a default. A YAML file (`appliance serve --config FILE`) overrides the "
+        "defaults, an environment\nvariable overrides the file. Lists are YAML lists, or one line with commas in the "
+        "environment. An unknown name, a wrong\ntype or a value out of range ends the start with an error that "
+        "names it.\n\n" + _table(("name", "environment variable", "type", "default", "range", "what it does"), rows)
     )
 
 
@@ -51,8 +51,8 @@ def errors() -> str:
     ]
     return (
         "# Errors\n\nEvery refusal is JSON with `code`, `message` and `remedy`; message and remedy are Chinese first, "
-        "English behind ` / `.\nA 503 or 429 carries `Retry-After` in seconds. Codes with status 500 are mostly seen on "
-        "the command line and in `/readyz`.\n\n"
+        "English behind ` / `.\nA 503 or 429 carries `Retry-After` in seconds. Codes with status 500 are mostly seen "
+        "on the command line and in `/readyz`.\n\n"
         + _table(("code", "HTTP status", "Chinese", "when", "what to do"), list(rows))
     )
 
@@ -61,18 +61,22 @@ def metrics() -> str:
     """docs/metrics.md."""
     from appliance.metrics import METRICS
 
-    rows: list[tuple[object, ...]] = [(f"`{name}`", text) for name, text in METRICS.items()]
+    rows: list[tuple[object, ...]] = [
+        (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), text)
+        for name, (kind, text, labels) in METRICS.items()
+    ]
     return (
         "# Metrics\n\n`GET /metrics` speaks the Prometheus text format. Beside these stand the client library's own "
-        "`process_*` and `python_*`.\n\n" + _table(("metric", "what it says"), rows)
+        "`process_*` and `python_*`.\n\n" + _table(("metric", "kind", "labels", "what it says"), rows)
     )
 
 
 def routes() -> str:
     """docs/routes.md, from the OpenAPI document."""
     from appliance.channels.http.openapi import document
+    from appliance.settings import Settings
 
-    spec: dict[str, Any] = document()
+    spec: dict[str, Any] = document(Settings())
     rows: list[tuple[object, ...]] = []
     for path, methods in sorted(spec["paths"].items()):
         for method, operation in methods.items():

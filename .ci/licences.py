@@ -22,7 +22,7 @@ ALLOWED = re.compile(
 FORBIDDEN = re.compile(r"\b(AGPL|Affero|GPL|General Public|SSPL|Commons Clause|BUSL|non-?commercial)", re.IGNORECASE)
 REVIEWED = {
     "soxr": "LGPL-2.1-or-later: an extension module loaded dynamically, replaceable by the user's own build",
-    "vosk": "Apache-2.0 per https://github.com/alphacep/vosk-api/blob/master/COPYING; the wheel carries no licence field",
+    "vosk": "Apache-2.0 per https://github.com/alphacep/vosk-api/blob/master/COPYING; the wheel has no field",
     "flatbuffers": "Apache-2.0",
     "pyclipper": "MIT; wraps Clipper (BSL-1.0)",
     "opencv-python-headless": "Apache-2.0; carries FFmpeg as LGPL-2.1 shared libraries, replaceable",

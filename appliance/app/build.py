@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from appliance.app.appliance import Appliance, Rooms
 from appliance.app.networks import Networks
-from appliance.app.senses import Hears, Sense, build_hearing, build_reader
+from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.dialogue.policy import Dialogue
@@ -91,5 +91,4 @@ def _left_out(name: str) -> Feature:
 
 
 def _deaf(settings: Settings) -> Hears:
-    hearing = Hearing(None, {}, max_seconds=settings.max_audio_seconds, max_bytes=settings.max_audio_bytes)
-    return Hears(hearing, (_left_out("vad"), _left_out("asr")))
+    return Hears(Hearing(None, {}, limits=audio_limits(settings)), (_left_out("vad"), _left_out("asr")))

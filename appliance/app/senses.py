@@ -13,7 +13,8 @@ from appliance.errors import ApplianceError
 from appliance.inference.scheduler import Priority
 from appliance.settings import Settings
 from appliance.speech.asr import Recogniser
-from appliance.speech.hear import Hearing
+from appliance.speech.hear import MODELS as ASR_MODELS
+from appliance.speech.hear import Hearing, Limits
 from appliance.speech.vad import Vad
 from appliance.speech.vosk import VoskRecogniser
 from appliance.values import Feature
@@ -22,7 +23,6 @@ from appliance.vision.tesseract import TesseractReader
 
 OCR_MODEL = "pp-ocrv6-small"
 VAD_MODEL = "silero-vad"
-ASR_MODELS: Mapping[str, str] = {"zh": "vosk-small-cn", "en": "vosk-small-en"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ def model_ids(manifests: Mapping[str, Manifest], *names: str) -> tuple[str, ...]
 
 def build_reader(networks: Networks, store: ModelStore, manifests: Mapping[str, Manifest], settings: Settings) -> Sense:
     """The networks' reader; tesseract when they do not serve; nothing when it is missing too."""
-    detector = networks.load(OCR_MODEL, "detector.onnx", Priority.NORMAL)
-    recogniser = networks.load(OCR_MODEL, "recogniser.onnx", Priority.NORMAL)
-    orienter = networks.load(OCR_MODEL, "orientation.onnx", Priority.NORMAL)
+    detector = networks.load(OCR_MODEL, "detector.onnx")
+    recogniser = networks.load(OCR_MODEL, "recogniser.onnx")
+    orienter = networks.load(OCR_MODEL, "orientation.onnx")
     refused = [network for network in (detector, recogniser) if network.run is None]
     try:
         characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").split("\n")
@@ -113,8 +113,12 @@ def build_hearing(
     state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
     backend = "vosk" if recognisers else "none"
     features.append(Feature("asr", state, backend, "; ".join(reasons), models=model_ids(manifests, *used)))
-    hearing = Hearing(vad, recognisers, max_seconds=settings.max_audio_seconds, max_bytes=settings.max_audio_bytes)
-    return Hears(hearing, tuple(features))
+    return Hears(Hearing(vad, recognisers, limits=audio_limits(settings)), tuple(features))
+
+
+def audio_limits(settings: Settings) -> Limits:
+    """What a recording may be."""
+    return Limits(settings.max_audio_seconds, settings.max_audio_bytes)
 
 
 def _said(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import typer
@@ -14,7 +15,7 @@ from appliance.cli.options import Config, settings
 
 def serve(config: Config = None) -> None:
     """启动服务 / Serve the API and the page until interrupted."""
-    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 
     from appliance.app import build
     from appliance.channels.http.api import create_app
@@ -27,25 +28,22 @@ def serve(config: Config = None) -> None:
         level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )
     registry = CollectorRegistry()
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+    for collector in (PlatformCollector, GCCollector):
         collector(registry=registry)
     metrics = Metrics(registry)
     with build(chosen, listener=metrics.listener) as appliance:
-        events = EventStream(appliance, chosen)
-        server = Server(create_app(appliance, chosen, metrics, events=events), chosen)
-        port = server.start()
-        scheme = "https" if chosen.http_tls_certificate else "http"
+        events = EventStream(appliance, chosen.event_streams)
+        server = Server(create_app(appliance, chosen, metrics, events=events), chosen, on_stop=events.close)
+        server.start()
         for feature in appliance.features():
             typer.echo(f"{feature.name:9} {feature.state:8} {feature.backend:18} {feature.reason}", err=True)
-        typer.echo(f"就绪 / ready: {scheme}://{chosen.http_host}:{port}", err=True)
+        typer.echo(f"就绪 / ready: {server.url}", err=True)
         _until_told(server.stop)
         server.serve_forever()
-        events.close()
 
 
-def _until_told(stop: object) -> None:
+def _until_told(stop: Callable[[], None]) -> None:
     """Stop the server on SIGTERM and SIGINT, from another thread: cheroot's stop must not run inside its own loop."""
-    assert callable(stop)
 
     def told(_number: int, _frame: FrameType | None) -> None:
         threading.Thread(target=stop, name="stop", daemon=True).start()
