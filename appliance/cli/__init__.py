@@ -53,7 +53,3 @@ def main() -> None:
         sys.exit(exit_for(error))
     except KeyboardInterrupt:
         sys.exit(Exit.FAILED)
-
-
-if __name__ == "__main__":
-    main()
