@@ -131,7 +131,7 @@ _CHOICES = {
 
 def _convert(setting: Setting, value: object, origin: str) -> object:
     """Turn a YAML or environment value into the setting's type, or raise SettingInvalid naming its origin."""
-    kind = type(setting.default)
+    kind: Any = type(setting.default)
     try:
         if kind is tuple:
             items = value.split(",") if isinstance(value, str) else value

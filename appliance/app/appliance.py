@@ -127,7 +127,7 @@ class Appliance:
             "pack": self._rooms.pack.name,
             "uptime_s": round(time.monotonic() - self._began, 1),
             "admission": {gate.name: asdict(gate.counters) for gate in self._gates},
-            "sessions": self._rooms.dialogue.sessions,
+            "sessions": self._rooms.dialogue.open_sessions,
             "limits": {
                 "text_chars": settings.max_text_chars,
                 "image_bytes": settings.max_image_bytes,

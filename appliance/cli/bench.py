@@ -7,6 +7,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from appliance.channels.door import Door
 from appliance.cli.options import AsJson, Config, settings
 from appliance.values import Turn
 
@@ -40,8 +42,8 @@ def bench(
 
         results.append(_time("text turn", answer, turns, quiet=as_json))
         for picture in _pictures(shipped_root()) if images else ():
-            data = picture.read_bytes()
-            results.append(_time(f"read {picture.name}", lambda _n, d=data: appliance.read(d), images, quiet=as_json))
+            reading = partial(_read, appliance, picture.read_bytes())
+            results.append(_time(f"read {picture.name}", reading, images, quiet=as_json))
         backends = {feature.name: feature.backend for feature in appliance.features()}
     if as_json:
         typer.echo(json.dumps({"machine": platform.platform(), "backends": backends, "results": results}))
@@ -52,9 +54,13 @@ def bench(
     Console().print(table)
 
 
+def _read(appliance: Door, picture: bytes, _number: int) -> None:
+    appliance.read(picture)
+
+
 def _pictures(root: Path) -> list[Path]:
     cases = root / "pp-ocrv6-small" / "cases"
-    return sorted(path for path in cases.iterdir() if path.suffix in (".png", ".jpg") and "page" in path.name)
+    return sorted(path for path in cases.iterdir() if path.suffix in (".png", ".jpg") and not path.name.startswith("line-"))
 
 
 def _time(name: str, work: Callable[[int], object], times: int, *, quiet: bool) -> dict[str, object]:

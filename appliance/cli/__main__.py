@@ -1,0 +1,5 @@
+"""Lets `python -m appliance.cli` run the command line."""
+
+from appliance.cli import main
+
+main()
