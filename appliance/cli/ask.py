@@ -20,7 +20,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """提问 / Ask one question, or chat line by line until end of input."""
-    from appliance.app import build
+    from appliance.app.build import build
 
     with build(settings(config), senses=()) as appliance:
         if text is not None:

@@ -30,7 +30,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """测速 / Time text turns and the OCR model's own case pictures on this machine."""
-    from appliance.app import build
+    from appliance.app.build import build
     from appliance.artifacts.manifest import shipped_root
 
     results: list[dict[str, object]] = []

@@ -20,7 +20,7 @@ COLOURS = {"ready": "green", "fallback": "yellow", "off": "yellow", "failed": "r
 
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """自检 / Load and warm everything, and say what works. Exit code 5 when a required feature does not."""
-    from appliance.app import build
+    from appliance.app.build import build
 
     chosen = settings(config)
     found = findings(data_dir(chosen))

@@ -20,7 +20,7 @@ def ocr(
     as_json: AsJson = False,
 ) -> None:
     """识别图片中的文字 / Read the text in a picture."""
-    from appliance.app import build
+    from appliance.app.build import build
 
     try:
         data = image.read_bytes()

@@ -17,7 +17,7 @@ def serve(config: Config = None) -> None:
     """启动服务 / Serve the API and the page until interrupted."""
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 
-    from appliance.app import build
+    from appliance.app.build import build
     from appliance.channels.http.api import create_app
     from appliance.channels.http.events import EventStream
     from appliance.channels.http.server import Server

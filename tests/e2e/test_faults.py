@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.app import Appliance, build
+from appliance.app.appliance import Appliance
+from appliance.app.build import build
 from appliance.artifacts.cases import Case
 from appliance.errors import Unavailable
 from appliance.settings import Settings
