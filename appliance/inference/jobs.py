@@ -1,4 +1,7 @@
-"""Jobs before the accelerator and the order in which they are taken. Not thread-safe: the scheduler holds its lock."""
+"""Jobs before the accelerator: the order in which they are taken, and running those taken together.
+
+The queue is not thread-safe: the scheduler holds its lock.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
+from traceback import format_exception
 from typing import Any
 
 import numpy.typing as npt
 
 from appliance.inference.backend import Backend
-from appliance.inference.batch import Batching, key, rows
+from appliance.inference.batch import Batching, join, key, rows, split
 from appliance.inference.signature import Arrays
+
+Outputs = dict[str, npt.NDArray[Any]]
+"""Tensors by name."""
 
 
 class Priority(IntEnum):
@@ -45,7 +52,7 @@ class Job:
     """Clock time that decides the order: `arrived`, later by the patience for every step of priority below HIGH."""
     how: Batching | None
     """How it may be joined with others; None when it may not."""
-    future: Future[dict[str, npt.NDArray[Any]]]
+    future: Future[Outputs]
     """Where the outputs or the error go."""
 
     @property
@@ -109,3 +116,33 @@ def _together(waiting: list[Job]) -> list[Job]:
             taken.append(job)
             total += job.rows
     return taken
+
+
+def attempt(jobs: list[Job]) -> list[Outputs] | Exception:
+    """Outputs of each job, or what went wrong."""
+    try:
+        return _infer(jobs)
+    except Exception as error:  # noqa: BLE001 - the worker outlives every error; the caller gets it
+        return error
+
+
+def traced(error: Exception) -> str:
+    """Take the worker's traceback off the error and return it as text for the log.
+
+    Its frames hold the jobs, whose futures hold the error: a cycle in which an image of 30 MB would stay until the
+    garbage collector comes by.
+    """
+    text = "".join(format_exception(error))
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return text
+
+
+def _infer(jobs: list[Job]) -> list[Outputs]:
+    backend, how = jobs[0].backend, jobs[0].how
+    if len(jobs) == 1 or how is None:
+        return [backend.infer(jobs[0].inputs)]
+    outputs = backend.infer(join(how, [job.inputs for job in jobs]))
+    return split(how, outputs, [job.rows for job in jobs])

@@ -19,21 +19,17 @@ from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
-from traceback import format_exception
-from typing import Any, TypeVar
-
-import numpy.typing as npt
+from typing import TypeVar
 
 from appliance.errors import ApplianceError, DeadlineExceeded, SettingInvalid, Unavailable
 from appliance.inference.backend import Backend, Run, WrongState
-from appliance.inference.batch import batching, join, split
-from appliance.inference.jobs import Job, Priority, Queue
+from appliance.inference.batch import batching
+from appliance.inference.jobs import Job, Outputs, Priority, Queue, attempt, traced
 from appliance.inference.signature import Arrays
 from appliance.listener import Listener, silent
 
 __all__ = ["Heartbeat", "Priority", "Scheduler"]
 
-Outputs = dict[str, npt.NDArray[Any]]
 _Self = TypeVar("_Self", bound="Scheduler")
 
 _BEAT_S = 1.0
@@ -202,10 +198,14 @@ class Scheduler:
         with self._wake:
             late, jobs = self._queue.take(self._clock())
             self._running[index] = jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        for job in late:
-            _fail(job, self._late(job.backend.spec.name, "in the queue"))
-        if jobs:
-            self._serve(jobs)
+        try:
+            for job in late:
+                _fail(job, self._late(job.backend.spec.name, "in the queue"))
+            if jobs:
+                self._serve(jobs)
+        except Exception as error:  # noqa: BLE001 - a listener that raises must not leave callers waiting for ever
+            for job in (*late, *jobs):
+                _fail(job, error)
         with self._wake:
             self._running[index] = []
 
@@ -216,7 +216,7 @@ class Scheduler:
     def _serve(self, jobs: list[Job]) -> None:
         """Run `jobs` as one; when that fails, one by one, so that a bad job sinks alone."""
         started = self._clock()
-        outcome = _attempt(jobs)
+        outcome = attempt(jobs)
         self._listener(
             "inference",
             model=jobs[0].backend.spec.name,
@@ -226,7 +226,7 @@ class Scheduler:
             rows=sum(job.rows for job in jobs),
             waited_ms=(started - jobs[0].arrived) * 1000,
             run_ms=(self._clock() - started) * 1000,
-            trace=_traced(outcome) if isinstance(outcome, Exception) else "",
+            trace=traced(outcome) if isinstance(outcome, Exception) else "",
         )
         if not isinstance(outcome, Exception):
             for job, outputs in zip(jobs, outcome, strict=True):
@@ -248,36 +248,6 @@ class Scheduler:
     def _late(self, model: str, where: str) -> DeadlineExceeded:
         self._listener("deadline_exceeded", model=model, where=where)
         return DeadlineExceeded(f"{model}: expected outputs before the deadline, which passed {where}")
-
-
-def _attempt(jobs: list[Job]) -> list[Outputs] | Exception:
-    """Outputs of each job, or what went wrong."""
-    try:
-        return _infer(jobs)
-    except Exception as error:  # noqa: BLE001 - the worker outlives every error; the caller gets it
-        return error
-
-
-def _traced(error: Exception) -> str:
-    """Take the worker's traceback off the error and return it as text for the log.
-
-    Its frames hold the jobs, whose futures hold the error: a cycle in which an image of 30 MB would stay until the
-    garbage collector comes by.
-    """
-    text = "".join(format_exception(error))
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return text
-
-
-def _infer(jobs: list[Job]) -> list[Outputs]:
-    backend, how = jobs[0].backend, jobs[0].how
-    if len(jobs) == 1 or how is None:
-        return [backend.infer(jobs[0].inputs)]
-    outputs = backend.infer(join(how, [job.inputs for job in jobs]))
-    return split(how, outputs, [job.rows for job in jobs])
 
 
 def _fail(job: Job, error: Exception) -> None:

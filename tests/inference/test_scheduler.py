@@ -335,6 +335,19 @@ def test_an_error_outside_the_contract_reaches_the_caller_and_not_the_worker(
     assert scheduler.run(seen.backend, row(1))["y"].tolist() == [[2, 2, 2]]
 
 
+def test_a_listener_that_raises_costs_its_job_and_not_the_worker() -> None:
+    seen, raising = Seen(), [True]
+
+    def listener(event: str, /, **fields: object) -> None:
+        if raising:
+            raise ValueError(raising.pop())
+
+    with Scheduler(1, listener) as scheduler:
+        with pytest.raises(ValueError):
+            scheduler.run(seen.backend, row(1))
+        assert scheduler.run(seen.backend, row(1))["y"].tolist() == [[2, 2, 2]]
+
+
 def test_unfit_inputs_are_refused_before_they_are_queued(scheduler: Scheduler) -> None:
     door = Door(scheduler)
     with pytest.raises(InvalidInput):
