@@ -20,7 +20,7 @@ _GRAPHS = (("HCLr.fst", "Gr.fst", "disambig_tid.int"), ("HCLG.fst", "words.txt")
 """Either a graph composed while decoding (all small models) or one composed before (large models)."""
 _IVECTOR = ("final.dubm", "final.ie", "final.mat", "global_cmvn.stats", "online_cmvn.conf", "splice.conf")
 _TIMEOUT_S = 120.0
-_SPARE_BYTES = 3 << 30
+_SPARE_BYTES = 4 << 30
 """Address space that a child may take beside six times the model: libraries, threads' stacks and arenas."""
 
 # The path list is handed over: the child must find the vosk that this process would import, and no other.
@@ -74,7 +74,7 @@ def check_files(folder: Path) -> None:
 def rehearse(folder: Path, *, timeout: float = _TIMEOUT_S, limit: int | None = None) -> None:
     """Load `folder` and recognise one second of sound in a child process, within `timeout` seconds.
 
-    `limit` bounds the child's address space in bytes; by default 3 GiB and six times the folder's size. Raises
+    `limit` bounds the child's address space in bytes; by default 4 GiB and six times the folder's size. Raises
     ModelCorrupt with Vosk's own words or the signal that ended the child, and Unavailable when vosk cannot be imported.
     """
     if limit is None:
@@ -113,5 +113,6 @@ def _structured(folder: Path) -> list[Path]:
 def _ending(code: int, said: list[str]) -> str:
     """How a child ended: the signal's name, and the first complaint that Vosk wrote (the last ones only follow)."""
     complaints = [line for line in said if "VoskAPI" in line] or said[-1:]
-    reason = complaints[0] if complaints else "no reason given"
+    # Vosk quotes what it read, which in a damaged file may be anything.
+    reason = "".join(c if c.isprintable() else "?" for c in complaints[0][:300]) if complaints else "no reason given"
     return f"{signal.Signals(-code).name}: {reason}" if code < 0 else reason

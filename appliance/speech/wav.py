@@ -28,7 +28,7 @@ _BITS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64)}
 _CHUNKS = 256
 """Chunks walked at most; recorders write fewer than ten."""
 _BLOCK = 65_536
-"""Frames converted at a time, so that no temporary grows with the recording."""
+"""Samples converted at a time, so that no temporary grows with the recording."""
 _PEAK = 65_536.0
 """Largest float sample that can still be sound: recorders that do not normalise write 16-bit values as floats."""
 
@@ -83,7 +83,7 @@ def _chunks(data: bytes) -> tuple[WavFormat, int, int]:
     at = 12
     for _ in range(_CHUNKS):
         if at + 8 > len(data):
-            raise InvalidInput(f"WAV: expected a {'fmt ' if form is None else 'data'} chunk, got the end of the file")
+            raise InvalidInput(f"WAV: expected a {'data' if form else 'fmt'} chunk, got the end of the file")
         name, size = struct.unpack_from("<4sI", data, at)
         at += 8
         left = len(data) - at
@@ -127,8 +127,9 @@ def _format(chunk: bytes) -> WavFormat:
 
 def _mono(data: bytes, form: WavFormat, start: int, frames: int) -> npt.NDArray[np.float32]:
     mono = np.empty(frames, np.float32)
-    for first in range(0, frames, _BLOCK):
-        count = min(_BLOCK, frames - first)
+    step = _BLOCK // form.channels
+    for first in range(0, frames, step):
+        count = min(step, frames - first)
         offset = start + first * form.frame_bytes
         block = _samples(data[offset : offset + count * form.frame_bytes], form)
         # NaN compares false with everything, so the test is written as "inside", not "outside".
