@@ -1,1 +1,1 @@
-"""The composition root: `build.build` makes an `appliance.Appliance` from settings; nothing else wires rooms together."""
+"""The composition root: `build.build` makes an `Appliance` from settings; nothing else wires rooms together."""

@@ -80,12 +80,12 @@ class Appliance:
         longest = self._rooms.settings.max_text_chars
         if not 0 < len(turn.text) <= longest:
             raise InvalidInput(f"text: expected 1 to {longest} characters, got {len(turn.text)}")
-        with self._turns.enter(), self._share.of(session), self._timed() as timings:
+        with self._turns.enter(), self._share.of(session), self._timed("turn") as timings:
             return self._answer(turn, session, timings)
 
     def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """See `Door.look`."""
-        with self._turns.enter(), self._share.of(session), self._timed() as timings:
+        with self._turns.enter(), self._share.of(session), self._timed("look") as timings:
             ocr = self._read(image)
             timings.update(ocr.timings_ms)
             turn = Turn(ocr.text, source="image", confidence=ocr.confidence, language=language)
@@ -93,7 +93,7 @@ class Appliance:
 
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """See `Door.hear`."""
-        with self._turns.enter(), self._share.of(session), self._timed() as timings:
+        with self._turns.enter(), self._share.of(session), self._timed("hear") as timings:
             with self._recordings.enter():
                 transcript = self._rooms.hearing.transcribe(recording, language, deadline=self._deadline())
             timings.update(transcript.timings_ms)
@@ -102,7 +102,7 @@ class Appliance:
 
     def read(self, image: bytes) -> OcrResult:
         """See `Door.read`."""
-        with self._turns.enter(), self._timed() as timings:
+        with self._turns.enter(), self._timed("read") as timings:
             result = self._read(image)
             timings.update(result.timings_ms)
             return result
@@ -126,7 +126,7 @@ class Appliance:
             "version": __version__,
             "pack": self._rooms.pack.name,
             "uptime_s": round(time.monotonic() - self._began, 1),
-            "admission": {gate.name: asdict(gate.counters) for gate in self._gates},
+            "admitted": {gate.name: asdict(gate.counters) for gate in self._gates},
             "sessions": self._rooms.dialogue.open_sessions,
             "limits": {
                 "text_chars": settings.max_text_chars,
@@ -202,14 +202,15 @@ class Appliance:
         return used
 
     @contextmanager
-    def _timed(self) -> Iterator[dict[str, float]]:
-        """Milliseconds by stage, `total` last."""
+    def _timed(self, door: str) -> Iterator[dict[str, float]]:
+        """Milliseconds by stage, `total` last; the listener hears them whether the work succeeds or fails."""
         timings: dict[str, float] = {}
         begin = time.perf_counter()
         try:
             yield timings
         finally:
             timings["total"] = (time.perf_counter() - begin) * 1000
+            self._rooms.listener("timings", door=door, stages=dict(timings))
 
     def _deadline(self) -> float:
         return time.monotonic() + self._rooms.settings.deadline_s

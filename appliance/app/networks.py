@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,6 @@ from appliance.inference.scheduler import Priority, Scheduler
 from appliance.listener import Listener
 from appliance.settings import Settings
 from appliance.specs import ModelSpec
-
-MOST_THREADS = 4
-"""More threads for one small network cost energy and bring no speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class Networks:
         return Network(model, file, run, selection.backend.name, selection.reason)
 
     def _candidates(self, spec: ModelSpec, path: Path) -> list[Candidate]:
-        threads = self._settings.onnxruntime_threads or min(MOST_THREADS, os.cpu_count() or 1)
+        threads = self._settings.onnxruntime_threads
 
         def onnxruntime(device: str) -> Candidate:
             return Candidate(

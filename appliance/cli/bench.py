@@ -60,7 +60,8 @@ def _read(appliance: Door, picture: bytes, _number: int) -> None:
 
 def _pictures(root: Path) -> list[Path]:
     cases = root / "pp-ocrv6-small" / "cases"
-    return sorted(path for path in cases.iterdir() if path.suffix in (".png", ".jpg") and not path.name.startswith("line-"))
+    found = (path for path in cases.iterdir() if path.suffix in (".png", ".jpg"))
+    return sorted(path for path in found if not path.name.startswith("line-"))
 
 
 def _time(name: str, work: Callable[[int], object], times: int, *, quiet: bool) -> dict[str, object]:
