@@ -1,4 +1,4 @@
-"""The Vosk recogniser: on a fake that hears tones as words, on a damaged folder, and on a real model if one is given."""
+"""The Vosk recogniser: on a fake that hears tones as words, on a damaged folder, and on a real model if given one."""
 
 from __future__ import annotations
 
