@@ -102,7 +102,8 @@ def build_hearing(
     reasons, used = [], []
     for language, model in ASR_MODELS.items():
         try:
-            recogniser = VoskRecogniser(store.folder(model), language=language, name=model)
+            # The store has hashed every file against the manifest: a second load to find damage would only cost time.
+            recogniser = VoskRecogniser(store.folder(model), language=language, name=model, rehearsed=True)
             recogniser.load()
         except ApplianceError as error:
             reasons.append(f"{language}: {_said(error)}")
