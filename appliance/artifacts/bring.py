@@ -62,25 +62,30 @@ def locate(place: Path, entries: Iterable[FileEntry]) -> Mapping[str, Brought]:
                 found.setdefault(got, Brought(path, None))
                 continue
         if path.suffix in (".whl", ".zip"):
-            for got, brought in _members(path, sizes):
-                found.setdefault(got, brought)
+            try:
+                found = dict(_members(path, sizes)) | found
+            except ModelCorrupt:
+                if path == place:  # a folder may hold any broken zip
+                    raise
     return found
 
 
 def recognise(place: Path, entries: Iterable[FileEntry]) -> Mapping[str, Brought]:
     """As `locate`, but nothing found is an error that says whether the file is damaged or unknown."""
     entries = tuple(entries)
-    found = locate(place, entries)
-    if found:
-        return found
     for entry in entries:
         if place.is_file() and place.name == entry.path:
             with place.open("rb") as file:
+                got = _hash(file)
+            if got != entry.sha256:
                 raise ModelCorrupt(
                     f"{place}: expected {entry.size} bytes with sha256 {entry.sha256}, "
-                    f"got {place.stat().st_size} bytes with {_hash(file)}",
+                    f"got {place.stat().st_size} bytes with {got}",
                     remedy="Copy the file again from its source",
                 )
+    found = locate(place, entries)
+    if found:
+        return found
     raise InvalidInput(
         f"{place}: expected a model's file, or a wheel, zip or folder with one; got none whose sha256 a manifest names",
         remedy="`appliance models list --json` shows files and hashes; bring zips and wheels unopened, as downloaded",
