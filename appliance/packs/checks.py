@@ -122,7 +122,7 @@ def check(
     actions: Mapping[str, Signature] = ACTIONS,
 ) -> None:
     """Raise PackInvalid for the first thing that does not fit. `columns` are those of each table."""
-    _check_responses(pack, flows, responses)
+    _check_responses(pack, flows, responses, facts)
     for flow in flows.values():
         scope = _Scope(pack, flow, facts)
         for slot in flow.slots:
@@ -133,15 +133,22 @@ def check(
             _check_step(scope, step, responses, columns, actions)
 
 
-def _check_responses(pack: str, flows: Mapping[str, Flow], responses: Mapping[str, Response]) -> None:
+def _check_responses(
+    pack: str, flows: Mapping[str, Flow], responses: Mapping[str, Response], facts: Section | None
+) -> None:
     for name, known in POLICY_RESPONSES.items():
         if name not in responses:
             raise PackInvalid(f"{pack}/responses.yaml: expected a response {name!r}, got none")
-        strange = responses[name].placeholders - known
+        strange = {path for path in responses[name].placeholders if path.partition(".")[0] != "facts"} - known
         if strange:
             at = f"{pack}/responses.yaml line {responses[name].line} ({name})"
             raise PackInvalid(f"{at}: expected only {sorted(known) or 'plain words'}, got {sorted(strange)}")
     for response in responses.values():
+        for path in response.placeholders:
+            root, _, rest = path.partition(".")
+            if root == "facts" and not _has(facts, rest):
+                at = f"{pack}/responses.yaml line {response.line} ({response.name})"
+                raise PackInvalid(f"{at}: expected a key of facts.yaml, got {path!r}")
         for flow in response.suggest:
             if flow not in flows:
                 at = f"{pack}/responses.yaml line {response.line} ({response.name})"

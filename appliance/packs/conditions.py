@@ -2,7 +2,7 @@
 
     when: {found.count: 1}                          equal, as text or as number
     when: {kind: [return, exchange]}                one of
-    when: {age.days: {max: $facts.returns.days}}    at most; `min` at least; both may stand together
+    when: {age.days: {max: $facts.returns.days}}    at most; `min` at least, `over` more than; they may stand together
     when: {item.promotion: {exists: true}}          known and not empty
     when: {parcel.state: {not: [lost, returned]}}   none of
 
@@ -23,7 +23,7 @@ Look = Callable[[str], object]
 """Value of a dotted name, or None."""
 
 PATH = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)*")
-_OPERATORS = ("min", "max", "not", "exists")
+_OPERATORS = ("min", "max", "over", "not", "exists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Test:
     path: str
     """Dotted name of the value tested."""
     operator: str
-    """`in`, `not`, `min`, `max` or `exists`."""
+    """`in`, `not`, `min`, `max`, `over` or `exists`."""
     values: tuple[str, ...]
     """What it is compared with; `$name` stands for another value."""
 
@@ -79,6 +79,8 @@ def _holds(test: Test, look: Look) -> bool:
     left, right = number(value), number(against[0])
     if left is None or right is None:
         return False
+    if test.operator == "over":
+        return left > right
     return left >= right if test.operator == "min" else left <= right
 
 

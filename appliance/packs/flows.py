@@ -67,6 +67,8 @@ class Slot:
     """`past`: a date that has not come yet does not fit; empty means nothing is checked beyond the type."""
     recall: str = ""
     """Name under which an earlier task of this session may have remembered the value."""
+    recall_tapped: bool = True
+    """False where a tap on the flow's button asks afresh, and only spoken words (多少钱) mean what was remembered."""
     remember: str = ""
     """Name under which later tasks of this session may recall the value."""
 
@@ -155,6 +157,7 @@ _SLOT_KEYS = (
     "unknown",
     "check",
     "recall",
+    "recall_tapped",
     "remember",
 )
 _STEP_KEYS = ("when", "do", "with", "as", "say", "each", "limit", "choose", "data", "end")
@@ -199,6 +202,7 @@ def _slot(name: str, section: Section) -> Slot:
         _one_of(keys["unknown"], ("ask", "skip", "hand_over")) if "unknown" in keys else "ask",
         _one_of(keys["check"], ("past",)) if "check" in keys else "",
         _text(keys, "recall"),
+        keys["recall_tapped"].flag() if "recall_tapped" in keys else True,
         _text(keys, "remember"),
     )
 
@@ -262,6 +266,8 @@ def load_flows(folder: Path) -> Mapping[str, Flow]:
     started: dict[str, str] = {}
     for name, section in keys["flows"].mapping().items():
         flows[name] = _flow(name, section, unknown_words)
+        if not flows[name].intents:
+            raise section.fail("at least one intent that starts the flow", "none")
         for intent in flows[name].intents:
             if started.setdefault(intent, name) != name:
                 raise section.fail(f"intent {intent} in one flow only", f"it also starts {started[intent]}")

@@ -1,0 +1,182 @@
+"""What a turn does: answers the question that was asked, starts or ends a task, or asks what was meant.
+
+In the middle of a task these rules hold, in this order.
+
+1. cancel, repeat and help always work.
+2. What fits the asked slot answers the question, if it is most of the turn or no intent of its own came with it.
+3. Another intent that can be answered at once is answered, and the question is asked again; one that itself has to ask
+   replaces the task; one whose flow says `ends_task` ends it.
+4. What fits other slots is kept, and the question stands; 'I don't know' does what the slot says.
+5. Anything else is an attempt that failed; after the slot's retries a person takes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from appliance.dialogue import slots
+from appliance.dialogue.course import Course
+from appliance.dialogue.exchange import Exchange
+from appliance.dialogue.flows import Line
+from appliance.dialogue.tracker import Filled
+from appliance.language.lexicon import OUT_OF_SCOPE
+from appliance.packs.flows import Flow
+from appliance.packs.schema import Pack
+from appliance.values import Parse, Turn
+
+Reread = Callable[[Turn], Parse]
+"""Parses another reading of a turn."""
+
+_MOVES = ("affirm", "deny", "cancel", "repeat", OUT_OF_SCOPE)
+"""Intents that are no topic of their own."""
+
+_MOST_OF_A_TURN = 0.6
+_LEAST_CLARIFIED = 0.3
+_MISSES = 2
+_READINGS = 3
+
+
+class Decider:
+    """Decides turns of one pack. Holds no session: everything is in the Exchange."""
+
+    def __init__(self, pack: Pack, course: Course, reread: Reread, sure: float) -> None:
+        """An intent whose confidence is below `sure` is asked back."""
+        self._pack, self._course, self._reread, self._sure = pack, course, reread, sure
+
+    def respond(self, x: Exchange) -> None:
+        """Decide one turn of words."""
+        flow = self._pack.flows.get(x.state.task)
+        if x.intent == "repeat" and x.repeat():
+            x.outcome = "pending" if flow else "resolved"
+        elif x.intent == "repeat":
+            x.say("nothing_to_repeat")
+        elif flow is not None:
+            self._in_task(x, flow)
+        elif x.intent == "affirm" and x.state.offered:
+            self._start(x, x.state.offered)
+        else:
+            self._fresh(x)
+
+    def _start(self, x: Exchange, intent: str) -> None:
+        flow = self._course.flow_of(intent)
+        if flow is None:
+            self._not_understood(x)
+        else:
+            x.intent = intent
+            self._course.begin(x, flow)
+
+    def _fresh(self, x: Exchange) -> None:
+        intent = x.parse.intent
+        if intent.name != OUT_OF_SCOPE and intent.confidence >= self._sure:
+            self._start(x, intent.name)
+        else:
+            self._clarify(x)
+
+    def _clarify(self, x: Exchange) -> None:
+        candidates: list[Flow] = []
+        for intent in (x.parse.intent, *x.parse.alternatives):
+            flow = self._course.flow_of(intent.name)
+            if flow and intent.name not in _MOVES and intent.confidence >= _LEAST_CLARIFIED and flow not in candidates:
+                candidates.append(flow)
+        if not candidates:
+            self._not_understood(x)
+            return
+        x.outcome = "not_understood"
+        x.say("clarify")
+        x.fresh_suggestions()
+        x.suggest(*(flow.name for flow in candidates[:_READINGS]))
+        if len(candidates) == 1:
+            x.offered = candidates[0].intents[0]
+
+    def _not_understood(self, x: Exchange) -> None:
+        x.outcome = "not_understood"
+        flow = self._course.flow_of(OUT_OF_SCOPE)
+        if x.state.misses >= _MISSES:
+            x.say("not_understood_again")
+        elif x.intent == OUT_OF_SCOPE and flow is not None:
+            self._course.begin(x, flow)
+        else:
+            x.say("not_understood")
+
+    def _in_task(self, x: Exchange, flow: Flow) -> None:
+        if x.intent == "cancel":
+            self._course.end(x, flow, "abandoned")
+            x.outcome, x.intent = "abandoned", flow.intents[0]
+            x.say("cancelled", task=flow.title.said_in(x.language))
+        elif x.intent == "help" and flow.help:
+            x.say_lines([Line(flow.help, x.scope(flow, x.state.slots))])
+            self._course.ask_again(x, flow)
+        elif self._answers(x, flow) or not self._digresses(x, flow):
+            x.intent = flow.intents[0]
+
+    def _answers(self, x: Exchange, flow: Flow) -> bool:
+        """Rule 2: True when the turn answered the question."""
+        confirming = x.state.asking == "confirm"
+        if confirming and x.intent == "affirm":
+            x.note("slot_confirmed", slot=x.state.asked)
+            self._course.go_on(x, flow)
+            return True
+        filled = self._value(x, flow, x.turn, x.parse)
+        if filled is None and confirming and x.intent == "deny":
+            self._course.deny(x, flow)
+            return True
+        said = slots.said(x.turn, x.parse)
+        if filled is None or (self._topic(x, flow) and slots.covers(filled, said) < _MOST_OF_A_TURN):
+            return False
+        others = slots.volunteered(flow, x.state, x.turn, x.parse, x.now.date(), filled.said)
+        self._course.fill(x, {x.state.asked: filled, **others})
+        self._course.go_on(x, flow)
+        return True
+
+    def _value(self, x: Exchange, flow: Flow, turn: Turn, parse: Parse) -> Filled | None:
+        """What the turn gives for the asked slot, in its best reading that gives anything."""
+        slot, said = flow.slot(x.state.asked), slots.said(turn, parse)
+        if x.state.asking == "choose":
+            chosen = slots.of_choices(x.state.choices, said, parse.entities)
+            if chosen is not None:
+                return chosen
+        filled = slots.of_asked(slot, turn, parse, x.now.date())
+        if filled is not None:
+            return filled
+        for text in turn.alternatives[:_READINGS]:
+            other = replace(turn, text=text, alternatives=())
+            filled = self._value(x, flow, other, self._reread(other))
+            if filled is not None:
+                return replace(filled, sure=False)
+        plain = x.state.asking == "slot" and not self._topic(x, flow) and not slots.means_unknown(flow, said)
+        return slots.of_text(slot, turn, parse) if plain else None
+
+    def _topic(self, x: Exchange, flow: Flow) -> bool:
+        """True when the turn has an intent of its own, apart from the task's."""
+        other = self._course.flow_of(x.intent)
+        own = other is not None and other is not flow and x.intent not in _MOVES
+        return own and x.parse.source not in ("entity", "none") and x.parse.intent.confidence >= self._sure
+
+    def _digresses(self, x: Exchange, flow: Flow) -> bool:
+        """Rules 3 to 5: True when the turn was about something else."""
+        other = self._course.flow_of(x.intent)
+        if other is not None and self._topic(x, flow):
+            self._course.digress(x, flow, other)
+            return True
+        if not self._adds(x, flow):
+            self._course.miss(x, flow)
+        return False
+
+    def _adds(self, x: Exchange, flow: Flow) -> bool:
+        """Rule 4: True when the turn filled other slots, or said that the customer does not know."""
+        others = slots.volunteered(flow, x.state, x.turn, x.parse, x.now.date())
+        if others:
+            self._course.fill(x, others)
+            self._course.go_on(x, flow)
+            return True
+        slot = flow.slot(x.state.asked)
+        denied = x.intent == "deny" and x.state.asking == "slot"
+        if slot.unknown == "ask" or not (denied or slots.means_unknown(flow, slots.said(x.turn, x.parse))):
+            return False
+        if slot.unknown == "skip":
+            x.note("slot_skipped", slot=slot.name)
+            self._course.go_on(x, flow)
+        else:
+            self._course.give_up(x, flow)
+        return True

@@ -1,0 +1,176 @@
+"""What a turn says about slots: which entity, option, row or word fills which."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from appliance.dialogue.tables import folded
+from appliance.dialogue.tracker import Filled, SessionState
+from appliance.packs.flows import Flow, Slot
+from appliance.values import Entity, Parse, Turn
+
+_SURE = 0.8
+"""Entity confidence from which a value counts as certain."""
+
+_VOLUNTEERED = 0.55
+"""Entity confidence from which a slot is filled without having been asked for."""
+
+_CAPTURED = 0.4
+"""The same for what stood in a template's place for a name: the sentence itself speaks for it."""
+
+_LONGEST_TEXT = 60
+_NEGATED = re.compile(r"(?:不是|不要|不想|(?<!要)不|别|没有|没|(?<![a-z])(?:not|don't|no))\s*$")
+_PUNCTUATION = " \t\r\n,.!?;:~\"'" + "，。！？；：…～、“”"
+_ORDINALS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6}
+_ENGLISH_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+_ORDINAL = re.compile(r"(?:我要|要|选|就|是)?第?([一二两三四五六1-6])(?:个|种|款|项|号|条)?(?:吧|的)?")
+_ENGLISH_ORDINAL = re.compile(rf"(?:the )?({'|'.join(_ENGLISH_ORDINALS)})(?: one)?")
+
+
+def said(turn: Turn, parse: Parse) -> str:
+    """The turn's words, cleaned, lower-cased and without punctuation at the ends."""
+    return (parse.clean or turn.text).strip(_PUNCTUATION).lower()
+
+
+def fits(slot: Slot, entity: Entity, today: datetime.date) -> bool:
+    """True when the entity's type fills the slot and its value passes the slot's check."""
+    if entity.type not in slot.types:
+        return False
+    if slot.check == "past":
+        try:
+            return datetime.date.fromisoformat(entity.value) <= today
+        except ValueError:
+            return False
+    return True
+
+
+def of_entity(entity: Entity, turn: Turn) -> Filled:
+    """The entity as a slot's value; what was heard or read in a photo is not certain, a barcode or a tap is."""
+    direct = turn.source in ("text", "tap", "barcode") or entity.source in ("barcode", "tap")
+    sure = direct and entity.confidence >= _SURE
+    return Filled(entity.value, entity.type, entity.text, dict(entity.detail), sure)
+
+
+def ordinal(text: str) -> int | None:
+    """1 for 第一个, 'the first one' or '1'; None where the whole text is no such word."""
+    match = _ORDINAL.fullmatch(text)
+    if match:
+        return _ORDINALS.get(match[1]) or int(match[1])
+    english = _ENGLISH_ORDINAL.fullmatch(text)
+    return _ENGLISH_ORDINALS.index(english[1]) + 1 if english else None
+
+
+def _spans(text: str, word: str) -> list[tuple[int, int]]:
+    """Where the word stands in the text and is not denied just before."""
+    pattern = rf"(?<![a-z]){re.escape(word)}(?![a-z])" if word.isascii() else re.escape(word)
+    return [match.span() for match in re.finditer(pattern, text) if not _NEGATED.search(text[: match.start()])]
+
+
+def of_options(slot: Slot, text: str, *, asked: bool) -> Filled | None:
+    """The one option that the text means; None when it means none or several.
+
+    A word inside a longer word of another option does not count: 有小票 in 没有小票.
+    """
+    found = [(span, option) for option in slot.options for word in option.words for span in _spans(text, word)]
+    whole = [
+        (span, option)
+        for span, option in found
+        if not any(_inside(span, longer) for longer, other in found if other.value != option.value)
+    ]
+    if len({option.value for _, option in whole}) == 1:
+        (start, end), option = max(whole, key=lambda item: item[0][1] - item[0][0])
+        return Filled(option.value, "option", text[start:end])
+    place = ordinal(text) if asked and not whole else None
+    if place is not None and place <= len(slot.options):
+        return Filled(slot.options[place - 1].value, "option", text)
+    return None
+
+
+def _inside(span: tuple[int, int], longer: tuple[int, int]) -> bool:
+    return longer[0] <= span[0] and span[1] <= longer[1] and span != longer
+
+
+def of_choices(choices: Sequence[Mapping[str, str]], text: str, entities: Collection[Entity]) -> Filled | None:
+    """The one offered row that the text means: by name, by entity, by position; None otherwise."""
+    plain = folded(text)
+    by_name = [c for c in choices if plain and (plain in (folded(c["zh"]), folded(c["en"])))]
+    if not by_name:
+        named = [c for c in choices if folded(c["zh"]) in plain or folded(c["en"]) in plain]
+        by_name = named or [
+            c for c in choices if len(plain) > 1 and (plain in folded(c["zh"]) or plain in folded(c["en"]))
+        ]
+    if len(by_name) == 1:
+        return _of_row(by_name[0], text)
+    known = {key for entity in entities for key in entity.detail.get("keys", "").split(",") if key}
+    by_key = [c for c in choices if c["key"] in known]
+    if len(by_key) == 1:
+        return _of_row(by_key[0], text)
+    place = ordinal(text)
+    return _of_row(choices[place - 1], text) if place is not None and place <= len(choices) else None
+
+
+def _of_row(choice: Mapping[str, str], text: str) -> Filled:
+    detail = {"keys": choice["key"], "zh": choice["zh"], "en": choice["en"]}
+    names = [name for name in (choice["zh"], choice["en"]) if folded(name) in folded(text)]
+    return Filled(choice["zh"], "row", names[0] if names else text[:_LONGEST_TEXT], detail)
+
+
+def of_asked(slot: Slot, turn: Turn, parse: Parse, today: datetime.date) -> Filled | None:
+    """What fills the slot that was asked for, free text apart."""
+    for entity in parse.entities:
+        if fits(slot, entity, today):
+            return of_entity(entity, turn)
+    if "yes_no" in slot.types and parse.intent.name in ("affirm", "deny"):
+        return Filled("yes" if parse.intent.name == "affirm" else "no", "yes_no", turn.text[:_LONGEST_TEXT])
+    return of_options(slot, said(turn, parse), asked=True)
+
+
+def of_text(slot: Slot, turn: Turn, parse: Parse) -> Filled | None:
+    """The whole answer, where the slot takes free text and the answer is more than a yes or no."""
+    text = said(turn, parse)[:_LONGEST_TEXT]
+    if "text" not in slot.types or not text or parse.intent.name in ("affirm", "deny"):
+        return None
+    return Filled(text, "text", text)
+
+
+def volunteered(
+    flow: Flow, state: SessionState, turn: Turn, parse: Parse, today: datetime.date, used: str = ""
+) -> dict[str, Filled]:
+    """Slots that the turn fills beside the one asked for, each entity once; `used` are the words already taken.
+
+    Open slots come first; an entity that only fits a filled slot corrects it.
+    """
+    found: dict[str, Filled] = {}
+    entities = [e for e in parse.entities if e.confidence >= _least(e) and (not used or e.text != used)]
+    open_slots = [slot for slot in flow.slots if slot.name != state.asked and slot.name not in state.slots]
+    filled_slots = [slot for slot in flow.slots if slot.name != state.asked and slot.name in state.slots]
+    for slot in (*open_slots, *filled_slots):
+        for entity in entities:
+            if fits(slot, entity, today):
+                found[slot.name] = of_entity(entity, turn)
+                entities.remove(entity)
+                break
+        else:
+            # Words like 退 mean an option only in a turn that speaks of this task.
+            about = parse.intent.name in flow.intents
+            option = of_options(slot, said(turn, parse), asked=False) if about else None
+            if option is not None:
+                found[slot.name] = option
+    return found
+
+
+def _least(entity: Entity) -> float:
+    return _CAPTURED if entity.source == "template" else _VOLUNTEERED
+
+
+def covers(filled: Filled, text: str) -> float:
+    """Share of the turn's words that gave the value, 0 to 1."""
+    whole, part = folded(text), folded(filled.said)
+    return min(1.0, len(part) / len(whole)) if whole else 0.0
+
+
+def means_unknown(flow: Flow, text: str) -> bool:
+    """True when the text says that the customer does not know."""
+    return any(_spans(text, word) for word in flow.unknown_words)
