@@ -24,7 +24,7 @@ _BARE = re.compile(
     f"(?:[\u4e00-\u9fff]{{2,6}}(?:路|街|大道|巷|胡同))(?:{_NUMBER}{{1,5}}号)(?:{_ESTATE})?(?:[, ]?{_UNIT}){{0,5}}(?:[, ]?[0-9]{{3,4}}(?![0-9]))?"
 )
 _ROADLIKE = re.compile("[东西南北中一二三四]?(?:路|街|大道|巷|广场)")
-_LEAD = re.compile("^(?:我在|我家在|我住在|住在|家住|地址是|地址|寄到|送到|发到|寄往|发往|收货|在|到|住|去|是|往)+")
+_LEAD = re.compile("^(?:我住|我在|我家在|我住在|住在|家住|地址是|地址|寄到|送到|发到|寄往|发往|收货|在|到|住|去|是|往)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ class Addresses:
         """The longest division name at `start` that lies below `above`, with its end."""
         for size in self._lengths.get(text[start : start + 1], ()):
             name = text[start : start + size]
+            if len(name) < size:
+                continue
             choices = self._named.get(name, [])
             if above is not None:
                 choices = choices + self._districts.get(name, [])
