@@ -12,7 +12,7 @@ import time as clocks
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from appliance.dialogue.tracker import Change
@@ -89,7 +89,8 @@ class Actions:
     ) -> Result:
         """Result of the action; one that succeeded before under the same key is returned again and not repeated."""
         if context.key in done:
-            return done[context.key]
+            # It happened once, so it is logged once.
+            return replace(done[context.key], changes=(), durable=False)
         started = clocks.perf_counter()
         result = self._attempt(self._actions[name], arguments, context)
         taken = (clocks.perf_counter() - started) * 1000

@@ -124,8 +124,12 @@ class Course:
 
     def _remember(self, x: Exchange, flow: Flow, filled: Mapping[str, Filled]) -> None:
         for slot in flow.slots:
-            if slot.remember and slot.name in filled and x.state.memory.get(slot.remember) != filled[slot.name]:
-                x.note("remembered", name=slot.remember, **filled[slot.name].payload())
+            if slot.remember and slot.name in filled:
+                value = filled[slot.name]
+                # What has been confirmed once is not asked about again.
+                known = replace(value, sure=value.sure or value.confirmed, confirmed=False)
+                if x.state.memory.get(slot.remember) != known:
+                    x.note("remembered", name=slot.remember, **known.payload())
 
     def _ask(self, x: Exchange, flow: Flow, question: Question, *, again: bool = False, missed: bool = False) -> None:
         slot = flow.slot(question.slot)

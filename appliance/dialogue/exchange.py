@@ -63,9 +63,7 @@ class Exchange:
         """Take over what a flow said, did and found."""
         self.say_lines(progress.lines)
         self._data.update(progress.data)
-        # An action that has run before returns its result again, but happened once.
-        logged = [change for change in progress.changes if change not in self.changes]
-        for change in logged:
+        for change in progress.changes:
             self.note(change.kind, **change.payload)
         self.durable = self.durable or progress.durable
 

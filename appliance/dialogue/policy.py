@@ -82,7 +82,11 @@ class Dialogue:
     def respond(self, session: str, turn: Turn, parse: Parse) -> Answer:
         """Answer a turn of a session that `open` has named; raises InvalidInput for any other name."""
         while True:
-            current = self._sessions.find(session) or self._sessions.adopt(session)
+            current = self._sessions.find(session)
+            if current is None:
+                # Gone since `open` named it, or idle too long: nothing of it may be carried on.
+                self._drop(session, "idle")
+                current = self._sessions.adopt(session)
             with current.lock:
                 # It may have been ended while this turn waited for the lock; then a new one takes its name.
                 if not current.state.ended:
@@ -90,11 +94,13 @@ class Dialogue:
 
     def end(self, session: str) -> bool:
         """Forget a session and everything in it; False when there was none."""
+        return self._drop(session, "ended")
+
+    def _drop(self, session: str, reason: str) -> bool:
         gone = self._sessions.drop(session)
-        if gone is None:
-            return False
-        self._forget(gone, "ended")
-        return True
+        if gone is not None:
+            self._forget(gone, reason)
+        return gone is not None
 
     def sweep(self) -> int:
         """Forget sessions that have been idle too long, and look after the log; returns how many went."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ _ALIASES = re.compile(r"[|;；]")
 _SPACE = re.compile(r"[\s\-_·]+")
 
 
+@functools.lru_cache(maxsize=16384)
 def folded(text: str) -> str:
     """A name for comparison: width forms folded, lower case, no spaces or dashes."""
     return _SPACE.sub("", unicodedata.normalize("NFKC", text).lower())
@@ -36,8 +38,8 @@ def found(rows: Sequence[Row], language: str) -> Mapping[str, Any]:
 def lookup(arguments: Mapping[str, object], context: Context) -> Mapping[str, Any]:
     """Rows of `table` whose `column` is `value`.
 
-    `how`: `exact` (default; case, width and spaces do not count), `prefix` (the column holds beginnings of the value,
-    several parted by |, and the longest wins), `filled` (the column is not empty; no value).
+    `how`: `exact` (default; case, width, spaces and dashes do not count, and a cell may hold several names parted by
+    |), or `filled` (the column is not empty; no value).
     """
     rows = context.tables[words(arguments["table"])]
     column, how = words(arguments["column"]), words(arguments.get("how", "exact"))
@@ -48,13 +50,6 @@ def lookup(arguments: Mapping[str, object], context: Context) -> Mapping[str, An
         return found([row for row in rows if row[column]], context.language)
     if not value:
         return found([], context.language)
-    if how == "prefix":
-        lengths = [
-            max((len(part) for part in _names(row[column]) if value.startswith(part)), default=0) for row in rows
-        ]
-        longest = max(lengths, default=0)
-        matched = [row for row, length in zip(rows, lengths, strict=True) if length == longest and longest]
-        return found(matched, context.language)
     return found([row for row in rows if value in _names(row[column])], context.language)
 
 

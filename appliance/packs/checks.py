@@ -30,14 +30,16 @@ class Signature:
     """Names in its result."""
     reads_table: bool = False
     """True when its argument `table` names a table, whose columns are in its result, too."""
+    acts: bool = False
+    """True when it does something in the world; a flow must not ask after it, for it runs anew on every turn."""
 
 
 _ROWS = ("count", "rows", "names", "common")
 ACTIONS: Mapping[str, Signature] = {
     "lookup": Signature(("table", "column"), ("value", "how"), _ROWS, True),
     "search": Signature(("table", "text"), ("keys",), _ROWS, True),
-    "ticket": Signature(("queue",), (), ("number", "queue")),
-    "hand_over": Signature(("reason",), ("ticket",), ("reason",)),
+    "ticket": Signature(("queue",), (), ("number", "queue"), acts=True),
+    "hand_over": Signature(("reason",), ("ticket",), ("reason",), acts=True),
     "age": Signature(("date",), (), ("days", "date")),
     "hours": Signature(("opens", "closes"), (), ("open", "now")),
     "tariff": Signature(("first", "more", "weight"), (), ("fee", "kilograms")),
@@ -129,8 +131,13 @@ def check(
             _check_slot(scope, slot, responses)
         if flow.help:
             _check_response(scope, flow.help, flow.line, responses)
+        acted = ""
         for step in flow.steps:
             _check_step(scope, step, responses, columns, actions)
+            if step.do and actions[step.do].acts:
+                acted = step.do
+            if step.choose and acted:
+                raise scope.fail(step.line, "choose before any step that acts in the world", f"it after {acted}")
 
 
 def _check_responses(

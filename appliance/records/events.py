@@ -21,6 +21,9 @@ from appliance.records.chain import GENESIS, Event, canonical, log_id, redacted
 from appliance.records.database import checkpoint, connect, identity, is_damaged, set_aside
 
 _RETRY_S = (1.0, 2.0, 5.0, 15.0, 30.0)
+_REPLACEMENTS = 3
+"""Damaged files set aside before the disk itself is taken for broken, so that it is not filled with copies."""
+
 _FAILURES = (sqlite3.Error, OSError)
 
 
@@ -63,6 +66,7 @@ class EventLog:
         self._capacity = capacity
         self._lost = self._lost_unsaid = 0
         self._failures, self._retry_at, self._reason = 0, 0.0, ""
+        self._replaced = 0
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._closed = False
@@ -167,7 +171,8 @@ class EventLog:
             if self._waiting or self._lost_unsaid:
                 self._write(connection, durable)
         except _FAILURES as error:
-            self._fail(error)
+            if self._fail(error):
+                self._flush(durable=durable)
             return
         if self._failures:
             self._listener("log_disk", written=True)
@@ -180,7 +185,7 @@ class EventLog:
             try:
                 self._connection = connect(self._path)
             except sqlite3.DatabaseError as error:
-                if self._path is None or not is_damaged(error):
+                if self._path is None or not is_damaged(error) or self._replaced >= _REPLACEMENTS:
                     raise
                 self._replace(self._path, error)
                 self._connection = connect(self._path)
@@ -188,6 +193,7 @@ class EventLog:
         return self._connection
 
     def _replace(self, path: Path, error: Exception) -> None:
+        self._replaced += 1
         kept = set_aside(path, int(self._clock() * 1000))
         self._listener("log_replaced", reason=str(error), kept=str(kept))
 
@@ -210,20 +216,24 @@ class EventLog:
         events += [Event(item[0], 0, item[1], item[2], json.loads(item[3]), "", "") for item in waiting]
         return tuple(events)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> bool:
+        """Take note of a failure; True when it is worth to try again at once, on a new file."""
         reason = f"{type(error).__name__}: {error}"
         delay = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
         if not self._failures or reason != self._reason:
             self._listener("log_memory", reason=reason, waiting=len(self._waiting))
         self._failures, self._reason, self._retry_at = self._failures + 1, reason, self._monotonic() + delay
         self._disconnect()
-        if self._path is not None and is_damaged(error):
-            try:
-                self._replace(self._path, error)
-                self._retry_at = 0.0
-            except OSError as refused:
-                self._listener("log_memory", reason=f"{type(refused).__name__}: {refused}", waiting=len(self._waiting))
         self._bound()
+        if self._path is None or not is_damaged(error) or self._replaced >= _REPLACEMENTS:
+            return False
+        try:
+            self._replace(self._path, error)
+        except OSError as refused:
+            self._listener("log_memory", reason=f"{type(refused).__name__}: {refused}", waiting=len(self._waiting))
+            return False
+        self._retry_at = 0.0
+        return True
 
     def _bound(self) -> None:
         while len(self._waiting) > self._capacity:

@@ -1,4 +1,4 @@
-"""A stage for conversations: the shipped store pack, a clock that stands still, parses made by hand or by the parser."""
+"""A stage for conversations: the shipped pack, a clock that stands still, parses by hand or by the parser."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALONE = {
 
 
 def pack_of(folder: Path = STORE) -> Pack:
-    """The pack without its language side: which entity alone means which intent is all that the dialogue reads of it."""
+    """The pack without its language side: the dialogue reads only which entity alone means which intent."""
     rules = tuple(IntentRule(intent, alone=(kind,)) for kind, intent in ALONE.items())
     keys = read_yaml(folder / "pack.yaml").mapping()
     suggestion = PackSuggestion(Localised("转人工", "Call staff"), Localised("转人工", "Call staff"), "human_agent")

@@ -28,14 +28,21 @@ TRACK = """
   parse: {intent: track_parcel}
   expect: {outcome: pending, expects: tracking_no}
 - user: SF1392847561002
-  parse: {intent: track_parcel, source: entity, entities: [{type: tracking_no, value: SF1392847561002, detail: {carrier: sf}}]}
+  parse:
+    intent: track_parcel
+    source: entity
+    entities: [{type: tracking_no, value: SF1392847561002, detail: {carrier: sf}}]
   expect: {says: [顺丰, 人民路], outcome: resolved, flow: null, data: {state: moving}}
 """
 
 TRACK_UNKNOWN = """
 - user: 查一下单号SF9990001112223
   parse: {intent: track_parcel, entities: [{type: tracking_no, value: SF9990001112223, detail: {carrier: sf}}]}
-  expect: {says: [本机没有, 顺丰, "95338", B001], outcome: handed_over, flow: null, data: {ticket: B001, hotline: "95338"}}
+  expect:
+    says: [本机没有, 顺丰, "95338", B001]
+    outcome: handed_over
+    flow: null
+    data: {ticket: B001, hotline: "95338"}
 """
 
 RETURN = """
@@ -50,7 +57,11 @@ RETURN = """
   expect: {expects: bought_on}
 - user: 三天前
   parse: {intent: out_of_scope, entities: [{type: date, text: 三天前, value: "2026-11-19"}]}
-  expect: {says: [3 天, 7 天退货期, C001], outcome: handed_over, flow: null, data: {policy: in_time, days: 3, ticket: C001, kind: return}}
+  expect:
+    says: [3 天, 7 天退货期, C001]
+    outcome: handed_over
+    flow: null
+    data: {policy: in_time, days: 3, ticket: C001, kind: return}
 """
 
 RETURN_LATE_WITH_DIGRESSION = """
@@ -96,7 +107,10 @@ ENGLISH = """
   expect: {says: tracking number, expects: tracking_no, suggests: Cancel}
 - user: YT7384910265738
   turn: {language: en}
-  parse: {intent: track_parcel, source: entity, entities: [{type: tracking_no, value: YT7384910265738, detail: {carrier: yto}}]}
+  parse:
+    intent: track_parcel
+    source: entity
+    entities: [{type: tracking_no, value: YT7384910265738, detail: {carrier: yto}}]
   expect: {says: [YTO Express, our parcel counter], outcome: resolved, data: {state: arrived, carrier: YTO Express}}
 - user: where is the toilet
   turn: {language: en}
@@ -135,7 +149,9 @@ SHIPPING = """
 - user: 寄2.5公斤到新疆多少钱
   parse:
     intent: shipping_fee
-    entities: [{type: weight, text: 2.5公斤, value: "2.5"}, {type: address, text: 新疆, value: 新疆维吾尔自治区, detail: {province: 新疆维吾尔自治区}}]
+    entities:
+    - {type: weight, text: 2.5公斤, value: "2.5"}
+    - {type: address, text: 新疆, value: 新疆维吾尔自治区, detail: {province: 新疆维吾尔自治区}}
   expect: {says: ["52", 3 公斤], outcome: resolved, data: {fee: 52.0, kilograms: 3}}
 """
 
