@@ -71,7 +71,7 @@ setup(
     packages=[*find_packages(include=["appliance", "appliance.*"]), "appliance.models"],
     package_dir={"appliance.models": "models"},
     package_data={
-        "appliance": ["py.typed", "packs/*/*", "packs/*/*/*", "channels/page/**/*"],
+        "appliance": ["py.typed", "language/*.csv", "packs/*/*", "packs/*/*/*", "channels/page/**/*"],
         "appliance.models": ["*/*", "*/cases/*"],
     },
     install_requires=RUNTIME,
