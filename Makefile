@@ -76,6 +76,9 @@ sizes: $(VENV)/.runtime  ## print the ten biggest packages of the runtime enviro
 docs: $(VENV)/.dev  ## write the tables of docs/ from the code
 	$(BIN)/python .ci/docs.py
 
+pictures: $(VENV)/.dev models  ## make the README's pictures from the running appliance
+	$(BIN)/python .ci/pictures.py
+
 lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py
 

@@ -11,13 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-FONTS = (
-    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
-    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
-)
-"""Where Debian and Ubuntu put fonts that have Chinese characters."""
+from appliance.vision.draw import find_font
 
 LEAST_FREE_MB = 200
 
@@ -34,11 +28,6 @@ class Finding:
     """What was found, or what is missing and what that turns off."""
     remedy: str = ""
     """Command that mends it."""
-
-
-def chinese_font() -> Path | None:
-    """A font file that can draw Chinese, or None."""
-    return next((Path(path) for path in FONTS if Path(path).exists()), None)
 
 
 def _python() -> Finding:
@@ -86,7 +75,7 @@ def _portaudio() -> Finding:
 
 
 def _font() -> Finding:
-    font = chinese_font()
+    font = find_font()
     if font is None:
         return Finding(
             "chinese font",

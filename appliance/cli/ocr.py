@@ -53,15 +53,16 @@ def _json(result: OcrResult) -> dict[str, object]:
 def _draw(data: bytes, result: OcrResult, target: Path, max_bytes: int, max_pixels: int) -> None:
     import cv2
 
-    from appliance.app.programs import chinese_font
-    from appliance.vision.draw import annotate
+    from appliance.vision.draw import annotate, find_font
     from appliance.vision.image import decode
 
-    picture = annotate(decode(data, max_bytes=max_bytes, max_pixels=max_pixels), result, chinese_font())
-    done, encoded = cv2.imencode(".png", picture)
+    drawn = annotate(decode(data, max_bytes=max_bytes, max_pixels=max_pixels), result, find_font())
+    done, encoded = cv2.imencode(".png", drawn.image)
     if not done:
-        raise InvalidInput(f"expected a picture that can be written as PNG, got shape {picture.shape}")
+        raise InvalidInput(f"expected a picture that can be written as PNG, got shape {drawn.image.shape}")
     try:
         target.write_bytes(encoded.tobytes())
     except OSError as error:
         raise StorageFailed(f"expected to write {target}, got {error.strerror}") from error
+    if drawn.note:
+        typer.echo(drawn.note, err=True)
