@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from appliance.dialogue import slots
 from appliance.dialogue.exchange import Exchange
-from appliance.dialogue.flows import Advance, Line, Question
+from appliance.dialogue.flows import Advance, Line, Question, missing
+from appliance.dialogue.tables import folded
 from appliance.dialogue.tracker import Filled
 from appliance.packs.flows import Flow
 from appliance.packs.schema import Pack
@@ -21,10 +22,19 @@ class Course:
 
     def __init__(self, pack: Pack) -> None:
         self._by_intent = {intent: flow for flow in pack.flows.values() for intent in flow.intents}
+        self._by_label = {
+            folded(words): flow
+            for flow in pack.flows.values()
+            for words in (flow.title.zh, flow.title.en, flow.tap.zh, flow.tap.en)
+        }
 
     def flow_of(self, intent: str) -> Flow | None:
         """The flow that an intent starts."""
         return self._by_intent.get(intent)
+
+    def labelled(self, text: str) -> Flow | None:
+        """The flow whose button says exactly this: people read buttons aloud."""
+        return self._by_label.get(folded(text))
 
     def begin(self, x: Exchange, flow: Flow) -> None:
         """Start a task with what the turn already says, and with what an earlier task remembered."""
@@ -32,6 +42,10 @@ class Course:
         x.note("task_started", task=flow.name)
         self.fill(x, filled)
         self.go_on(x, flow)
+
+    def asks(self, x: Exchange, flow: Flow) -> bool:
+        """True when the flow, begun with this turn, would have to ask for a slot."""
+        return missing(flow, x.scope(flow, self._opening(x, flow)), ()) is not None
 
     def fill(self, x: Exchange, filled: Mapping[str, Filled]) -> None:
         """Take values for slots of the task."""

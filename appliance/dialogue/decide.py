@@ -23,7 +23,7 @@ from appliance.dialogue.tracker import Filled
 from appliance.language.lexicon import OUT_OF_SCOPE
 from appliance.packs.flows import Flow
 from appliance.packs.schema import Pack
-from appliance.values import Parse, Turn
+from appliance.values import Intent, Parse, Turn
 
 Reread = Callable[[Turn], Parse]
 """Parses another reading of a turn."""
@@ -31,7 +31,11 @@ Reread = Callable[[Turn], Parse]
 _MOVES = ("affirm", "deny", "cancel", "repeat", OUT_OF_SCOPE)
 """Intents that are no topic of their own."""
 
-_MOST_OF_A_TURN = 0.6
+_MOST_OF_A_TURN = {"keyword": 0.4}
+"""Share of a turn's words that its values must make up to outweigh an intent of its own, by what decided the intent."""
+
+_MOST = 0.6
+_HUMAN = "human_agent"
 _LEAST_CLARIFIED = 0.3
 _MISSES = 2
 _READINGS = 3
@@ -46,6 +50,10 @@ class Decider:
 
     def respond(self, x: Exchange) -> None:
         """Decide one turn of words."""
+        labelled = self._course.labelled(slots.said(x.turn, x.parse))
+        if labelled is not None and x.turn.intent is None:
+            x.intent = labelled.intents[0]
+            x.parse = replace(x.parse, intent=Intent(x.intent, 1.0), source="turn")
         flow = self._pack.flows.get(x.state.task)
         if x.intent == "repeat" and x.repeat():
             x.outcome = "pending" if flow else "resolved"
@@ -58,6 +66,26 @@ class Decider:
         else:
             self._fresh(x)
 
+    def _recalled(self, x: Exchange) -> str:
+        """The intent to follow: the best one, or the next best where only that one needs nothing to be asked.
+
+        After 牛奶多少钱, 在哪里 means the milk and not a place still to be named.
+        """
+        best = self._course.flow_of(x.intent)
+        if best is None or x.parse.source == "turn" or not self._course.asks(x, best):
+            return x.intent
+        for intent in x.parse.alternatives:
+            other = self._course.flow_of(intent.name)
+            known = other is not None and any(slot.recall in x.state.memory for slot in other.slots)
+            if (
+                known
+                and other is not None
+                and intent.confidence >= _LEAST_CLARIFIED
+                and not self._course.asks(x, other)
+            ):
+                return intent.name
+        return x.intent
+
     def _start(self, x: Exchange, intent: str) -> None:
         flow = self._course.flow_of(intent)
         if flow is None:
@@ -69,7 +97,7 @@ class Decider:
     def _fresh(self, x: Exchange) -> None:
         intent = x.parse.intent
         if intent.name != OUT_OF_SCOPE and intent.confidence >= self._sure:
-            self._start(x, intent.name)
+            self._start(x, self._recalled(x))
         else:
             self._clarify(x)
 
@@ -83,11 +111,16 @@ class Decider:
             self._not_understood(x)
             return
         x.outcome = "not_understood"
-        x.say("clarify")
-        x.fresh_suggestions()
-        x.suggest(*(flow.name for flow in candidates[:_READINGS]))
         if len(candidates) == 1:
             x.offered = candidates[0].intents[0]
+            x.say("clarify_one", task=candidates[0].title.said_in(x.language))
+        else:
+            x.say("clarify")
+        x.fresh_suggestions()
+        x.suggest(*(flow.name for flow in candidates[:_READINGS]))
+        human = self._course.flow_of(_HUMAN)
+        if human is not None:
+            x.suggest(human.name)
 
     def _not_understood(self, x: Exchange) -> None:
         x.outcome = "not_understood"
@@ -121,10 +154,12 @@ class Decider:
         if filled is None and confirming and x.intent == "deny":
             self._course.deny(x, flow)
             return True
-        said = slots.said(x.turn, x.parse)
-        if filled is None or (self._topic(x, flow) and slots.covers(filled, said) < _MOST_OF_A_TURN):
+        if filled is None:
             return False
         others = slots.volunteered(flow, x.state, x.turn, x.parse, x.now.date(), filled.said)
+        share = slots.share((filled, *others.values()), slots.said(x.turn, x.parse))
+        if self._topic(x, flow) and share < _MOST_OF_A_TURN.get(x.parse.source, _MOST):
+            return False
         self._course.fill(x, {x.state.asked: filled, **others})
         self._course.go_on(x, flow)
         return True

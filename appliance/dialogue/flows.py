@@ -66,13 +66,14 @@ class Advance:
 
 def advance(flow: Flow, scope: Scope, skipped: tuple[str, ...], run: Run) -> Advance:
     """Ask for the first slot that is missing or unconfirmed, or run the steps."""
-    question = _missing(flow, scope, skipped)
+    question = missing(flow, scope, skipped)
     if question is not None:
         return Advance(question=question)
     return _steps(flow, scope, run)
 
 
-def _missing(flow: Flow, scope: Scope, skipped: tuple[str, ...]) -> Question | None:
+def missing(flow: Flow, scope: Scope, skipped: tuple[str, ...]) -> Question | None:
+    """The question for the first slot that is missing or unconfirmed, or None."""
     for slot in flow.slots:
         if not slot.ask or not holds(slot.when, scope.look):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from appliance.dialogue.tables import folded
 from appliance.dialogue.tracker import Filled, SessionState
@@ -49,7 +49,8 @@ def fits(slot: Slot, entity: Entity, today: datetime.date) -> bool:
 def of_entity(entity: Entity, turn: Turn) -> Filled:
     """The entity as a slot's value; what was heard or read in a photo is not certain, a barcode or a tap is."""
     direct = turn.source in ("text", "tap", "barcode") or entity.source in ("barcode", "tap")
-    sure = direct and entity.confidence >= _SURE
+    # What stood in a template's place for a name is in no list, and asking whether it was said would not help.
+    sure = direct and (entity.confidence >= _SURE or entity.source == "template")
     return Filled(entity.value, entity.type, entity.text, dict(entity.detail), sure)
 
 
@@ -165,10 +166,10 @@ def _least(entity: Entity) -> float:
     return _CAPTURED if entity.source == "template" else _VOLUNTEERED
 
 
-def covers(filled: Filled, text: str) -> float:
-    """Share of the turn's words that gave the value, 0 to 1."""
-    whole, part = folded(text), folded(filled.said)
-    return min(1.0, len(part) / len(whole)) if whole else 0.0
+def share(values: Iterable[Filled], text: str) -> float:
+    """Share of the turn's words that gave the values, 0 to 1."""
+    whole = len(folded(text))
+    return min(1.0, sum(len(folded(value.said)) for value in values) / whole) if whole else 0.0
 
 
 def means_unknown(flow: Flow, text: str) -> bool:

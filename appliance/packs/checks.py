@@ -51,6 +51,7 @@ POLICY_RESPONSES: Mapping[str, frozenset[str]] = {
     "switched": frozenset({"task"}),
     "resumed": frozenset({"task"}),
     "clarify": frozenset(),
+    "clarify_one": frozenset({"task"}),
     "not_understood": frozenset(),
     "not_understood_again": frozenset(),
     "give_up": frozenset({"task"}),
