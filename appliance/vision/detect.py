@@ -43,7 +43,7 @@ class DetectorOptions:
     """Probability from which a pixel counts as text."""
     min_score: float = 0.5
     """Mean probability inside a box from which it is kept."""
-    growth: float = 1.6
+    growth: float = 1.5
     """Ratio of the Vatti offset: distance = area * growth / perimeter."""
     min_height: float = 3.0
     """Boxes with a shorter side than this, in pixels of the network's input, are specks."""

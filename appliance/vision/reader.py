@@ -62,24 +62,29 @@ class Reader:
         height, width = image.shape[:2]
         found = stages.run("detect", lambda: detect(self._detect, image, self._options, deadline))
         boxes = [region.corners for region in found]
-        order = stages.run("layout", lambda: reading_order(boxes))
-        boxes = [boxes[index] for index in order]
         strips = stages.run("rectify", lambda: [strip(image, box) for box in boxes])
-        strips = stages.run("orient", lambda: self._upright(strips, deadline))
+        boxes, strips = stages.run("orient", lambda: self._upright(boxes, strips, deadline))
+        order = stages.run("layout", lambda: reading_order(boxes))
         readings = stages.run("recognise", lambda: self._read(strips, stages))
         full = size or (width, height)
         lines = tuple(
-            OcrLine(reading.text, reading.confidence, _quad(box, full[0] / width, full[1] / height))
-            for box, reading in zip(boxes, readings, strict=True)
-            if reading.text and reading.confidence >= self._min_confidence
+            OcrLine(reading.text, reading.confidence, _quad(boxes[index], full[0] / width, full[1] / height))
+            for index in order
+            if (reading := readings[index]).text and reading.confidence >= self._min_confidence
         )
         return OcrResult(lines, full[0], full[1], self._name, stages.timings_ms)
 
-    def _upright(self, strips: list[Pixels], deadline: float | None) -> list[Pixels]:
+    def _upright(
+        self, boxes: list[Corners], strips: list[Pixels], deadline: float | None
+    ) -> tuple[list[Corners], list[Pixels]]:
+        """Turn what is upside down, the box with its strip: its corners begin where the text begins."""
         if self._orient is None:
-            return strips
+            return boxes, strips
         answers = turned(self._orient, strips, deadline)
-        return [np.ascontiguousarray(s[::-1, ::-1]) if t else s for s, t in zip(strips, answers, strict=True)]
+        return (
+            [np.roll(box, 2, axis=0) if answer else box for box, answer in zip(boxes, answers, strict=True)],
+            [s[::-1, ::-1] if answer else s for s, answer in zip(strips, answers, strict=True)],
+        )
 
     def _read(self, strips: list[Pixels], stages: _Stages) -> list[Reading]:
         readings = [Reading("", ())] * len(strips)
