@@ -10,8 +10,8 @@ from appliance.dialogue.exchange import Exchange
 from appliance.dialogue.flows import Advance, Line, Question, missing
 from appliance.dialogue.tables import folded
 from appliance.dialogue.tracker import Filled
-from appliance.packs.flows import Flow
 from appliance.packs.schema import Pack
+from appliance.packs.task import Flow
 
 _HUMAN = "human_agent"
 _CANCEL = "cancel"

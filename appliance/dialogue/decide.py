@@ -21,8 +21,8 @@ from appliance.dialogue.exchange import Exchange
 from appliance.dialogue.flows import Line
 from appliance.dialogue.tracker import Filled
 from appliance.language.lexicon import OUT_OF_SCOPE
-from appliance.packs.flows import Flow
 from appliance.packs.schema import Pack
+from appliance.packs.task import Flow
 from appliance.values import Intent, Parse, Turn
 
 Reread = Callable[[Turn], Parse]

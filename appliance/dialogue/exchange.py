@@ -11,8 +11,8 @@ from appliance.dialogue.flows import Advance, Line, advance
 from appliance.dialogue.scope import Scope
 from appliance.dialogue.sessions import Session
 from appliance.dialogue.tracker import Change, Filled, SessionState, apply
-from appliance.packs.flows import Flow
 from appliance.packs.schema import Pack
+from appliance.packs.task import Flow
 from appliance.values import Answer, Parse, Suggestion, Turn
 
 _MOST_SUGGESTIONS = 8

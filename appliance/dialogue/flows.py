@@ -14,7 +14,7 @@ from appliance.dialogue.actions import Result
 from appliance.dialogue.scope import Scope
 from appliance.dialogue.tracker import Change, Filled
 from appliance.packs.conditions import holds, resolve
-from appliance.packs.flows import Flow, Slot, Step
+from appliance.packs.task import Flow, Slot, Step
 
 Run = Callable[[str, Mapping[str, object], str], Result]
 """Runs an action: its name, its arguments, and the part of its idempotency key that names the step."""

@@ -8,8 +8,8 @@ from appliance.dialogue import slots
 from appliance.dialogue.course import Course
 from appliance.dialogue.exchange import Exchange
 from appliance.dialogue.privacy import mask
-from appliance.packs.flows import Flow
 from appliance.packs.schema import Pack
+from appliance.packs.task import Flow
 from appliance.values import Entity, Intent
 
 _CLEAR = 0.8

@@ -9,8 +9,8 @@ from typing import Any
 
 from appliance.dialogue.tracker import Filled
 from appliance.packs.conditions import words
-from appliance.packs.flows import Flow
 from appliance.packs.responses import Response, fill
+from appliance.packs.task import Flow
 
 _WHOLE = re.compile(r"(?<=\d)\.0+$")
 

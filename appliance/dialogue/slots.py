@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from appliance.dialogue.tables import folded
 from appliance.dialogue.tracker import Filled, SessionState
-from appliance.packs.flows import Flow, Slot
+from appliance.packs.task import Flow, Slot
 from appliance.values import Entity, Parse, Turn
 
 _SURE = 0.8

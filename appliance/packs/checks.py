@@ -13,56 +13,10 @@ import yaml
 
 from appliance.errors import PackInvalid
 from appliance.packs.conditions import PATH
-from appliance.packs.flows import Flow, Slot, Step
 from appliance.packs.reader import Section
 from appliance.packs.responses import Response
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What an action takes and gives; `dialogue.actions` implements each, and a test compares the two."""
-
-    takes: tuple[str, ...]
-    """Arguments it must get."""
-    may_take: tuple[str, ...] = ()
-    """Arguments it may get."""
-    gives: tuple[str, ...] = ()
-    """Names in its result."""
-    reads_table: bool = False
-    """True when its argument `table` names a table, whose columns are in its result, too."""
-    acts: bool = False
-    """True when it does something in the world; a flow must not ask after it, for it runs anew on every turn."""
-
-
-_ROWS = ("count", "rows", "names", "common")
-ACTIONS: Mapping[str, Signature] = {
-    "lookup": Signature(("table", "column"), ("value", "how"), _ROWS, True),
-    "search": Signature(("table", "text"), ("keys",), _ROWS, True),
-    "ticket": Signature(("queue",), (), ("number", "queue"), acts=True),
-    "hand_over": Signature(("reason",), ("ticket",), ("reason",), acts=True),
-    "age": Signature(("date",), (), ("days", "date")),
-    "hours": Signature(("opens", "closes"), (), ("open", "now")),
-    "tariff": Signature(("first", "more", "weight"), (), ("fee", "kilograms")),
-}
-"""Actions that a flow may do."""
-
-POLICY_RESPONSES: Mapping[str, frozenset[str]] = {
-    "cancelled": frozenset({"task"}),
-    "switched": frozenset({"task"}),
-    "resumed": frozenset({"task"}),
-    "clarify": frozenset(),
-    "clarify_one": frozenset({"task"}),
-    "not_understood": frozenset(),
-    "not_understood_again": frozenset(),
-    "give_up": frozenset({"task"}),
-    "confirm": frozenset({"value"}),
-    "choose_again": frozenset(),
-    "unreachable": frozenset(),
-    "nothing_to_repeat": frozenset(),
-    "image_read": frozenset({"lines", "first"}),
-    "image_empty": frozenset(),
-}
-"""Answers that every pack must have beside those of its flows, with the names they may use."""
+from appliance.packs.signatures import ACTIONS, POLICY_RESPONSES, ROWS, Signature
+from appliance.packs.task import Flow, Slot, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +176,7 @@ def _rows_of(scope: _Scope, step: Step, name: str) -> frozenset[str]:
     known = scope.results.get(name, frozenset())
     if "rows" not in known:
         raise scope.fail(step.line, "the name of an earlier lookup or search", repr(name))
-    return known - frozenset(_ROWS)
+    return known - frozenset(ROWS)
 
 
 def _check_action(
