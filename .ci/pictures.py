@@ -1,4 +1,4 @@
-"""Makes the pictures of the README from the running appliance: the page, and an annotated document (`make pictures`)."""
+"""Makes the README's pictures from the running appliance: the page, and an annotated document (`make pictures`)."""
 
 from __future__ import annotations
 
