@@ -22,6 +22,11 @@ Pixels = npt.NDArray[np.uint8]
 WORK_PIXELS = 13_000_000
 """Pixels kept of one photo: all of a 12-megapixel phone's; larger ones are halved while decoding."""
 
+WORK_SIDE = 16_384
+"""Longest side kept: OpenCV warps no image with a side of 32768."""
+
+_LONGEST = 65_535
+
 # What Pillow's decoders raise on broken data, beside their own subclass of OSError.
 _DECODER_ERRORS = (
     OSError,
@@ -59,7 +64,9 @@ def decode(data: bytes, *, max_bytes: int, max_pixels: int, work_pixels: int = W
     info, essence = walk(data)
     if info.width * info.height > max_pixels:
         raise TooLarge(f"image: expected at most {max_pixels} pixels, got {info.width} x {info.height}")
-    factor = shrink_factor(info.width * info.height, work_pixels)
+    if max(info.width, info.height) > _LONGEST:
+        raise TooLarge(f"image: expected sides of at most {_LONGEST} pixels, got {info.width} x {info.height}")
+    factor = shrink_factor(info.width, info.height, work_pixels)
     try:
         with _open(info.format, essence) as image:
             if image.size != (info.width, info.height):
@@ -72,9 +79,12 @@ def decode(data: bytes, *, max_bytes: int, max_pixels: int, work_pixels: int = W
     return upright(pixels, info.orientation)
 
 
-def shrink_factor(pixels: int, work_pixels: int) -> int:
-    """Smallest of 1, 2, 4, 8 by which both sides are divided to keep at most `work_pixels`."""
-    return next((factor for factor in (1, 2, 4) if pixels <= work_pixels * factor**2), 8)
+def shrink_factor(width: int, height: int, work_pixels: int = WORK_PIXELS) -> int:
+    """Smallest of 1, 2, 4, 8 by which both sides are divided to keep at most `work_pixels` and `WORK_SIDE`."""
+    for factor in (1, 2, 4):
+        if width * height <= work_pixels * factor**2 and max(width, height) <= WORK_SIDE * factor:
+            return factor
+    return 8
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -107,7 +117,7 @@ def _bgr(image: Image.Image, factor: int) -> Pixels:
     if factor > 1:
         image.draft(None, wanted)  # JPEG only: the decoder's DCT scales by 1/2, 1/4 or 1/8
     image.load()
-    remaining = max(1, round(image.width / wanted[0]))
+    remaining = max(1, round(max(image.size) / max(wanted)))
     if remaining > 1 and image.mode not in ("P", "1"):
         image = image.reduce(remaining)
         remaining = 1

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from appliance.errors import DeadlineExceeded
+from appliance.errors import DeadlineExceeded, InvalidInput
 from appliance.inference.backend import Run
 from appliance.values import OcrLine, OcrResult, Point
 from appliance.vision.detect import Corners, DetectorOptions, detect
-from appliance.vision.image import Pixels
+from appliance.vision.image import WORK_SIDE, Pixels
 from appliance.vision.layout import reading_order
 from appliance.vision.orient import turned
 from appliance.vision.recognise import Reading, alphabet, recognise
@@ -56,8 +56,19 @@ class Reader:
 
         `size` is the (width, height) of the photo that `image` is a smaller version of, as `probe(data).upright` gives
         it; the boxes are then in its pixels. `deadline` is in seconds of time.monotonic.
-        Raises DeadlineExceeded when it passes, and whatever the networks raise.
+        Raises InvalidInput for another array, DeadlineExceeded when the deadline passes, and what the networks raise.
         """
+        if (
+            image.ndim != 3
+            or image.shape[2] != 3
+            or image.dtype != np.uint8
+            or not image.size
+            or max(image.shape) > WORK_SIDE
+        ):
+            raise InvalidInput(
+                f"image: expected uint8 of shape (height, width, 3), sides up to {WORK_SIDE}, "
+                f"got {image.dtype} of {image.shape}"
+            )
         stages = _Stages(deadline)
         height, width = image.shape[:2]
         found = stages.run("detect", lambda: detect(self._detect, image, self._options, deadline))
