@@ -56,7 +56,7 @@ def shoot() -> None:
         page.goto(URL)
         page.wait_for_timeout(1000)
         ask(page, "你好")
-        with page.expect_response("**/v1/turns", timeout=60_000):
+        with page.expect_response("**/v1/turns*", timeout=60_000):
             page.set_input_files("#file", CASES / "waybill-photo.jpg")
         page.wait_for_timeout(1500)
         page.screenshot(path=PICTURES / "page-photo.png")

@@ -142,7 +142,7 @@ class Appliance:
         pack = self._rooms.pack
         return {
             "title": pack.title.said_in(language),
-            "text": pack.welcome.said_in(language),
+            "welcome": pack.welcome.said_in(language),
             "suggestions": [
                 {"label": s.label.said_in(language), "text": s.text.said_in(language), "intent": s.intent}
                 for s in pack.suggestions
