@@ -23,6 +23,8 @@ from appliance.values import (
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
+WEBP = b"RIFF"
+BMP = b"BM"
 LINES = (
     OcrLine("顺丰速运", 0.99, ((40.0, 30.0), (280.0, 30.0), (280.0, 80.0), (40.0, 80.0))),
     OcrLine("运单号 SF1392847561002", 0.97, ((40.0, 120.0), (560.0, 130.0), (559.0, 170.0), (39.0, 160.0))),
@@ -44,6 +46,7 @@ class FakeDoor:
     asr: str = "off"
     ocr_state: str = "ready"
     depth: int = 0
+    opened: int = 0
 
     def _act(self) -> None:
         if self.hold is not None:
@@ -54,7 +57,8 @@ class FakeDoor:
     def _session(self, session: str | None) -> str:
         if session in self.sessions:
             return str(session)
-        name = f"session-{len(self.sessions) + 1:04d}"
+        self.opened += 1
+        name = f"session-{self.opened:04d}"
         self.sessions.add(name)
         return name
 
@@ -100,7 +104,7 @@ class FakeDoor:
         self._act()
         if self.asr == "off":
             raise Unavailable("asr: expected a model, got none installed", remedy="Run `appliance models pull vosk`")
-        if recording[:4] != b"RIFF":
+        if recording[:4] != b"RIFF" or recording[8:12] != b"WAVE":
             raise InvalidInput("recording: expected a WAV file, got other bytes")
         self.recordings.append(recording)
         heard = Transcript("洗衣液在哪", 0.9, language, (Word("洗衣液", 0.1, 0.6, 0.9),), "vosk:fake", 1.2)
@@ -111,7 +115,7 @@ class FakeDoor:
 
     def read(self, image: bytes) -> OcrResult:
         self._act()
-        if not image.startswith((PNG, JPEG)):
+        if not image.startswith((PNG, JPEG, WEBP, BMP)):
             raise InvalidInput("image: expected JPEG, PNG, WebP or BMP, got other bytes")
         self.images.append(image)
         return OcrResult(LINES, 600, 300, "fake-reader", {"decode": 1.0, "detect": 20.0, "recognise": 30.0})

@@ -34,7 +34,12 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     """
     # The documents are our own (openapi.py, docs.py): they describe three kinds of body for one route and need no
     # outside asset, so APIFlask's generated ones stay off. Its JSON error form is replaced by ours.
-    app = APIFlask("appliance", title="Edge inference appliance", enable_openapi=False, json_errors=False)
+    app = APIFlask(
+        "appliance",
+        enable_openapi=False,
+        json_errors=False,
+        static_folder=None,  # type: ignore[arg-type]  # Flask takes None, for no static route; APIFlask's hint is narrower
+    )
     events = events or EventStream(door, settings.event_streams, listener=metrics.listener)
     spec = document(settings)
     check = guard(settings)

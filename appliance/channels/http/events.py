@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from apiflask import APIFlask
-from flask import Response
+from flask import Response, request
 
 from appliance.channels.door import Door
 from appliance.channels.http.reply import feature_json
@@ -23,7 +23,9 @@ from appliance.listener import Listener, silent
 from appliance.metrics import depths
 
 RETRY_S = 5
-"""Seconds after which a refused or broken stream may be asked for again."""
+"""Seconds after which a refused or ended stream may be asked for again."""
+UNASKED_S = 5.0
+"""Seconds that a stream lasts for a client that did not ask for one by Accept: it may wait for an end of the answer."""
 
 
 def state_of(door: Door) -> dict[str, Any]:
@@ -84,8 +86,11 @@ class EventStream:
         with self._lock:
             self._open += change
 
-    def subscribe(self) -> tuple[Iterator[bytes], Callable[[], None]]:
-        """A stream of event bytes and what to call when it ends; raises Overloaded when all places are taken."""
+    def subscribe(self, seconds: float | None = None) -> tuple[Iterator[bytes], Callable[[], None]]:
+        """A stream of event bytes, of at most `seconds`, and what to call when it ends.
+
+        Raises Overloaded when all places are taken.
+        """
         if self._closed.is_set() or self._places is None or not self._places.acquire(blocking=False):
             self._listener("shed", name="events")
             raise Overloaded("event streams: expected a free place, got all taken", retry_after=RETRY_S)
@@ -99,13 +104,13 @@ class EventStream:
                 self._count(-1)
                 places.release()
 
-        return self._run(), release
+        return self._run(seconds), release
 
-    def _run(self) -> Iterator[bytes]:
+    def _run(self, seconds: float | None) -> Iterator[bytes]:
         yield f"retry: {RETRY_S * 1000}\n\n".encode()
         last: dict[str, Any] | None = None
-        sent = self._clock()
-        while not self._closed.is_set():
+        began = sent = self._clock()
+        while not self._closed.is_set() and (seconds is None or self._clock() - began < seconds):
             state = self._state()
             if state != last:
                 last, sent = state, self._clock()
@@ -121,7 +126,8 @@ def register_events(app: APIFlask, events: EventStream) -> None:
 
     @app.get("/v1/events")
     def get_events() -> Response:
-        stream, release = events.subscribe()
+        asked = "text/event-stream" in request.headers.get("Accept", "")
+        stream, release = events.subscribe(None if asked else UNASKED_S)
         response = Response(stream, content_type="text/event-stream; charset=utf-8")
         response.headers["X-Accel-Buffering"] = "no"
         response.call_on_close(release)

@@ -17,10 +17,9 @@ from appliance.settings import Settings
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 AUDIO_TYPES = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
+Names = tuple[str, ...]
 FORM_TYPE = "multipart/form-data"
 JSON_TYPE = "application/json"
-FILE_FIELDS = ("image", "audio")
-TEXT_FIELDS = ("session", "language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,37 +63,37 @@ def limit_of(kind: str, settings: Settings) -> int:
     return settings.max_image_bytes if kind == "image" else settings.max_audio_bytes
 
 
-def read_upload(asked: Request, kind: str, settings: Settings, uploads: Uploads, files: tuple[str, ...]) -> Upload:
-    """Receive an image, a recording, or a form with one of `files`, within its limit.
+def read_upload(
+    asked: Request, kind: str, settings: Settings, uploads: Uploads, files: Names, texts: Names = ()
+) -> Upload:
+    """Receive an image, a recording, or a form with one of `files` and any of `texts`, within its limit.
 
     Raises TooLarge, RequestTimeout, BadRequest, InvalidInput or Overloaded.
     """
     with uploads.place():
         if kind == "form":
             largest = max(limit_of(name, settings) for name in files)
-            return _form(asked, read_body(asked, largest + FORM_BYTES), settings, files)
+            return _form(asked, read_body(asked, largest + FORM_BYTES), settings, files, texts)
         data = read_body(asked, limit_of(kind, settings))
     if not data:
         raise BadRequest(f"body: expected {kind} bytes, got an empty body")
     return Upload(kind, data)
 
 
-def _form(asked: Request, body: bytes, settings: Settings, files: tuple[str, ...]) -> Upload:
+def _form(asked: Request, body: bytes, settings: Settings, files: Names, texts: Names) -> Upload:
     _, options = parse_options_header(asked.content_type)
     boundary = options.get("boundary", "")
     if not boundary or not boundary.isascii():
         raise BadRequest("Content-Type: expected a multipart boundary, got none")
     # Files stay in memory: a customer's photo is never written to a temporary file.
-    parser = MultiPartParser(
-        stream_factory=_in_memory, max_form_memory_size=4 * FORM_BYTES, max_form_parts=len(FILE_FIELDS) + 6
-    )
+    parser = MultiPartParser(stream_factory=_in_memory, max_form_memory_size=4 * FORM_BYTES, max_form_parts=64)
     try:
         fields, sent = parser.parse(BytesIO(body), boundary.encode("ascii"), len(body))
     except RequestEntityTooLarge as error:
-        raise TooLarge("form: expected one file and short fields, got more") from error
+        raise InvalidInput("form: expected one file and short fields, got more") from error
     except ValueError as error:
         raise BadRequest("form: expected multipart/form-data, got malformed parts") from error
-    return _checked(fields, sent, settings, files)
+    return _checked(fields, sent, settings, files, texts)
 
 
 def _in_memory(
@@ -104,9 +103,13 @@ def _in_memory(
 
 
 def _checked(
-    fields: MultiDict[str, str], sent: MultiDict[str, FileStorage], settings: Settings, files: tuple[str, ...]
+    fields: MultiDict[str, str],
+    sent: MultiDict[str, FileStorage],
+    settings: Settings,
+    files: Names,
+    texts: Names,
 ) -> Upload:
-    known = {*files, *TEXT_FIELDS}
+    known = {*files, *texts}
     for name in (*fields, *sent):
         if name not in known:
             raise InvalidInput(f"form: expected the fields {', '.join(sorted(known))}, got {name[:40]!r}")
@@ -114,7 +117,7 @@ def _checked(
     for name in files:
         if name in fields:
             raise InvalidInput(f"{name}: expected a file part with a filename, got a text field")
-    for name in TEXT_FIELDS:
+    for name in texts:
         if name in sent:
             raise InvalidInput(f"{name}: expected a text field, got a file")
         if len(fields.getlist(name)) > 1:
@@ -128,4 +131,4 @@ def _checked(
         raise TooLarge(f"{kind}: expected at most {limit_of(kind, settings)} bytes, got {len(data)}")
     if not data:
         raise InvalidInput(f"{kind}: expected a file, got an empty one")
-    return Upload(kind, data, {name: fields[name] for name in TEXT_FIELDS if name in fields})
+    return Upload(kind, data, {name: fields[name] for name in texts if name in fields})

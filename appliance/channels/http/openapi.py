@@ -56,22 +56,20 @@ def _operation(
     return operation
 
 
-def _binary(description: str) -> Json:
-    # In OpenAPI 3.1 a raw binary body is described by its media type alone.
-    return {"schema": {"description": description}}
-
-
 def _form(*files: str) -> Json:
-    properties: Json = {
-        "session": {"type": "string", "pattern": SESSION_PATTERN},
-        "language": {"type": "string", "enum": ["zh", "en"]},
-    }
-    for name in files:
-        properties[name] = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
+    properties: Json = {name: {"type": "string", "format": "binary"} for name in files}
+    if "audio" in files:
+        properties["session"] = {"type": "string", "pattern": SESSION_PATTERN}
+        properties["language"] = {"type": "string", "enum": ["zh", "en"]}
     one_of = [{"required": [name], "not": {"required": [o for o in files if o != name]}} for name in files]
     schema: Json = {"type": "object", "properties": properties, "additionalProperties": False}
     schema |= {"oneOf": one_of} if len(files) > 1 else {"required": list(files)}
-    return {"schema": schema}
+    kinds = {"image": IMAGE_TYPES, "audio": AUDIO_TYPES}
+    return {"schema": schema, "encoding": {name: {"contentType": ", ".join(kinds[name])} for name in files}}
+
+
+def _binary(description: str) -> Json:
+    return {"schema": {"type": "string", "format": "binary", "description": description}}
 
 
 def _body(settings: Settings, *kinds: str) -> Json:
@@ -104,13 +102,13 @@ _EXAMPLES: Json = {
 LANGUAGE: Json = {
     "name": "language",
     "in": "query",
-    "description": "Language to answer in; for a body that is not JSON",
+    "description": "Language to answer in, unless the body names one",
     "schema": {"type": "string", "enum": ["zh", "en"], "default": "zh"},
 }
 SESSION: Json = {
     "name": "session",
     "in": "query",
-    "description": "Session of an earlier answer; for a body that is not JSON",
+    "description": "Session of an earlier answer, unless the body names one",
     "schema": {"type": "string", "pattern": SESSION_PATTERN},
 }
 
@@ -125,8 +123,9 @@ def _paths(settings: Settings) -> Json:
     state = {"200": _json(_ref("Ready"), "Every required feature serves"), "503": _json(_ref("Ready"), "Not ready yet")}
     stream = {
         "200": {
-            "description": "Events `state` (on change) and `heartbeat`; no customer's words",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "description": "Events `state` (at once and on change) and `heartbeat`; never a customer's words. Without "
+            "`Accept: text/event-stream` the stream ends after some seconds.",
+            "content": {"text/event-stream": {}},
         }
     }
     text = {"200": {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}}

@@ -62,9 +62,13 @@ def problem_response(error: ApplianceError) -> Response:
     return response
 
 
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule is not None else "no route"
+
+
 def _typed(error: ApplianceError) -> Response:
     if error.status >= 500 and error.status != 503:
-        log.error("%s %s: %s: %s", request.method, request.path, error.code, error.detail)
+        log.error("%s %s: %s: %s", request.method, _route(), error.code, error.detail)
     return problem_response(error)
 
 
@@ -87,7 +91,7 @@ def _http(error: HTTPException) -> Response:
 def _unexpected(error: Exception) -> Response:
     """A defect: the log gets everything, the client an identifier to quote and nothing more."""
     error_id = secrets.token_hex(6)
-    log.error("error %s in %s %s", error_id, request.method, request.path, exc_info=error)
+    log.error("error %s in %s %s", error_id, request.method, _route(), exc_info=error)
     typed = ApplianceError(f"error {error_id}")
     return json_response({**problem_json(typed), "error_id": error_id}, 500)
 

@@ -111,7 +111,7 @@ class Server:
         )
         server.timeout = settings.http_timeout_s
         server.max_request_header_size = HEAD_BYTES
-        server.expiration_interval = 1.0
+        server.expiration_interval = 0.25
         if settings.http_tls_certificate:
             server.ssl_adapter = Tls(settings.http_tls_certificate, settings.http_tls_key)
         self._server = server

@@ -7,7 +7,7 @@ from flask import Response, request
 
 from appliance.channels.door import Door
 from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
-from appliance.channels.http.media import Upload, kind_of, read_upload
+from appliance.channels.http.media import kind_of, read_upload
 from appliance.channels.http.reply import json_response, ocr_json, reply_json
 from appliance.channels.http.schemas import check_language, check_session, read_turn
 from appliance.errors import InvalidInput, NotFound
@@ -16,11 +16,9 @@ from appliance.settings import Settings
 from appliance.values import Reply
 
 
-def _asked(upload: Upload | None, name: str) -> str | None:
-    """A field from the query or from the form, at most once."""
+def _queried(name: str) -> str | None:
+    """A field of the query, where it may stand once."""
     given = request.args.getlist(name)
-    if upload is not None and name in upload.fields:
-        given = [*given, upload.fields[name]]
     if len(given) > 1:
         raise InvalidInput(f"{name}: expected once, got {len(given)} times")
     return given[0] if given else None
@@ -29,24 +27,23 @@ def _asked(upload: Upload | None, name: str) -> str | None:
 def register_turns(app: APIFlask, door: Door, settings: Settings, metrics: Metrics, uploads: Uploads) -> None:
     """Add the routes that customers use."""
 
-    def text_turn() -> Reply:
-        for name in ("session", "language"):
-            if name in request.args:
-                raise InvalidInput(f"{name}: expected in the JSON body, got it in the query")
+    def text_turn(session: str | None, language: str) -> Reply:
         asked = read_turn(read_body(request, JSON_BYTES), settings.max_text_chars)
-        return door.turn(asked.turn(), asked.session)
+        return door.turn(asked.turn(language), asked.session or session)
 
-    def file_turn(kind: str) -> Reply:
-        upload = read_upload(request, kind, settings, uploads, ("image", "audio"))
-        session = check_session(_asked(upload, "session"))
-        language = check_language(_asked(upload, "language"))
+    def file_turn(kind: str, session: str | None, language: str) -> Reply:
+        upload = read_upload(request, kind, settings, uploads, ("image", "audio"), ("session", "language"))
+        session = check_session(upload.fields.get("session", session))
+        language = check_language(upload.fields.get("language", language))
         act = door.look if upload.kind == "image" else door.hear
         return act(upload.data, session, language)
 
     @app.post("/v1/turns")
     def post_turn() -> Response:
         kind = kind_of(request, ("json", "image", "audio", "form"))
-        reply = text_turn() if kind == "json" else file_turn(kind)
+        # What the body says goes before the query; the query has to be right all the same.
+        session, language = check_session(_queried("session")), check_language(_queried("language"))
+        reply = text_turn(session, language) if kind == "json" else file_turn(kind, session, language)
         metrics.reply(reply)
         return json_response(reply_json(reply))
 
@@ -60,7 +57,7 @@ def register_turns(app: APIFlask, door: Door, settings: Settings, metrics: Metri
 
     @app.get("/v1/greeting")
     def get_greeting() -> Response:
-        return json_response(door.greeting(check_language(_asked(None, "language"))))
+        return json_response(door.greeting(check_language(_queried("language"))))
 
     @app.delete("/v1/sessions/<session>")
     def delete_session(session: str) -> Response:

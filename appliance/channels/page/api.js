@@ -26,7 +26,7 @@ export class Api {
   }
 
   async #send(method, path, { body, type, signal, patience = PATIENCE_MS } = {}) {
-    const headers = {};
+    const headers = path === '/v1/events' ? { Accept: 'text/event-stream' } : {};
     if (type) headers['Content-Type'] = type;
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     const limit = AbortSignal.timeout(patience);

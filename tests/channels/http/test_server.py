@@ -1,0 +1,355 @@
+"""The server against clients that are slow, broken, oversized, silent or many."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import resource
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from fake_door import PNG, FakeDoor
+from prometheus_client import CollectorRegistry
+
+from appliance.channels.http import connection
+from appliance.channels.http.api import create_app
+from appliance.channels.http.server import Server, raise_file_limit
+from appliance.errors import SettingInvalid
+from appliance.metrics import Metrics
+from appliance.settings import Settings
+
+HEAD = "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {type}\r\n"
+
+
+def head(path="/v1/ocr", method="POST", kind="image/png"):
+    return HEAD.format(method=method, path=path, type=kind).encode()
+
+
+def connect(server):
+    return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+
+
+def exchange(server, sent: bytes) -> tuple[int, dict[str, object]]:
+    """Send raw bytes, read until the server closes; the status and the JSON body."""
+    with connect(server) as sock:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        raw = b""
+        while piece := sock.recv(65536):
+            raw += piece
+    assert raw, "no answer"
+    first, body = raw.split(b"\r\n\r\n", 1)
+    return int(first.split()[1]), json.loads(body)
+
+
+def read_answer(sock) -> tuple[int, bytes]:
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    return response.status, response.read()
+
+
+def chunked(*pieces: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def test_chunked_body(serve):
+    server = serve()
+    sent = head() + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunked(PNG, b"abc" * 9999, b"d")
+    status, body = exchange(server, sent)
+    assert (status, body["engine"]) == (200, "fake-reader")
+    assert server.door.images == [PNG + b"abc" * 9999 + b"d"]
+
+
+def test_chunked_body_over_the_limit_is_counted_while_read(serve):
+    server = serve(max_image_bytes=100_000)
+    status, body = exchange(server, head() + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(*[b"0" * 50_000] * 5))
+    assert (status, body["code"]) == (413, "too_large")
+    assert server.door.images == []
+
+
+def test_chunk_that_announces_gigabytes_is_read_piece_by_piece(serve):
+    server = serve(max_image_bytes=100_000)
+    status, body = exchange(server, head() + b"Transfer-Encoding: chunked\r\n\r\nffffffff\r\n" + b"0" * 300_000)
+    assert (status, body["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    "line", [b"zz\r\n", b"\r\n", b"-5\r\n", b"123456789\r\n", b"5\r\nabcdeXX", b"0x5\r\nabcde\r\n"]
+)
+def test_malformed_chunks(shared, line):
+    status, body = exchange(shared, head() + b"Transfer-Encoding: chunked\r\n\r\n" + line)
+    assert (status, body["code"]) == (400, "bad_request")
+
+
+def test_oversized_body_gets_its_answer_and_no_reset(serve):
+    server = serve(max_image_bytes=1_000_000)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    client.request("POST", "/v1/ocr", b"0" * 20_000_000, {"Content-Type": "image/jpeg"})
+    response = client.getresponse()
+    assert response.status == 413
+    assert "expected at most 1000000 bytes, got 20000000" in json.loads(response.read())["message"]
+    assert server.door.images == []
+    client.close()
+
+
+def test_announced_size_is_judged_before_a_byte_arrives(serve):
+    server = serve()
+    with connect(server) as sock:
+        sock.sendall(head() + b"Content-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n")
+        status, body = read_answer(sock)
+    assert status == 413
+    assert json.loads(body)["code"] == "too_large"
+
+
+def test_continue_is_sent_when_the_body_is_wanted(serve):
+    server = serve()
+    with connect(server) as sock:
+        sock.sendall(head() + b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(PNG))
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(PNG)
+        assert read_answer(sock)[0] == 200
+
+
+def test_unread_body_does_not_become_the_next_request(serve):
+    server = serve()
+    smuggled = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with connect(server) as sock:
+        sock.sendall(head("/nowhere") + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"a" * 10) + smuggled)
+        status, _ = read_answer(sock)
+        assert status == 404
+        rest = sock.recv(100)
+    assert rest == b""
+
+
+def test_small_unread_body_keeps_the_connection(shared):
+    client = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=20)
+    for _ in range(3):
+        client.request("POST", "/nowhere", b"x" * 1000, {"Content-Type": "text/plain"})
+        response = client.getresponse()
+        assert (response.status, bool(response.read())) == (404, True)
+        assert response.getheader("Connection") is None
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "sent, status",
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nNo colon\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+        (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 413),
+        (head() + b"Content-Length: -5\r\n\r\n", 400),
+        (head() + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+        (head() + b"Content-Length: +5\r\n\r\n", 400),
+        (head() + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (head() + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (head() + b"Content-Length: 50\r\n\r\nshort", 400),
+    ],
+)
+def test_malformed_requests_get_json(shared, sent, status):
+    got, body = exchange(shared, sent)
+    assert got == status
+    assert set(body) == {"code", "message", "remedy"}
+
+
+def test_header_with_underscore_is_not_taken_for_another(shared):
+    sent = head("/v1/turns", kind="application/json") + b"Content_Length: 3\r\nConnection: close\r\n\r\n{}x"
+    status, body = exchange(shared, sent)
+    assert (status, "empty body" in str(body["message"])) == (400, True)
+
+
+def test_silent_upload_times_out(serve):
+    server = serve(http_timeout_s=1.0)
+    with connect(server) as sock:
+        sock.sendall(head() + b"Content-Length: 5000\r\n\r\n" + PNG)
+        status, body = read_answer(sock)
+    assert (status, json.loads(body)["code"]) == (408, "request_timeout")
+    assert server.door.images == []
+
+
+def test_dripping_head_and_body_have_a_deadline(serve, monkeypatch):
+    monkeypatch.setattr(connection, "HEAD_S", 0.5)
+    server = serve(http_timeout_s=1.0)
+    for opening in (b"GET / HTTP/1.1\r\nX: ", head() + b"Content-Length: 5000\r\n\r\n"):
+        with connect(server) as sock:
+            sock.sendall(opening)
+            sock.settimeout(0.1)
+            answer = b""
+            for _ in range(100):  # a byte every tenth of a second never lets the socket fall silent
+                try:
+                    sock.sendall(b"x")
+                    answer += sock.recv(4096)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+                if answer:
+                    break
+        assert b" 408 " in answer.split(b"\r\n")[0]
+
+
+def test_silent_connections_hold_no_thread(serve):
+    server = serve(http_threads=8, admitted=4)
+    silent = [connect(server) for _ in range(40)]
+    assert server.ask("a").status_code == 200
+    for sock in silent:
+        sock.close()
+
+
+def test_slow_uploads_cannot_take_all_threads(serve):
+    server = serve(image_jobs=1, audio_jobs=1, http_timeout_s=3.0)  # five places
+    slow = [connect(server) for _ in range(5)]
+    for sock in slow:
+        sock.sendall(head() + b"Content-Length: 5000\r\n\r\n" + PNG)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        response = server.post("/v1/ocr", data=PNG, headers={"Content-Type": "image/png"})
+        if response.status_code == 503:
+            break
+    assert response.json()["code"] == "overloaded"
+    assert int(response.headers["Retry-After"]) >= 1
+    assert server.ask("a").status_code == 200
+    assert b'appliance_shed_total{gate="upload"}' in server.metrics.text()
+    for sock in slow:
+        sock.close()
+
+
+def test_client_that_leaves_in_the_middle(shared):
+    for _ in range(5):
+        with connect(shared) as sock:
+            sock.sendall(head() + b"Content-Length: 5000\r\n\r\n" + PNG)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # closes with a reset
+    assert shared.ask("a").status_code == 200
+
+
+def test_keep_alive_serves_many_requests_on_one_connection(shared):
+    client = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=20)
+    for _ in range(20):
+        client.request("POST", "/v1/turns", json.dumps({"text": "a"}), {"Content-Type": "application/json"})
+        response = client.getresponse()
+        assert (response.status, response.getheader("Connection")) == (200, None)
+        response.read()
+    client.close()
+
+
+def test_pipelined_requests_are_answered_in_order(shared):
+    one = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    last = b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with connect(shared) as sock:
+        sock.sendall(one + one + last)
+        raw = b""
+        while piece := sock.recv(65536):
+            raw += piece
+    assert re.findall(rb"HTTP/1\.1 (\d+)", raw) == [b"200", b"200", b"404"]
+
+
+def test_running_request_is_finished_when_the_server_stops(serve):
+    door = FakeDoor(hold=threading.Event())
+    server = serve(door)
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(server.ask("a").status_code))
+    client.start()
+    while b'route="/v1/turns"' not in server.metrics.text() and not door.turns and not _working(server):
+        time.sleep(0.01)
+    stopping = threading.Thread(target=server.server.stop)
+    stopping.start()
+    door.hold.set()
+    stopping.join(15)
+    client.join(15)
+    assert answers == [200]
+    server.server.stop()  # a second time does nothing
+
+
+def _working(server):
+    return server.server._server.requests.idle < server.settings.http_threads
+
+
+def app_and(settings):
+    return Server(create_app(FakeDoor(), settings, Metrics(CollectorRegistry())), settings)
+
+
+def test_port_in_use_names_the_setting(shared):
+    with pytest.raises(
+        SettingInvalid, match=f"http_port: expected a free port on 127.0.0.1, got {shared.port}"
+    ) as caught:
+        app_and(replace(Settings(), http_port=shared.port)).start()
+    assert "APPLIANCE_HTTP_PORT" in caught.value.remedy
+
+
+def test_address_of_another_machine_names_the_setting():
+    with pytest.raises(SettingInvalid, match=r"http_host: expected an address of this machine, got 192\.0\.2\.1"):
+        app_and(replace(Settings(), http_port=0, http_host="192.0.2.1")).start()
+
+
+def test_ipv6_loopback(serve):
+    server = serve(http_host="::1")
+    assert server.url.startswith("http://[::1]:")
+    assert server.get("/healthz").json() == {"status": "alive"}
+
+
+def test_file_limit(caplog):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert raise_file_limit(soft) == soft
+    assert raise_file_limit(10 * hard) == hard
+    assert "open files: expected at least" in caplog.text
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", folder / "key.pem",
+         "-out", folder / "cert.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return {"http_tls_certificate": str(folder / "cert.pem"), "http_tls_key": str(folder / "key.pem")}
+
+
+def test_tls(serve, certificate):
+    server = serve(**certificate)
+    trust = certificate["http_tls_certificate"]
+    assert server.url.startswith("https://127.0.0.1:")
+    assert server.post("/v1/turns", json={"text": "a"}, verify=trust).status_code == 200
+    silent = [connect(server) for _ in range(40)]  # nobody shakes hands in the thread that accepts
+    large = server.post("/v1/ocr", data=PNG + b"0" * 3_000_000, headers={"Content-Type": "image/png"}, verify=trust)
+    assert large.status_code == 200
+    context = ssl.create_default_context(cafile=trust)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    client = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=10)
+    for _ in range(3):
+        client.request("GET", "/healthz")
+        assert client.getresponse().read() == b'{"status":"alive"}'
+    client.close()
+    for sock in silent:
+        sock.close()
+
+
+def test_plain_http_to_a_tls_port_does_no_harm(serve, certificate):
+    server = serve(**certificate)
+    with connect(server) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert not sock.recv(1000).startswith(b"HTTP/1.1 200")
+    assert server.get("/healthz", verify=certificate["http_tls_certificate"]).status_code == 200
+
+
+def test_unusable_certificate_names_the_settings(tmp_path, certificate):
+    (tmp_path / "junk.pem").write_text("junk")
+    for files in (
+        {"http_tls_certificate": str(tmp_path / "none.pem"), "http_tls_key": str(tmp_path / "none.pem")},
+        {**certificate, "http_tls_certificate": str(tmp_path / "junk.pem")},
+    ):
+        with pytest.raises(SettingInvalid, match="http_tls_certificate and http_tls_key: expected a PEM certificate"):
+            app_and(replace(Settings(), http_port=0, **files))

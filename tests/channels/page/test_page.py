@@ -1,0 +1,431 @@
+"""The page in a real Chromium, as a stranger at a counter uses it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fake_door import FakeDoor
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from appliance.channels.http.page import PAGE
+from appliance.errors import Overloaded
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+
+def picture() -> bytes:
+    """A white picture with the size that the fake door's boxes refer to."""
+    out = io.BytesIO()
+    Image.new("RGB", (600, 300), "white").save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that is open, with everything that must never happen on it."""
+
+    def __init__(self, browser: Browser, server: Any, address: str = "/", **context: Any) -> None:
+        self.context = browser.new_context(viewport=context.pop("viewport", {"width": 1280, "height": 800}), **context)
+        self.context.grant_permissions(["camera", "microphone", "clipboard-read", "clipboard-write"], origin=server.url)
+        self.page: Page = self.context.new_page()
+        self.strangers: list[str] = []
+        self.errors: list[str] = []
+        self.page.on(
+            "request", lambda r: None if r.url.startswith((server.url, "blob:")) else self.strangers.append(r.url)
+        )
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda m: self.errors.append(m.text) if "Content Security" in m.text else None)
+        self.page.set_default_timeout(15_000)
+        self.page.goto(server.url + address)
+
+    def close(self) -> None:
+        assert self.strangers == []
+        assert self.errors == []
+        self.context.close()
+
+
+@pytest.fixture
+def visit(browser):
+    visits: list[Visit] = []
+
+    def open_page(server: Any, *args: Any, **more: Any) -> Page:
+        visits.append(Visit(browser, server, *args, **more))
+        return visits[-1].page
+
+    yield open_page
+    for each in visits:
+        each.close()
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait for a condition; Playwright's own wait_for_function needs the eval that the page's policy forbids."""
+    for _ in range(300):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(expression)
+
+
+def ask(page: Page, text: str) -> None:
+    page.fill("#text", text)
+    page.press("#text", "Enter")
+
+
+def test_welcome_and_a_tapped_question(serve, visit):
+    server = serve()
+    page = visit(server)
+    expect(page.locator("#welcome")).to_have_text("您好!想找什么、问什么,都可以告诉我。")
+    page.get_by_role("button", name="退货换货").click()
+    expect(page.locator(".kiosk .bubble")).to_have_text("洗衣液在 B3 货架,靠近收银台。")
+    turn = server.door.turns[-1]
+    assert (turn.text, turn.source, turn.intent.name) == ("我要退货", "tap", "return_exchange")
+    expect(page.locator("#hero")).to_be_hidden()
+    page.get_by_role("button", name="还有货吗?").click()
+    expect(page.locator(".kiosk .bubble")).to_have_count(2)
+    assert server.door.turns[-1].intent.name == "check_stock"
+    assert len(server.door.sessions) == 1
+
+
+def test_typed_question_is_shown_as_text_and_never_as_markup(serve, visit):
+    server = serve()
+    page = visit(server)
+    nasty = "<img src=x onerror=alert(1)><b>洗衣液</b>"
+    ask(page, nasty)
+    expect(page.locator(".customer .bubble")).to_have_text(nasty)
+    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    assert page.locator(".log img, .log b").count() == 0
+    assert server.door.turns[-1].text == nasty
+    assert server.door.turns[-1].source == "text"
+
+
+def test_photo_from_a_file_shows_its_lines_over_it(serve, visit):
+    server = serve()
+    page = visit(server)
+    page.click("#photo")
+    expect(page.locator("#camera-notice")).to_contain_text("照片只在本机识别")
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
+    lines = page.locator(".photo .overlay polygon")
+    expect(lines).to_have_count(3)
+    assert server.door.images == [picture()]
+    photo = page.locator(".photo .stage img").bounding_box()
+    line = lines.nth(1).bounding_box()
+    scale = photo["width"] / 600
+    assert photo["height"] == pytest.approx(300 * scale, abs=2)
+    assert line["x"] == pytest.approx(photo["x"] + 39 * scale, abs=4)
+    assert line["y"] == pytest.approx(photo["y"] + 120 * scale, abs=4)
+    assert line["width"] == pytest.approx(521 * scale, abs=8)
+    lines.nth(2).click()
+    expect(page.locator(".photo .chosen-text")).to_have_text("收件人 <b>王芳</b>")
+    lines.nth(1).click()
+    expect(page.locator(".photo .chosen")).to_contain_text("97%")
+    page.get_by_role("button", name="复制").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "运单号 SF1392847561002"
+    page.locator(".photo .enlarge").click()
+    expect(page.locator("#zoom .lines button")).to_have_count(3)
+    page.locator("#zoom .lines button").nth(1).click()
+    page.locator("#zoom").get_by_role("button", name="用这行提问").click()
+    expect(page.locator("#zoom")).to_be_hidden()
+    expect(page.locator("#text")).to_have_value("运单号 SF1392847561002")
+
+
+def test_photo_from_the_camera(serve, visit):
+    server = serve()
+    page = visit(server)
+    page.click("#show")
+    assert server.door.images == []
+    page.click("#camera-open")
+    until(page, "document.getElementById('video').videoWidth > 0")
+    page.click("#camera-take")
+    expect(page.locator(".photo .overlay polygon")).to_have_count(3)
+    assert server.door.images[0].startswith(b"\xff\xd8\xff")
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+
+
+def test_large_photo_is_made_smaller_before_it_is_sent(serve, visit):
+    server = serve()
+    page = visit(server)
+    size = page.evaluate(
+        """async () => {
+          const { fitting } = await import('/assets/photo.js');
+          const canvas = new OffscreenCanvas(2400, 2400);
+          const context = canvas.getContext('2d');
+          const pixels = context.createImageData(2400, 2400);
+          for (let i = 0; i < pixels.data.length; i += 65536) {
+            crypto.getRandomValues(pixels.data.subarray(i, i + 65536));
+          }
+          for (let i = 3; i < pixels.data.length; i += 4) pixels.data[i] = 255;
+          context.putImageData(pixels, 0, 0);
+          const large = await canvas.convertToBlob({ type: 'image/png' });
+          const small = await fitting(large);
+          return [large.size, small.size, small.type];
+        }"""
+    )
+    assert size[0] > 12 * 1024 * 1024 > size[1]
+    assert size[2] == "image/jpeg"
+
+
+def test_recording_reaches_the_appliance_as_wav(serve, visit):
+    server = serve(FakeDoor(asr="ready"))
+    page = visit(server)
+    expect(page.locator("#speak")).to_have_attribute("aria-disabled", "false")
+    page.click("#speak")
+    expect(page.locator("#microphone-note")).to_contain_text("录音只在本机识别")
+    page.click("#microphone-go")
+    expect(page.locator("#microphone-live")).to_be_visible()
+    until(page, "document.getElementById('seconds').textContent !== '0'")
+    page.click("#microphone-go")
+    expect(page.locator(".customer .bubble")).to_have_text("洗衣液在哪")
+    (recording,) = server.door.recordings
+    assert recording[:4] == b"RIFF"
+    assert int.from_bytes(recording[22:24], "little") == 1
+    assert int.from_bytes(recording[24:28], "little") == 16000
+    assert int.from_bytes(recording[34:36], "little") == 16
+    assert len(recording) > 44 + 16000  # more than half a second of samples
+    assert any(recording[44:])
+
+
+def test_microphone_that_is_off_says_why(serve, visit):
+    page = visit(serve())
+    expect(page.locator("#speak")).to_have_attribute("aria-disabled", "true")
+    page.click("#speak", force=True)
+    expect(page.locator("#toast")).to_contain_text("语音功能未开启")
+    expect(page.locator("#features")).to_contain_text("appliance models pull vosk-model-small-cn-0.22")
+
+
+def test_english(serve, visit):
+    server = serve()
+    page = visit(server)
+    page.click("#en")
+    expect(page.locator("#welcome")).to_have_text("Hello! Ask me anything about this store.")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("#text")).to_have_attribute("placeholder", "Type your question")
+    ask(page, "laundry liquid")
+    expect(page.locator(".kiosk .bubble")).to_have_text("Laundry liquid is on shelf B3.")
+    assert server.door.turns[-1].language == "en"
+    chinese = re.compile("[\u4e00-\u9fff]")
+    assert not chinese.search(page.locator(".dock").inner_text())
+    page.click("#zh")
+    expect(page.locator("#title")).to_have_text("门店助手")
+
+
+def test_both_languages_have_the_same_words(serve, visit):
+    page = visit(serve())
+    difference = page.evaluate(
+        """async () => {
+          const { STRINGS } = await import('/assets/strings.js');
+          const keys = (o, p = '') => Object.entries(o)
+            .flatMap(([k, v]) => (typeof v === 'object' ? keys(v, p + k + '.') : [p + k]));
+          const missing = (some, all) => some.filter((k) => !all.includes(k));
+          const [zh, en] = [keys(STRINGS.zh), keys(STRINGS.en)];
+          const used = [...document.querySelectorAll('[data-t],[data-t-label],[data-t-placeholder]')]
+            .flatMap((e) => [e.dataset.t, e.dataset.tLabel, e.dataset.tPlaceholder].filter(Boolean));
+          return [missing(zh, en), missing(en, zh), missing(used, zh)];
+        }"""
+    )
+    assert difference == [[], [], []]
+
+
+def test_state_follows_the_appliance(serve, visit):
+    server = serve()
+    page = visit(server)
+    state = page.locator("#state-text")
+    expect(state).to_have_text("服务中")
+    server.door.ocr_state = "fallback"
+    expect(state).to_have_text("部分功能受限")
+    page.click("#state")
+    expect(page.locator("#features li").first).to_contain_text("备用方式")
+    expect(page.locator("#features li").first).to_contain_text("no CUDA device found")
+    page.keyboard.press("Escape")
+    expect(page.locator("#health")).to_be_hidden()
+    server.door.is_ready = False
+    expect(state).to_have_text("正在准备")
+    server.door.is_ready, server.door.ocr_state = True, "ready"
+    expect(state).to_have_text("服务中")
+
+
+def test_error_card_says_what_to_do_and_tries_again(serve, visit):
+    server = serve(FakeDoor(error=Overloaded("all places taken", retry_after=2)))
+    page = visit(server)
+    ask(page, "洗衣液")
+    card = page.locator(".error")
+    expect(card).to_contain_text("系统繁忙")
+    expect(card).to_contain_text("请稍候重试")
+    expect(card).to_have_attribute("role", "alert")
+    server.door.error = None
+    card.get_by_role("button", name="再试一次").click()
+    expect(page.locator(".kiosk .bubble")).to_have_text("洗衣液在 B3 货架,靠近收银台。")
+    expect(page.locator(".error")).to_have_count(0)
+    expect(page.locator(".customer")).to_have_count(1)
+
+
+def test_a_refused_photo_has_no_button_to_try_again(serve, visit):
+    page = visit(serve())
+    page.click("#photo")
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"not a picture"})
+    expect(page.locator(".error")).to_contain_text("输入无效")
+    assert page.locator(".error button").count() == 0
+
+
+def test_appliance_out_of_reach(serve, visit):
+    server = serve()
+    page = visit(server)
+    expect(page.locator("#state-text")).to_have_text("服务中")
+    page.context.set_offline(True)
+    ask(page, "洗衣液")
+    expect(page.locator(".error")).to_contain_text("连接不上设备")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="再试一次").click()
+    expect(page.locator(".kiosk .bubble")).to_have_text("洗衣液在 B3 货架,靠近收银台。")
+
+
+def test_start_over_leaves_nothing_behind(serve, visit):
+    server = serve()
+    page = visit(server)
+    ask(page, "我的电话是13812345678")
+    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    page.click("#photo")
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
+    expect(page.locator(".photo")).to_be_visible()
+    url = page.locator(".photo .stage img").get_attribute("src")
+    page.fill("#text", "还没发出的话")
+    load = """(url) => new Promise((tell) => {
+      const image = new Image();
+      [image.onload, image.onerror] = [() => tell(true), () => tell(false)];
+      image.src = url;
+    })"""
+    assert page.evaluate(load, url) is True
+    page.click("#restart")
+    expect(page.locator("#welcome")).to_be_visible()
+    expect(page.locator("#log")).to_be_hidden()
+    assert "13812345678" not in page.content()
+    assert page.input_value("#text") == ""
+    assert "SF1392847561002" not in page.content()
+    assert page.evaluate(load, url) is False
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    page.wait_for_timeout(100)
+    assert server.door.sessions == set()
+
+
+def test_token_is_asked_for_and_kept_in_memory(serve, visit):
+    token = "a-token-of-enough-length"
+    server = serve(FakeDoor(), http_token=token)
+    page = visit(server)
+    expect(page.locator("#token")).to_be_visible()
+    page.fill("#token-text", "wrong")
+    page.press("#token-text", "Enter")
+    expect(page.locator("#toast")).to_contain_text("令牌不正确")
+    page.fill("#token-text", token)
+    page.press("#token-text", "Enter")
+    expect(page.locator("#state-text")).to_have_text("服务中")
+    ask(page, "洗衣液")
+    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+
+def test_token_in_the_fragment_is_used_and_taken_out_of_the_address(serve, visit):
+    token = "a-token-of-enough-length"
+    server = serve(FakeDoor(), http_token=token)
+    page = visit(server, f"/#token={token}")
+    expect(page.locator("#state-text")).to_have_text("服务中")
+    assert token not in page.url
+
+
+@pytest.mark.parametrize("width, height", [(1280, 800), (1080, 1920), (390, 844)])
+def test_targets_are_large_and_nothing_overflows(serve, visit, width, height):
+    page = visit(serve(), viewport={"width": width, "height": height})
+    ask(page, "洗衣液")
+    expect(page.locator(".chip")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for button in page.locator("button:visible").all():
+        box = button.bounding_box()
+        assert box["height"] >= 55.5, button.inner_text()
+        assert box["width"] >= 55.5, button.inner_text()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+def test_contrast(serve, visit):
+    """Every visible text has the contrast that WCAG AA asks for, against the colour that is painted behind it."""
+    page = visit(serve())
+    measure = """() => {
+      const luminance = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+        .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+      const parse = (c) => (c.match(/[\\d.]+/g) ?? []).map(Number);
+      const behind = (e) => {
+        for (; e; e = e.parentElement) {
+          const style = getComputedStyle(e);
+          if (style.backgroundImage.startsWith('linear')) return [14, 111, 102];
+          const c = parse(style.backgroundColor);
+          if (c.length === 3 || c[3] === 1) return c;
+        }
+        return [255, 255, 255];
+      };
+      const bad = [];
+      for (const e of document.querySelectorAll('body *')) {
+        const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+        if (!own || !e.checkVisibility()) continue;
+        const [a, b] = [luminance(parse(getComputedStyle(e).color)), luminance(behind(e))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5) bad.push([e.textContent.trim(), ratio]);
+      }
+      return bad;
+    }"""
+    expect(page.locator(".tile")).to_have_count(4)
+    assert page.evaluate(measure) == []
+    ask(page, "洗衣液")
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    assert page.evaluate(measure) == []
+    page.click("#state")
+    expect(page.locator("#features li")).to_have_count(3)
+    assert page.evaluate(measure) == []
+
+
+def test_keyboard_alone_is_enough(serve, visit):
+    page = visit(serve())
+    expect(page.locator(".tile").first).to_be_visible()
+    seen = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+    assert {"state", "zh", "en", "show", "tile", "restart", "text", "send", "photo", "speak"} <= seen
+    page.focus(".tile")
+    page.keyboard.press("Enter")
+    expect(page.locator(".kiosk .bubble")).to_be_visible()
+
+
+def test_swagger_ui_draws_the_document(serve, visit):
+    page = visit(serve(), "/docs")
+    expect(page.locator(".opblock")).to_have_count(10)
+
+
+def test_page_files_name_no_outside_address():
+    for path in PAGE.iterdir():
+        text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text, path
+        assert "https://" not in text, path
+    assert "innerHTML" not in "".join(path.read_text("utf-8") for path in PAGE.glob("*.js"))

@@ -1,0 +1,135 @@
+"""Metrics: every event that a lower room tells lands in a bounded, cached series."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from appliance.metrics import METRICS, SERIES, Metrics, depths
+from appliance.values import Answer, Feature, Intent, OcrLine, OcrResult, Parse, Reply, Transcript, Turn
+
+BOX = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
+    return {
+        (sample.name, tuple(str(value) for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(metrics.text().decode())
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def reply(**more: object) -> Reply:
+    return Reply("s", Turn("你好"), Parse(Intent("greet", 0.9)), Answer("您好", outcome="resolved"), **more)  # type: ignore[arg-type]
+
+
+def test_every_metric_of_the_table_is_served_with_its_help(metrics):
+    text = metrics.text().decode()
+    for name, (kind, help_text, _) in METRICS.items():
+        assert f"# HELP {name} {help_text}" in text
+        assert f"# TYPE {name} {kind}" in text
+    assert "process_resident_memory_bytes" in text
+    assert "process_cpu_seconds_total" in text
+
+
+def test_two_registries_do_not_meet():
+    one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    one.shed("turn")
+    assert ("appliance_shed_total", ("turn",)) in samples(one)
+    assert ("appliance_shed_total", ("turn",)) not in samples(other)
+
+
+@pytest.mark.parametrize(
+    "event, fields, sample, value",
+    [
+        ("timings", {"door": "turn", "stages": {"dialogue": 2.0}}, ("appliance_stage_seconds_sum", ("turn", "dialogue")), 0.002),
+        ("shed", {"name": "image", "capacity": 3, "retry_after": 1.0}, ("appliance_shed_total", ("image",)), 1),
+        ("backend_attempt", {"model": "m", "backend": "b", "ok": True}, ("appliance_model_loads_total", ("b", "m", "ok")), 1),
+        ("model_load", {"model": "m", "backend": "none", "ok": False}, ("appliance_model_loads_total", ("none", "m", "failed")), 1),
+        ("deadline_exceeded", {"model": "m", "where": "in the queue"}, ("appliance_deadlines_missed_total", ("m",)), 1),
+        ("action", {"name": "take_ticket", "ok": True}, ("appliance_actions_total", ("take_ticket", "ok")), 1),
+        ("hand_over", {"reason": "asked"}, ("appliance_hand_overs_total", ()), 1),
+        ("log_memory", {"reason": "disk full", "waiting": 3}, ("appliance_event_log_on_disk", ()), 0),
+        ("log_disk", {"written": True}, ("appliance_event_log_on_disk", ()), 1),
+        ("log_replaced", {"reason": "torn", "kept": "x"}, ("appliance_event_log_replaced_total", ()), 1),
+    ],
+)  # fmt: skip
+def test_events(metrics, event, fields, sample, value):
+    metrics.listener(event, **fields)
+    assert samples(metrics)[sample] == pytest.approx(value)
+
+
+def test_inference_is_timed_when_it_works_and_counted_when_it_fails(metrics):
+    fields = {"model": "det", "backend": "cpu", "waited_ms": 4.0, "run_ms": 50.0}
+    metrics.listener("inference", ok=True, **fields)
+    metrics.listener("inference", ok=False, **fields)
+    seen = samples(metrics)
+    assert seen["appliance_inference_seconds_sum", ("cpu", "det")] == pytest.approx(0.05)
+    assert seen["appliance_inference_seconds_count", ("cpu", "det")] == 1
+    assert seen["appliance_inference_failures_total", ("cpu", "det")] == 1
+    assert seen["appliance_inference_wait_seconds_count", ("det",)] == 2
+
+
+def test_unknown_and_malformed_events_never_raise(metrics, caplog):
+    metrics.listener("models.published", model="m")
+    with caplog.at_level(logging.WARNING):
+        metrics.listener("shed")
+        metrics.listener("timings", door="turn", stages=None)
+        metrics.listener("timings", door="turn", stages={"a": "b"})
+    assert len(caplog.records) == 3
+
+
+def test_reply_counts_intent_outcome_and_confidences(metrics):
+    lines = (OcrLine("甲", 0.9, BOX), OcrLine("乙丙", 0.6, BOX))
+    metrics.reply(reply(ocr=OcrResult(lines, 1, 1, "e"), transcript=Transcript("好", 0.8, "zh")))
+    metrics.reply(reply(ocr=OcrResult((), 1, 1, "e")))
+    seen = samples(metrics)
+    assert seen["appliance_turns_total", ("greet", "resolved")] == 2
+    assert seen["appliance_intent_confidence_sum", ()] == pytest.approx(1.8)
+    assert seen["appliance_ocr_confidence_count", ()] == 1
+    assert seen["appliance_ocr_confidence_sum", ()] == pytest.approx(0.7)
+    assert seen["appliance_ocr_lines_sum", ()] == 2
+    assert seen["appliance_asr_confidence_sum", ()] == pytest.approx(0.8)
+
+
+def test_a_confidence_that_is_no_number_is_left_out(metrics):
+    metrics.reply(Reply("s", Turn("a"), Parse(Intent("greet", float("nan"))), Answer("b")))
+    assert samples(metrics)["appliance_intent_confidence_count", ()] == 0
+
+
+def test_look_moves_the_gauges_with_the_features(metrics):
+    def look(state: str, backend: str) -> dict[tuple[str, tuple[str, ...]], float]:
+        status = {"admitted": {"image": {"in_use": 2, "capacity": 3}}, "sessions": 5}
+        metrics.look(iter([Feature("ocr", state, backend, "")]), status, 1)
+        return samples(metrics)
+
+    assert look("ready", "onnxruntime-cpu")["appliance_backend_in_use", ("onnxruntime-cpu", "ocr")] == 1
+    seen = look("fallback", "tesseract")
+    assert seen["appliance_backend_in_use", ("onnxruntime-cpu", "ocr")] == 0
+    assert seen["appliance_backend_in_use", ("tesseract", "ocr")] == 1
+    assert seen["appliance_feature_state", ("ocr", "ready")] == 0
+    assert seen["appliance_feature_state", ("ocr", "fallback")] == 1
+    assert seen["appliance_queue_depth", ("image",)] == 2
+    assert seen["appliance_sessions", ()] == 5
+    assert seen["appliance_event_streams", ()] == 1
+
+
+def test_depths_of_a_status_without_gates():
+    assert depths({}) == {}
+    assert depths({"admitted": {"turn": {"in_use": 1, "capacity": 2}, "odd": 3}}) == {"turn": 1}
+
+
+def test_labels_are_bounded(metrics):
+    for number in range(SERIES + 50):
+        metrics.shed(f"gate {number}")
+    seen = [key for key in samples(metrics) if key[0] == "appliance_shed_total"]
+    assert len(seen) == SERIES + 1
+    assert samples(metrics)["appliance_shed_total", ("other",)] == 50
