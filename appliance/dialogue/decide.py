@@ -35,6 +35,7 @@ _MOST_OF_A_TURN = {"keyword": 0.4}
 """Share of a turn's words that its values must make up to outweigh an intent of its own, by what decided the intent."""
 
 _MOST = 0.6
+_MOSTLY_UNKNOWN = 0.5
 _HUMAN = "human_agent"
 _LEAST_CLARIFIED = 0.3
 _MISSES = 2
@@ -137,7 +138,7 @@ class Decider:
             self._course.end(x, flow, "abandoned")
             x.outcome, x.intent = "abandoned", flow.intents[0]
             x.say("cancelled", task=flow.title.said_in(x.language))
-        elif x.intent == "help" and flow.help:
+        elif x.intent == "help" and flow.help and not self._unknown(x, flow):
             x.say_lines([Line(flow.help, x.scope(flow, x.state.slots))])
             self._course.ask_again(x, flow)
         elif self._answers(x, flow) or not self._digresses(x, flow):
@@ -179,14 +180,18 @@ class Decider:
             filled = self._value(x, flow, other, self._reread(other))
             if filled is not None:
                 return replace(filled, sure=False)
-        plain = x.state.asking == "slot" and not self._topic(x, flow) and not slots.means_unknown(flow, said)
+        plain = x.state.asking == "slot" and not self._topic(x, flow) and not self._unknown(x, flow)
         return slots.of_text(slot, turn, parse) if plain else None
 
     def _topic(self, x: Exchange, flow: Flow) -> bool:
         """True when the turn has an intent of its own, apart from the task's."""
         other = self._course.flow_of(x.intent)
-        own = other is not None and other is not flow and x.intent not in _MOVES
+        own = other is not None and other is not flow and x.intent not in _MOVES and not self._unknown(x, flow)
         return own and x.parse.source not in ("entity", "none") and x.parse.intent.confidence >= self._sure
+
+    def _unknown(self, x: Exchange, flow: Flow) -> bool:
+        """True when the turn says that the customer does not know, and hardly anything else."""
+        return slots.means_unknown(flow, slots.said(x.turn, x.parse)) >= _MOSTLY_UNKNOWN
 
     def _digresses(self, x: Exchange, flow: Flow) -> bool:
         """Rules 3 to 5: True when the turn was about something else."""
@@ -207,7 +212,7 @@ class Decider:
             return True
         slot = flow.slot(x.state.asked)
         denied = x.intent == "deny" and x.state.asking == "slot"
-        if slot.unknown == "ask" or not (denied or slots.means_unknown(flow, slots.said(x.turn, x.parse))):
+        if slot.unknown == "ask" or not (denied or slots.means_unknown(flow, slots.said(x.turn, x.parse)) > 0):
             return False
         if slot.unknown == "skip":
             x.note("slot_skipped", slot=slot.name)

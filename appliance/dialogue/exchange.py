@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -54,7 +55,10 @@ class Exchange:
         """Run the flow as far as it goes; `run` counts the tasks of the session, for idempotency keys."""
 
         def act(name: str, arguments: Mapping[str, object], step: str) -> Result:
-            context = Context(f"{self._session.name}/{run}/{step}", self.language, self.now, self.pack.tables)
+            # The same step with other arguments is another deed. Hashed: a key may leave the house, its parts may not.
+            deed = f"{self._session.name}/{run}/{step}/{sorted(arguments.items(), key=str)}"
+            key = hashlib.sha256(deed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            context = Context(key, self.language, self.now, self.pack.tables)
             return self._actions.run(name, arguments, context, self._session.results)
 
         return advance(flow, self.scope(flow, slots), skipped, act)

@@ -138,17 +138,15 @@ class Dialogue:
         suggestions = [{"label": s.label, "text": s.text, "intent": s.intent} for s in answer.suggestions]
         x.note("answered", text=answer.text, suggestions=suggestions, data=answer.data, offered=x.offered)
         x.note("outcome", outcome=x.outcome, intent=x.intent)
-        secrets = {
-            **of_slots((*session.state.slots.values(), *x.state.slots.values(), *x.state.memory.values())),
-            **of_entities((*turn.entities, *parse.entities)),
-            **_of_changes(x.changes),
-            **x.hidden,
-        }
+        session.secrets.update(of_slots((*session.state.slots.values(), *x.state.slots.values())))
+        session.secrets.update(of_entities((*turn.entities, *parse.entities)))
+        session.secrets.update(_of_changes(x.changes))
+        session.secrets.update(x.hidden)
         session.state = x.state
         if not x.state.task:
             session.results.clear()
         changes, session.unlogged = [*session.unlogged, *x.changes], []
-        self._events.append_many(session.name, loggable(changes, secrets), durable=x.durable)
+        self._events.append_many(session.name, loggable(changes, session.secrets), durable=x.durable)
         self._report(x)
         return replace(answer, outcome=x.outcome)
 
@@ -162,6 +160,7 @@ class Dialogue:
         with session.lock:
             state, session.state = session.state, SessionState(ended=True)
             session.results.clear()
+            session.secrets.clear()
             unlogged, session.unlogged = session.unlogged, []
         if not state.turns:
             return

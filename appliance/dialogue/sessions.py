@@ -31,6 +31,8 @@ class Session:
         """Monotonic seconds of the last use."""
         self.results: dict[str, Result] = {}
         """Results of actions by idempotency key, of the current task."""
+        self.secrets: dict[str, str] = {}
+        """Personal texts of the whole session with their masks: an answer may be repeated after its task is gone."""
         self.unlogged: list[Change] = []
         """Changes to log with the next turn, so that a turn is one transaction."""
 

@@ -172,6 +172,7 @@ def share(values: Iterable[Filled], text: str) -> float:
     return min(1.0, sum(len(folded(value.said)) for value in values) / whole) if whole else 0.0
 
 
-def means_unknown(flow: Flow, text: str) -> bool:
-    """True when the text says that the customer does not know."""
-    return any(_spans(text, word) for word in flow.unknown_words)
+def means_unknown(flow: Flow, text: str) -> float:
+    """Share of the text that says that the customer does not know, 0 to 1."""
+    longest = max((len(word) for word in flow.unknown_words if _spans(text, word)), default=0)
+    return min(1.0, longest / len(text)) if text else 0.0
