@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, ModelMissing
 from appliance.inference.backend import Backend, Run
-from appliance.inference.fallback import Candidate, select
+from appliance.inference.fallback import Candidate, Selection, select
 from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.inference.scheduler import Priority, Scheduler
 from appliance.listener import Listener
@@ -32,8 +32,8 @@ class Network:
     """Name of the backend that serves it, or `none`."""
     reason: str
     """Why this backend, or why none; names what to run."""
-    error: ApplianceError | None = None
-    """What refused it, when none serves."""
+    selection: Selection | None = None
+    """Every attempt on the way; None when the file itself was refused."""
 
 
 class Networks:
@@ -65,13 +65,20 @@ class Networks:
             spec = manifest.networks[file]
         except ApplianceError as error:
             self._listener("model_load", model=f"{model}/{file}", backend="none", ok=False)
-            return Network(model, file, None, "none", f"{error.detail}; {error.remedy}", error)
+            return Network(model, file, None, "none", f"{error.detail} → {error.remedy}")
         selection = select(spec, self._candidates(spec, path), listener=self._listener)
         if selection.backend is None:
-            return Network(model, file, None, "none", selection.reason)
+            return Network(model, file, None, "none", selection.reason, selection)
         self._backends.append(selection.backend)
         run = self._scheduler.bind(selection.backend, priority)
-        return Network(model, file, run, selection.backend.name, selection.reason)
+        return Network(model, file, run, selection.backend.name, selection.reason, selection)
+
+    def release(self, network: Network) -> None:
+        """Close a network that is not needed after all."""
+        backend = network.selection.backend if network.selection else None
+        if backend is not None:
+            self._backends.remove(backend)
+            backend.close()
 
     def _candidates(self, spec: ModelSpec, path: Path) -> list[Candidate]:
         threads = self._settings.onnxruntime_threads
@@ -95,3 +102,20 @@ class Networks:
         for backend in self._backends:
             backend.close()
         self._backends.clear()
+
+
+def why(networks: Iterable[Network]) -> str:
+    """One sentence for several networks: where each runs, and every refusal once."""
+    running, refused = [], dict[str, None]()
+    for network in networks:
+        stem = network.file.rpartition(".")[0]
+        if network.selection is None or network.run is None:
+            refused[f"{stem}: {network.reason}"] = None
+            continue
+        served = network.selection.attempts[-1]
+        running.append(f"{stem} on {served.name}, loaded in {served.load_ms:.0f} ms, warmed in {served.warm_ms:.0f} ms")
+        for attempt in network.selection.attempts:
+            if attempt.reason:  # a refusal, or what the one that serves warns of
+                said = attempt.reason.replace(f"{network.selection.spec.name} on {attempt.name}: ", "")
+                refused[f"{attempt.name}: {said}"] = None
+    return "; ".join([*running, *refused])

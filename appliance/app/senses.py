@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from appliance.app.appliance import Reads
-from appliance.app.networks import Network, Networks
+from appliance.app.networks import Networks, why
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
@@ -52,18 +52,18 @@ def model_ids(manifests: Mapping[str, Manifest], *names: str) -> tuple[str, ...]
 
 def build_reader(networks: Networks, store: ModelStore, manifests: Mapping[str, Manifest], settings: Settings) -> Sense:
     """The networks' reader; tesseract when they do not serve; nothing when it is missing too."""
+    try:
+        characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").removesuffix("\n").split("\n")
+    except (ApplianceError, OSError) as error:
+        return _fallback_reader(f"characters.txt: {_said(error)}")
     detector = networks.load(OCR_MODEL, "detector.onnx")
     recogniser = networks.load(OCR_MODEL, "recogniser.onnx")
+    if detector.run is None or recogniser.run is None:
+        for network in (detector, recogniser):  # half a reader only costs memory
+            networks.release(network)
+        refused = [network for network in (detector, recogniser) if network.run is None]
+        return _fallback_reader("; ".join(f"{network.file}: {network.reason}" for network in refused))
     orienter = networks.load(OCR_MODEL, "orientation.onnx")
-    refused = [network for network in (detector, recogniser) if network.run is None]
-    try:
-        characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").split("\n")
-    except (ApplianceError, OSError) as error:
-        refused.append(Network(OCR_MODEL, "characters.txt", None, "none", _said(error)))
-        characters = []
-    if refused or detector.run is None or recogniser.run is None:
-        return _fallback_reader("; ".join(f"{network.file}: {network.reason}" for network in refused), settings)
-    characters = characters[:-1] if characters[-1] == "" else characters
     backends = "+".join(sorted({detector.backend, recogniser.backend}))
     reader = Reader(
         detector.run,
@@ -73,14 +73,14 @@ def build_reader(networks: Networks, store: ModelStore, manifests: Mapping[str, 
         name=f"{OCR_MODEL}/{backends}",
         max_side=settings.ocr_max_side,
     )
-    reasons = [f"{n.file.removesuffix('.onnx')}: {n.reason}" for n in (detector, recogniser, orienter)]
-    state = "ready" if orienter.run is not None else "fallback"
+    reason = why((detector, recogniser, orienter))
     if orienter.run is None:
-        reasons.append("lines that stand upside down are read as they are")
-    return Sense(reader, Feature("ocr", state, backends, "; ".join(reasons), models=model_ids(manifests, OCR_MODEL)))
+        reason += "; lines that stand upside down are read as they are"
+    state = "ready" if orienter.run is not None else "fallback"
+    return Sense(reader, Feature("ocr", state, backends, reason, models=model_ids(manifests, OCR_MODEL)))
 
 
-def _fallback_reader(refused: str, settings: Settings) -> Sense:
+def _fallback_reader(refused: str) -> Sense:
     reader = TesseractReader()
     try:
         version = reader.probe()
@@ -97,7 +97,7 @@ def build_hearing(
     network = networks.load(VAD_MODEL, "vad.onnx", Priority.HIGH)
     vad = Vad(network.run) if network.run is not None else None
     found = "ready" if vad else "off"
-    features = [Feature("vad", found, network.backend, network.reason, models=model_ids(manifests, VAD_MODEL))]
+    features = [Feature("vad", found, network.backend, why((network,)), models=model_ids(manifests, VAD_MODEL))]
     recognisers: dict[str, Recogniser] = {}
     reasons, used = [], []
     for language, model in ASR_MODELS.items():
