@@ -65,6 +65,8 @@ class Gazetteer:
 
     def __init__(self, entries: Iterable[GazetteerEntry], cleaner: Cleaner, syllables: Syllables) -> None:
         """Index `entries` by their cleaned surfaces, by sound, and by pairs of characters."""
+        import rapidfuzz.distance  # noqa: F401  # native library, loaded now and not in the middle of a turn
+
         self._syllables = syllables
         names: dict[str, list[GazetteerEntry]] = defaultdict(list)
         for entry in entries:
@@ -77,7 +79,7 @@ class Gazetteer:
         sounds: dict[str, list[str]] = defaultdict(list)
         pairs: dict[str, set[str]] = defaultdict(set)
         for name in self._names:
-            if len(name) >= 2 and all(is_han(character) for character in name):
+            if len(name) >= 2 and "的" not in name and all(is_han(character) for character in name):
                 sound = syllables.fold(name)
                 sounds[sound].append(name)
                 if len(sound) >= 3:
@@ -104,9 +106,14 @@ class Gazetteer:
                 continue
             sound = self._syllables.fold(text[low:high])
             for start, end in self._by_sound.find(sound):
-                confidence = _SOUND if end - start >= 3 else _SOUND_SHORT
-                yield from self._hits(low + start, low + end, self._sounds[sound[start:end]], confidence, False)
-            yield from self._misspelt(sound, low)
+                names = self._sounds[sound[start:end]]
+                confidence = _SOUND
+                if end - start == 2:  # two syllables mean many things; one of the characters must be right
+                    said = text[low + start : low + end]
+                    names = tuple(name for name in names if name[0] == said[0] or name[1] == said[1])
+                    confidence = _SOUND_SHORT
+                yield from self._hits(low + start, low + end, names, confidence, False)
+            yield from (hit for hit in self._misspelt(sound, low) if _whole_word(text, hit.start, hit.end))
 
     def _misspelt(self, sound: str, low: int) -> Iterator[Hit]:
         """Names of three or more characters with one wrong, missing or extra, compared by sound."""
@@ -126,7 +133,9 @@ class Gazetteer:
             for start in range(begin, finish):
                 for length in range(max(2, size - 1), size + 2):
                     window = sound[start : start + length]
-                    if len(window) < length or window.startswith(" ") or window.endswith(" "):
+                    if len(window) < length or " " in (window[0], window[-1]):
+                        continue
+                    if (size <= 4 or name.isascii()) and (window[0] != name[0] or window[-1] != name[-1]):
                         continue
                     distance = Levenshtein.distance(name, window, score_cutoff=allowed)
                     if distance <= allowed:

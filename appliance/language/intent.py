@@ -5,13 +5,15 @@
 3. Otherwise the surest of these: a template with a wildcard; the cues and the nearest example sentence together.
 4. When that is less sure than `thresholds.sound`, the same templates and cues are tried on the sounds of the words
    (a recogniser's homophones), a little less sure.
-5. Below `thresholds.accept`, or when `out_of_scope` itself is the surest, the turn is out of scope.
+5. Below `thresholds.accept` the turn is out of scope; also when `out_of_scope` itself is the surest or, unless rule 1
+   decided, nearly as sure: guessing costs the customer more than asking back.
 
 Among equals the one that fixes more literal characters wins, then the pack's order.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,8 +29,10 @@ from appliance.values import Intent
 
 _SENTENCE, _TEMPLATE, _ALONE, _WILD, _WILD_EACH = 0.99, 0.97, 0.92, 0.74, 0.06
 _HOMOPHONE = 0.88
-_NEAR_FLOOR, _NEAR_CEILING = 0.30, 0.92
+_HEARD_CUE, _HEARD_SHORT = 0.8, 0.5
+_STEEP, _RIVAL = 6.0, 0.4
 _SHOWN = 0.12
+_DECIDED, _CLEARLY = 0.96, 0.86
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,18 @@ class Scored:
     """Literal characters that a template fixed."""
     captures: tuple[Capture, ...] = ()
     """What the template's wildcards took, positions in the flattened text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One of the pack's example sentences."""
+
+    intent: str
+    """Intent name."""
+    masked: str
+    """Flattened, with entities as marks."""
+    raw: str
+    """Flattened as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +110,17 @@ class IntentMatcher:
     """Decides intents for one pack. Thread-safe after construction."""
 
     def __init__(
-        self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, examples: Iterable[tuple[str, Flat]]
+        self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, examples: Sequence[Example]
     ) -> None:
-        """Compile the pack's rules; `examples` are (intent, flattened example sentence with marks)."""
+        """Compile the pack's rules and learn its example sentences."""
         self._lexicon = lexicon
         self._slots = Slots(lexicon.entity_types)
         self._syllables = syllables
         arguments = (lexicon.expansions, lexicon.entity_types, lexicon.wildcards)
         self._spelt = _Rules(lexicon, TemplateCompiler(*arguments), 1)
         self._heard = _Rules(lexicon, TemplateCompiler(*arguments, fold=syllables.fold), 2)
-        self._sentences = Sentences(((intent, flat.text) for intent, flat in examples), syllables)
+        self._sentences = Sentences(((example.intent, example.masked) for example in examples), syllables)
+        self._exact = {example.raw: example.intent for example in reversed(examples)}
         self._alone = {kind: rule.name for rule in reversed(lexicon.intents) for kind in rule.alone}
         self._order = {name: order for order, name in enumerate(lexicon.intent_names)}
         self._refused = re.compile(lexicon.wildcard_refuses) if lexicon.wildcard_refuses else None
@@ -119,7 +136,7 @@ class IntentMatcher:
         masked, raw = flatten(text, entities, self._slots), flatten(text)
         alone = self._by_entity(masked, entities, carried)
         scored = [alone] if alone else []
-        exact = self._sentences.exact.get(masked.text) or self._sentences.exact.get(raw.text)
+        exact = self._exact.get(raw.text)
         if exact:
             scored.append(Scored(exact, _SENTENCE, "sentence", len(raw.text)))
         scored += self._by_template(self._spelt, masked.text, raw.text, 1.0)
@@ -128,7 +145,7 @@ class IntentMatcher:
             if max((score.confidence for score in scored), default=0.0) < self._sound:
                 heard = self._syllables.fold(masked.text), self._syllables.fold(raw.text)
                 scored += self._by_template(self._heard, *heard, _HOMOPHONE)
-                scored += self._by_cues(self._heard, *heard, _HOMOPHONE)
+                scored += self._by_cues(self._heard, *heard, _HEARD_CUE)
         return self._choose(scored, masked)
 
     def _by_entity(self, masked: Flat, entities: Sequence[Candidate], carried: Sequence[str]) -> Scored | None:
@@ -141,10 +158,12 @@ class IntentMatcher:
         return None
 
     def _stripped(self, text: str) -> str:
-        """Without polite openers and closers; the text itself when nothing else would remain."""
+        """Without polite openers and closers, and said once (好的好的); the text itself when nothing else would remain."""
         shorter = self._openers.sub("", text) if self._openers else text
         shorter = self._closers.sub("", shorter) if self._closers else shorter
-        return shorter or text
+        shorter = shorter or text
+        half = len(shorter) // 2
+        return shorter[:half] if half and shorter[:half] == shorter[half:] else shorter
 
     def _by_template(self, rules: _Rules, masked: str, raw: str, scale: float) -> Iterator[Scored]:
         with_marks = tuple(dict.fromkeys((masked, self._stripped(masked))))
@@ -153,6 +172,8 @@ class IntentMatcher:
         for template in rules.templates:
             compiled = template.compiled
             wild = bool(compiled.captures)
+            if wild and rules is self._heard:
+                continue
             for text in with_marks if wild else both if compiled.slots else without:
                 match = compiled.pattern.fullmatch(text)
                 if match is None:
@@ -175,8 +196,10 @@ class IntentMatcher:
         cues = {score.intent: score for score in self._by_cues(rules, masked, raw, scale)}
         against = {score.intent for score in cues.values() if score.confidence < 0}
         together: list[Scored] = []
-        for near in self._sentences.near(self._stripped(masked)):
-            share = max(0.0, (near.likeness - _NEAR_FLOOR) / (1 - _NEAR_FLOOR)) * _NEAR_CEILING
+        votes = self._sentences.near(self._stripped(masked))
+        for near in votes:
+            rival = max((other.likeness for other in votes[:2] if other.intent != near.intent), default=0.0)
+            share = 1 - math.exp(-_STEEP * max(0.0, near.likeness - _RIVAL * rival))
             cue = cues.pop(near.intent, None)
             certain = 0.0 if cue is None else max(cue.confidence, 0.0)
             if near.intent in against and cue is not None:
@@ -192,7 +215,9 @@ class IntentMatcher:
         for cue in rules.cues:
             if cue.compiled.pattern.search(masked if cue.compiled.slots else raw):
                 if cue.weight > 0:
-                    doubt[cue.intent] = doubt.get(cue.intent, 1.0) * (1 - cue.weight * scale)
+                    # Two syllables alone are too often something else: 做 and 坐, 想 and 向.
+                    sure = scale if scale == 1 or cue.compiled.literals > 2 else _HEARD_SHORT
+                    doubt[cue.intent] = doubt.get(cue.intent, 1.0) * (1 - cue.weight * sure)
                 else:
                     against[cue.intent] = against.get(cue.intent, 1.0) * (1 + cue.weight)
         found = [Scored(name, (1 - d) * against.get(name, 1.0), "keyword") for name, d in doubt.items()]
@@ -205,9 +230,10 @@ class IntentMatcher:
                 best[score.intent] = score
         ranked = sorted(best.values(), key=lambda s: (-s.confidence, -s.literals, self._order[s.intent]))
         shown = [Intent(s.intent, round(s.confidence, 4)) for s in ranked if s.confidence >= _SHOWN]
-        if not ranked or ranked[0].intent == OUT_OF_SCOPE or ranked[0].confidence < self._accept:
-            sure = ranked[0].confidence if ranked else 0.0
-            own = sure if ranked and ranked[0].intent == OUT_OF_SCOPE else 1 - sure
+        strange = best[OUT_OF_SCOPE].confidence if OUT_OF_SCOPE in best else 0.0
+        sure = ranked[0].confidence if ranked else 0.0
+        if sure < self._accept or (sure < _DECIDED and strange >= sure * _CLEARLY) or strange >= sure:
+            own = max(strange, 1 - sure)
             rest = tuple(intent for intent in shown if intent.name != OUT_OF_SCOPE)[:3]
             return Decision(Intent(OUT_OF_SCOPE, round(own, 4)), rest, "none")
         top = ranked[0]

@@ -10,7 +10,7 @@ from appliance.language.candidates import Candidate
 from appliance.language.clean import Cleaned, Cleaner, guess_language
 from appliance.language.entities import EntityFinder, in_original
 from appliance.language.flatten import flatten
-from appliance.language.intent import Decision, IntentMatcher
+from appliance.language.intent import Decision, Example, IntentMatcher
 from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
 from appliance.language.pinyin import Syllables
 from appliance.language.templates import Slots
@@ -35,7 +35,8 @@ class Parser:
                 cleaned = self._cleaner.clean(sentence)
                 if cleaned.text:
                     found = self._finder.find(cleaned.text, near=False)
-                    examples.append((rule.name, flatten(cleaned.text, found, slots)))
+                    masked = flatten(cleaned.text, found, slots).text
+                    examples.append(Example(rule.name, masked, flatten(cleaned.text).text))
                 for picture in cleaned.emoji:
                     self._emoji.setdefault(picture, rule.name)
         self._matcher = IntentMatcher(lexicon, self._cleaner, syllables, examples)

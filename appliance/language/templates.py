@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _FIRST_MARK = 0xE000
 _WILDCARD = "[^\ue000-\uf8ff,.!?;:。]{1,14}?"
+_GAP = "[^,.!?;:。]{0,10}?"
+GAP = "_"
+"""Slot name of a wildcard that keeps nothing, `{thing:_}`: any few words, or none."""
 _EDGE = "(?:(?<![a-z0-9])|(?![a-z0-9]))"
 _DEPTH = 16
 _DROPPED = re.compile(r"[\"'’]")
@@ -131,6 +134,8 @@ class _Writer:
         return before + escaped + after, len(words.replace(" ", ""))
 
     def _list(self, name: str, slot: str) -> tuple[str, int]:
+        if slot == GAP and name in self.wildcards:
+            return _GAP, 0
         if slot not in self.types:
             raise TemplateError(f"expected an entity type in {{{name}:{slot}}}, got {slot!r}")
         if name in self.wildcards:
