@@ -31,10 +31,15 @@ Reread = Callable[[Turn], Parse]
 _MOVES = ("affirm", "deny", "cancel", "repeat", OUT_OF_SCOPE)
 """Intents that are no topic of their own."""
 
-_MOST_OF_A_TURN = {"keyword": 0.4}
-"""Share of a turn's words that its values must make up to outweigh an intent of its own, by what decided the intent."""
+_TOPIC = 0.65
+"""Confidence from which an intent leaves a task that waits for an answer; a fresh turn needs less."""
 
-_MOST = 0.6
+_CLEAR = 0.8
+"""Confidence from which templates and sentences are clear about an intent."""
+
+_MOST, _MUCH = 0.6, 0.4
+"""Share of a turn's words that its values must make up to outweigh an intent: a clear one, and any other."""
+
 _MOSTLY_UNKNOWN = 0.5
 _HUMAN = "human_agent"
 _LEAST_CLARIFIED = 0.3
@@ -159,7 +164,7 @@ class Decider:
             return False
         others = slots.volunteered(flow, x.state, x.turn, x.parse, x.now.date(), filled.said)
         share = slots.share((filled, *others.values()), slots.said(x.turn, x.parse))
-        if self._topic(x, flow) and share < _MOST_OF_A_TURN.get(x.parse.source, _MOST):
+        if self._topic(x, flow) and share < (_MOST if self._clear(x) else _MUCH):
             return False
         self._course.fill(x, {x.state.asked: filled, **others})
         self._course.go_on(x, flow)
@@ -180,14 +185,19 @@ class Decider:
             filled = self._value(x, flow, other, self._reread(other))
             if filled is not None:
                 return replace(filled, sure=False)
-        plain = x.state.asking == "slot" and not self._topic(x, flow) and not self._unknown(x, flow)
+        # 我要退货 said again is no product's name.
+        request = self._topic(x, flow) or (x.intent in flow.intents and self._clear(x))
+        plain = x.state.asking == "slot" and not request and not self._unknown(x, flow)
         return slots.of_text(slot, turn, parse) if plain else None
 
     def _topic(self, x: Exchange, flow: Flow) -> bool:
         """True when the turn has an intent of its own, apart from the task's."""
         other = self._course.flow_of(x.intent)
         own = other is not None and other is not flow and x.intent not in _MOVES and not self._unknown(x, flow)
-        return own and x.parse.source not in ("entity", "none") and x.parse.intent.confidence >= self._sure
+        return own and x.parse.source not in ("entity", "none") and x.parse.intent.confidence >= max(_TOPIC, self._sure)
+
+    def _clear(self, x: Exchange) -> bool:
+        return x.parse.source in ("template", "sentence", "turn") and x.parse.intent.confidence >= _CLEAR
 
     def _unknown(self, x: Exchange, flow: Flow) -> bool:
         """True when the turn says that the customer does not know, and hardly anything else."""

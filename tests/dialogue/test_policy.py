@@ -503,3 +503,19 @@ def test_closing_ends_what_is_open(store, staged):
     stage.dialogue.close()
     assert stage.dialogue.open_sessions == 0
     assert stage.heard.outcomes()[-1] == ("abandoned", "track_parcel")
+
+
+def test_the_request_said_again_is_no_answer(stage):
+    stage.play(
+        """
+- {user: 我要退货, parse: {intent: return_exchange}, expect: {expects: product}}
+- {user: 我要退货, parse: {intent: return_exchange}, expect: {expects: product, outcome: pending}}
+- user: 苹果手机
+  parse:
+    intent: warranty_repair
+    sure: 0.6
+    source: sentence
+    entities: [{type: product, text: 苹果, value: 红富士苹果, detail: {keys: P0101}}]
+  expect: {expects: proof, flow: return_exchange}
+"""
+    )
