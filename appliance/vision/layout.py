@@ -73,7 +73,15 @@ def rows(boxes: Sequence[Corners]) -> list[list[Flat]]:
     flats = _flatten(boxes)
     if 2 * sum(flat.height >= TURNED * flat.width for flat in flats) > len(flats) > 1:
         return _rows([Flat(f.index, f.top, f.bottom, -f.right, -f.left) for f in flats])
+    # A line of upright print beside others is no part of their rows; a slim `1` is, being no higher than they are.
+    tall = 2 * float(np.median([flat.height for flat in flats])) if flats else 0.0
+    flats = [_from_its_top(f) if f.height >= max(tall, TURNED * f.width) else f for f in flats]
     return [row for block in _blocks(flats) for row in _rows(block)]
+
+
+def _from_its_top(flat: Flat) -> Flat:
+    """An upright line as a row without height where it begins."""
+    return Flat(flat.index, flat.left, flat.right, flat.top, flat.top)
 
 
 def _flatten(boxes: Sequence[Corners]) -> list[Flat]:

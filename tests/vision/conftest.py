@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -20,18 +19,13 @@ from appliance.errors import ModelMissing
 from appliance.inference.backend import Backend, Run
 from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.settings import data_dir, load_settings
-from appliance.vision.image import Pixels, decode
+from appliance.vision.image import Pixels
 from appliance.vision.reader import Reader
 
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no packages: this is how they share pictures
+from pictures import Networks, picture  # noqa: E402  # found only after the line above
+
 MODEL = "pp-ocrv6-small"
-
-
-@dataclass(frozen=True)
-class Networks:
-    detect: Run
-    recognise: Run
-    orient: Run
-    characters: tuple[str, ...]
 
 
 def _run(backend: Backend) -> Run:
@@ -64,7 +58,7 @@ def reader(networks: Networks) -> Reader:
 
 @pytest.fixture(scope="session")
 def cases() -> tuple[Case, ...]:
-    found: tuple[Case, ...] = load_manifests(shipped_root())[MODEL].cases
+    found: tuple[Case, ...] = load_manifests(shipped_root())[MODEL].cases()
     assert found
     return found
 
@@ -79,10 +73,6 @@ def pages(cases: tuple[Case, ...]) -> dict[str, tuple[Pixels, list[str]]]:
     }
 
 
-def picture(path: Path) -> Pixels:
-    return decode(path.read_bytes(), max_bytes=1 << 24, max_pixels=40_000_000)
-
-
 @pytest.fixture(scope="session")
 def write(chinese_font: Path) -> Callable[..., Pixels]:
     """Draws lines of text, given as (x, y, text), black on white."""
@@ -95,20 +85,3 @@ def write(chinese_font: Path) -> Callable[..., Pixels]:
         return np.ascontiguousarray(np.asarray(image)[:, :, ::-1])
 
     return draw
-
-
-def rotated(image: Pixels, degrees: float) -> Pixels:
-    """Turned against the clock on a canvas that holds all of it."""
-    height, width = image.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
-    corners = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], np.float32)
-    turned = cv2.transform(corners, matrix)[0]
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    matrix[:, 2] -= low
-    size = tuple(int(side) for side in np.ceil(high - low))
-    return cv2.warpAffine(image, matrix, size, borderValue=(255, 255, 255)).astype(np.uint8)
-
-
-@pytest.fixture(scope="session")
-def rotate() -> Callable[[Pixels, float], Pixels]:
-    return rotated

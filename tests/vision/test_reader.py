@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from pictures import Networks, kept, rotated, without_spaces
+
+from appliance.errors import DeadlineExceeded, InvalidInput
+from appliance.inference.backend import Run
+from appliance.vision.detect import DetectorOptions
+from appliance.vision.image import Pixels
+from appliance.vision.reader import Reader
+
+Pages = dict[str, tuple[Pixels, list[str]]]
+
+
+def test_reads_every_page_of_the_cases(reader: Reader, pages: Pages) -> None:
+    for name, (image, truth) in pages.items():
+        result = reader.read(image)
+        assert kept("".join(truth), result.text) >= 0.97, name
+        assert (result.width, result.height) == (image.shape[1], image.shape[0])
+        assert result.engine == "test"
+        assert set(result.timings_ms) == {"detect", "rectify", "orient", "layout", "recognise"}
+        assert all(0.5 <= line.confidence <= 1 for line in result.lines)
+
+
+def test_a_clean_page_is_read_line_by_line_in_order(reader: Reader, pages: Pages) -> None:
+    for name in ("receipt", "waybill", "notice"):
+        image, truth = pages[name]
+        read = without_spaces(reader.read(image).text)
+        places = [read.find(without_spaces(line)) for line in truth]
+        found = [place for place in places if place >= 0]
+        assert len(found) >= 0.9 * len(truth), name
+        assert found[0] < found[-1]
+    image, truth = pages["notice"]
+    assert [without_spaces(line.text) for line in reader.read(image).lines] == [without_spaces(line) for line in truth]
+
+
+@pytest.mark.parametrize("degrees", [-9, 7])
+def test_a_slanted_page_keeps_its_text_and_its_order(reader: Reader, pages: Pages, degrees: float) -> None:
+    image, truth = pages["waybill"]
+    result = reader.read(rotated(image, degrees))
+    assert kept("".join(truth), result.text) >= 0.97
+    read = without_spaces(result.text)
+    assert read.find("收件人") < read.find("浙江省") < read.find("寄件人") < read.find("上海市") < read.find("订单号")
+
+
+def test_an_upside_down_page_keeps_its_text_and_its_order(reader: Reader, pages: Pages) -> None:
+    image, truth = pages["waybill"]
+    result = reader.read(np.ascontiguousarray(image[::-1, ::-1]))
+    assert kept("".join(truth), result.text) >= 0.97
+    read = without_spaces(result.text)
+    assert read.find("收件人") < read.find("寄件人") < read.find("订单号")
+    first = next(line for line in result.lines if "收件人" in line.text)
+    assert first.box[0][0] > first.box[1][0]  # corners begin where the text begins: at the right
+    assert first.box[0][1] > first.box[3][1]
+
+
+def test_without_the_classifier_an_upright_page_is_read_all_the_same(networks: Networks, pages: Pages) -> None:
+    image, truth = pages["waybill"]
+    reader = Reader(networks.detect, networks.recognise, None, networks.characters, name="two")
+    assert kept("".join(truth), reader.read(image).text) >= 0.97
+
+
+def test_upright_print_is_read_from_the_right(reader: Reader, write: Callable[..., Pixels]) -> None:
+    columns = ["便民生活超市", "谢谢惠顾欢迎"]
+    drawn = [(x, 20 + 44 * n, c) for x, column in zip((220, 80), columns, strict=True) for n, c in enumerate(column)]
+    result = reader.read(write(drawn, width=320, height=320, size=38))
+    assert [line.text for line in result.lines] == columns
+
+
+def test_boxes_are_in_pixels_of_the_full_photo(reader: Reader, write: Callable[..., Pixels]) -> None:
+    page = write([(60, 140, "付款方式")], width=640, height=320, size=40)
+    plain, full = reader.read(page), reader.read(page, size=(1280, 960))
+    assert (plain.width, plain.height, full.width, full.height) == (640, 320, 1280, 960)
+    for (x, y), (wide, high) in zip(plain.lines[0].box, full.lines[0].box, strict=True):
+        assert (wide, high) == pytest.approx((2 * x, 3 * y), abs=0.2)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 900), (900, 3), (31, 33), (64, 16_000)])
+def test_odd_shapes_are_read_without_complaint(reader: Reader, shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(2).integers(0, 255, (*shape, 3), np.uint8)
+    result = reader.read(noise)
+    assert (result.height, result.width) == shape
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((10, 10), np.uint8),
+        np.zeros((10, 10, 4), np.uint8),
+        np.zeros((10, 10, 3), np.float32),
+        np.zeros((0, 10, 3), np.uint8),
+        np.zeros((1, 20_000, 3), np.uint8),
+    ],
+)
+def test_another_array_is_invalid(reader: Reader, image: npt.NDArray[np.uint8]) -> None:
+    with pytest.raises(InvalidInput, match="expected uint8"):
+        reader.read(image)
+
+
+def test_an_empty_sheet_has_no_lines(reader: Reader) -> None:
+    result = reader.read(np.full((400, 300, 3), 240, np.uint8))
+    assert result.lines == ()
+    assert result.text == ""
+    assert result.confidence == 0
+
+
+def test_doubtful_lines_are_dropped(networks: Networks, pages: Pages) -> None:
+    image, _ = pages["receipt-photo"]
+    small = cv2.GaussianBlur(cv2.resize(image, None, fx=0.5, fy=0.5), (0, 0), 1.6).astype(np.uint8)
+    everything, sure = (Reader(*(vars(networks).values()), name="x", min_confidence=least) for least in (0.0, 0.9))
+    lines = everything.read(small).lines
+    doubtful = [line for line in lines if line.confidence < 0.9]
+    assert doubtful
+    assert sure.read(small).lines == tuple(line for line in lines if line not in doubtful)
+
+
+class Watched:
+    """Passes on to a network and notes what it was shown; may take its time."""
+
+    def __init__(self, run: Run, delay: float = 0.0) -> None:
+        self.run = run
+        self.delay = delay
+        self.shapes: list[tuple[int, ...]] = []
+        self.deadlines: set[float | None] = set()
+
+    def __call__(
+        self, inputs: Mapping[str, npt.NDArray[np.generic]], /, *, deadline: float | None = None
+    ) -> dict[str, npt.NDArray[np.generic]]:
+        self.shapes += [array.shape for array in inputs.values()]
+        self.deadlines.add(deadline)
+        time.sleep(self.delay)
+        return self.run(inputs)
+
+
+def watched(networks: Networks, delay: float = 0.0, **options: int) -> tuple[Reader, list[Watched]]:
+    runs = [Watched(networks.detect), Watched(networks.recognise, delay), Watched(networks.orient)]
+    return Reader(*runs, networks.characters, name="watched", **options), runs
+
+
+def test_the_detector_sees_no_more_than_max_side(networks: Networks, pages: Pages) -> None:
+    reader, (detect, recognise, _) = watched(networks, max_side=480)
+    reader.read(pages["notice"][0])
+    assert [max(shape) for shape in detect.shapes] == [480]
+    assert all(shape[2] == 48 and shape[3] % 8 == 0 for shape in recognise.shapes)
+    widths = [shape[3] for shape in recognise.shapes]
+    assert widths == sorted(widths)
+
+
+def test_the_deadline_reaches_every_network(networks: Networks, pages: Pages) -> None:
+    reader, runs = watched(networks)
+    deadline = time.monotonic() + 60
+    reader.read(pages["shelf-tag"][0], deadline=deadline)
+    assert all(run.deadlines == {deadline} for run in runs)
+
+
+def test_a_deadline_in_the_past_stops_before_the_first_network(networks: Networks, pages: Pages) -> None:
+    reader, runs = watched(networks)
+    with pytest.raises(DeadlineExceeded):
+        reader.read(pages["notice"][0], deadline=time.monotonic() - 1)
+    assert not any(run.shapes for run in runs)
+
+
+def test_a_deadline_that_passes_stops_between_two_lines(networks: Networks, pages: Pages) -> None:
+    image, truth = pages["receipt"]
+    reader, (_, recognise, _) = watched(networks, delay=1.0)
+    with pytest.raises(DeadlineExceeded):
+        reader.read(image, deadline=time.monotonic() + 2.5)
+    assert len(recognise.shapes) < len(truth)
+
+
+def test_threads_may_share_one_reader(reader: Reader, pages: Pages) -> None:
+    images = [pages[name][0] for name in ("notice", "shelf-tag", "waybill")]
+    alone = [reader.read(image).lines for image in images]
+    with ThreadPoolExecutor(3) as pool:
+        together = [result.lines for result in pool.map(reader.read, images * 2)]
+    assert together == alone * 2
+
+
+def test_a_large_photo_of_small_print_is_read_from_its_own_pixels(reader: Reader, pages: Pages) -> None:
+    image, truth = pages["notice"]
+    photo = np.full((2600, 3400, 3), 255, np.uint8)
+    photo[1000 : 1000 + image.shape[0], 1200 : 1200 + image.shape[1]] = image
+    assert kept("".join(truth), reader.read(photo).text) >= 0.95
+
+
+def test_options_of_the_detector_are_taken_and_max_side_wins(networks: Networks) -> None:
+    reader, (detect, _, _) = watched(networks, max_side=640)
+    few = replace(DetectorOptions(), max_pixels=100_000)
+    narrow = Reader(detect, networks.recognise, None, networks.characters, name="n", max_side=640, options=few)
+    for each in (reader, narrow):
+        each.read(np.full((600, 600, 3), 255, np.uint8))
+    assert [shape[2:] for shape in detect.shapes] == [(640, 640), (320, 320)]
