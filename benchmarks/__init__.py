@@ -1,0 +1,1 @@
+"""Measurements of the running appliance. They import it; it never imports them."""

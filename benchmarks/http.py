@@ -1,0 +1,284 @@
+"""Text turns over HTTP: one user's latency, then 200 closed-loop users for a minute.
+
+`python -m benchmarks.http [--url URL] [--check] [--json OUT] [--plot OUT.png]` starts the appliance as its own process
+on a free loopback port (with the installed models and an event log of its own) unless --url names a running one on
+this machine. `--check` exits 1 when a limit is missed: p50 of one user over 15 ms, any answer but 200 and 503 with
+Retry-After, a request without an answer, or resident memory that grows faster than the bound after the first 15 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from appliance.settings import data_dir as folder_of
+from appliance.settings import is_loopback, load_settings
+from benchmarks.machine import describe
+from benchmarks.users import SENTENCES, TURNS
+
+P50_MS = 15.0
+"""Limit of one user's median text turn."""
+SLOPE_KB_S = 64.0
+"""Limit of the growth of resident memory under load, by least squares after SETTLED_S: under 4 MB in a minute."""
+SETTLED_S = 15.0
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """p50, p90, p99 and the maximum, in the values' unit."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in
+          (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))}  # fmt: skip
+    return {name: round(value, 2) for name, value in (at | {"max": ordered[-1]}).items()}
+
+
+class Client:
+    """One keep-alive connection."""
+
+    def __init__(self, url: str, token: str) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        """Status and body."""
+        sent = None if body is None else json.dumps(body).encode()
+        self._connection.request(method, path, sent, self._headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def one_user(url: str, token: str, turns: int) -> list[float]:
+    """Milliseconds of each of `turns` text turns, asked one after the other in conversations of six."""
+    client = Client(url, token)
+    taken, session = [], ""
+    for number in range(-20, turns):  # the first twenty warm up
+        body = {"text": SENTENCES[number % len(SENTENCES)]} | ({"session": session} if session else {})
+        began = time.perf_counter()
+        status, answer = client.request("POST", "/v1/turns", body)
+        milliseconds = (time.perf_counter() - began) * 1000
+        if status != 200:
+            raise SystemExit(f"{body['text']}: expected 200, got {status} {answer[:200]!r}")
+        session = json.loads(answer)["session"]
+        if number >= 0:
+            taken.append(milliseconds)
+        if number % TURNS == 0:
+            client.request("DELETE", f"/v1/sessions/{session}")
+            session = ""
+    client.close()
+    return taken
+
+
+class Memory(threading.Thread):
+    """Samples the server's resident memory twice a second: of its process, or, when that is not ours, from /metrics."""
+
+    def __init__(self, url: str, token: str, pid: int | None) -> None:
+        super().__init__(daemon=True)
+        self._url, self._token, self._pid = url, token, pid
+        self._over = threading.Event()
+        self.samples: list[tuple[float, float]] = []
+
+    def _read_mb(self) -> float:
+        if self._pid is not None:
+            status = Path(f"/proc/{self._pid}/status").read_text("utf-8")
+            return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+        client = Client(self._url, self._token)
+        _, text = client.request("GET", "/metrics")
+        client.close()
+        lines = text.decode().splitlines()
+        return (
+            float(next(line for line in lines if line.startswith("process_resident_memory_bytes")).split()[1]) / 2**20
+        )
+
+    def run(self) -> None:
+        """Sample until told to stop."""
+        began = time.perf_counter()
+        while not self._over.wait(0.5):
+            self.samples.append((time.perf_counter() - began, self._read_mb()))
+
+    def stop(self) -> None:
+        """Stop and wait."""
+        self._over.set()
+        self.join()
+
+    def slope_kb_s(self) -> float:
+        """Growth after SETTLED_S in kB per second, by least squares."""
+        late = [sample for sample in self.samples if sample[0] >= SETTLED_S] or self.samples
+        if len({at for at, _ in late}) < 2:
+            return 0.0
+        return statistics.linear_regression(*zip(*late, strict=True)).slope * 1024
+
+
+def crowd(url: str, token: str, pid: int | None, users: int, seconds: float) -> tuple[dict[str, Any], Memory]:
+    """Let `users` ask back to back for `seconds` from a process of their own; their tally and the memory meanwhile."""
+    memory = Memory(url, token, pid)
+    memory.start()
+    command = [sys.executable, "-m", "benchmarks.users", url, str(users), str(seconds)]
+    environment = os.environ | {"BENCHMARK_TOKEN": token}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds + 60, check=True)
+    memory.stop()
+    return json.loads(done.stdout), memory
+
+
+@contextmanager
+def started() -> Iterator[tuple[str, int]]:
+    """The appliance on a free port, with the installed models and a record folder that is thrown away; URL and pid."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        models = folder_of(load_settings()) / "models"
+        if models.is_dir():
+            (Path(folder) / "models").symlink_to(models)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        environment = os.environ | {"APPLIANCE_HTTP_PORT": str(port), "APPLIANCE_DATA_DIR": folder}
+        command = [sys.executable, "-m", "appliance.cli", "serve"]
+        with (Path(folder) / "log").open("w+") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            try:
+                _until_ready(f"http://127.0.0.1:{port}", process, Path(folder) / "log")
+                yield f"http://127.0.0.1:{port}", process.pid
+            finally:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        try:
+            if Client(url, "").request("GET", "/readyz")[0] == 200:
+                return
+        except OSError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    raise SystemExit(f"the appliance did not become ready (exit {process.poll()}):\n{log.read_text('utf-8')[-2000:]}")
+
+
+def plot(path: Path, single: list[float], tally: dict[str, Any], memory: Memory) -> None:
+    """Three pictures in one: one user's turns, the crowd's answers, the memory."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
+    left.hist(single, bins=60, color="#0b5d56")
+    left.axvline(P50_MS, color="#a02c1b", linestyle="--", label=f"limit of p50: {P50_MS:g} ms")
+    left.set(title=f"one user, {len(single)} text turns", xlabel="ms", ylabel="turns")
+    left.legend()
+    for name, values, colour in (
+        ("200", tally["latencies_ms"], "#0b5d56"),
+        ("503 with Retry-After", tally["refusals_ms"], "#d98a12"),
+    ):
+        if values:
+            ordered = sorted(values)
+            middle.plot(ordered, [(i + 1) / len(ordered) for i in range(len(ordered))], color=colour, label=name)
+    middle.set(title="closed-loop users", xlabel="ms", ylabel="share answered", xscale="log")
+    middle.legend()
+    right.plot(*zip(*memory.samples, strict=True), color="#0b5d56")
+    right.axvline(SETTLED_S, color="#8a9a95", linestyle=":")
+    right.set(title="resident memory meanwhile", xlabel="s", ylabel="MB", ylim=(0, None))
+    figure.savefig(path, dpi=110)
+
+
+def missed(result: dict[str, Any]) -> list[str]:
+    """The limits that a result misses, in words."""
+    one, many = result["one_user"], result["users"]
+    odd = {status: count for status, count in many["statuses"].items() if status not in ("200", "503")}
+    found = {
+        f"one user's p50 {one['ms']['p50']} ms is over {P50_MS} ms": one["ms"]["p50"] > P50_MS,
+        f"answers other than 200 and 503: {odd}": bool(odd),
+        f"{many['without_retry_after']} refusals without Retry-After": many["without_retry_after"] > 0,
+        f"{many['unanswered']} requests without an answer": many["unanswered"] > 0,
+        "no turn was answered": not many["statuses"].get("200"),
+        f"RSS grows by {many['rss']['slope_kb_s']} kB/s, over {SLOPE_KB_S}": many["rss"]["slope_kb_s"] > SLOPE_KB_S,
+    }
+    return [words for words, is_missed in found.items() if is_missed]
+
+
+def measure(url: str, token: str, pid: int | None, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Both measurements and what they say."""
+    single = one_user(url, token, arguments.turns)
+    tally, memory = crowd(url, token, pid, arguments.users, arguments.seconds)
+    if arguments.plot:
+        plot(arguments.plot, single, tally, memory)
+    answered, refused = tally["latencies_ms"], tally["refusals_ms"]
+    return {
+        "machine": describe(),
+        "limits": {"p50_ms": P50_MS, "rss_slope_kb_s": SLOPE_KB_S, "settled_s": SETTLED_S},
+        "one_user": {"turns": len(single), "ms": percentiles(single)},
+        "users": {
+            "users": arguments.users,
+            "seconds": arguments.seconds,
+            "statuses": tally["statuses"],
+            "answered_per_s": round(len(answered) / arguments.seconds, 1),
+            "refused_per_s": round(len(refused) / arguments.seconds, 1),
+            "answered_ms": percentiles(answered),
+            "refused_ms": percentiles(refused),
+            "without_retry_after": tally["without_retry_after"],
+            "unanswered": len(tally["unanswered"]),
+            "unanswered_why": sorted(set(tally["unanswered"])),
+            "rss": {
+                "first_mb": round(memory.samples[0][1], 1),
+                "last_mb": round(memory.samples[-1][1], 1),
+                "max_mb": round(max(mb for _, mb in memory.samples), 1),
+                "slope_kb_s": round(memory.slope_kb_s(), 1),
+            },
+        },
+    }
+
+
+def main() -> int:
+    """Measure, print, optionally write and check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", help="a running appliance on this machine; default: start one")
+    parser.add_argument("--token", default="", help="its token")
+    parser.add_argument("--turns", type=int, default=400, help="text turns of the one user")
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.url:
+        if not is_loopback(urlsplit(arguments.url).hostname or ""):
+            parser.error("--url: expected a loopback address; other machines are not for load tests")
+        result = measure(arguments.url.rstrip("/"), arguments.token, None, arguments)
+    else:
+        with started() as (url, pid):
+            result = measure(url, "", pid, arguments)
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    failures = missed(result)
+    for words in failures:
+        print(f"FAIL: {words}")
+    return int(arguments.check and bool(failures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
