@@ -13,18 +13,27 @@ from appliance.language.candidates import GUESS, PATTERN, Candidate
 
 _SUFFIX = re.compile("(?:特别行政区|维吾尔自治区|壮族自治区|回族自治区|自治区|自治州|地区|省|市|区|县|盟)$")
 _NATIONS = re.compile(
-    "(?:[^省市州]*?)((?:藏族|羌族|彝族|布依族|苗族|侗族|壮族|傣族|白族|景颇族|傈僳族|哈尼族|回族|蒙古族|蒙古|哈萨克|柯尔克孜|朝鲜族|土家族)+)自治州$"
+    "(?:[^省市州]*?)((?:藏族|羌族|彝族|布依族|苗族|侗族|壮族|傣族|白族|景颇族|傈僳族|哈尼族|回族|蒙古族|蒙古|哈萨克|"
+    "柯尔克孜|朝鲜族|土家族)+)自治州$"
 )
 _NUMBER = "[0-9a-z零〇一二三四五六七八九十百-]"
 _ROAD = "[\u4e00-\u9fff0-9]{1,10}?(?:大道|胡同|路|街道|街|巷|弄|里|镇|乡|村|道)"
 _ESTATE = "[\u4e00-\u9fff0-9a-z]{1,12}?(?:小区|花园|公寓|大厦|广场|新村|家园|苑|园区|大学|学校|医院|中心|写字楼|城)"
 _UNIT = f"{_NUMBER}{{1,8}}(?:号楼|号院|栋|幢|座|单元|楼|层|室|号|房)"
-_STREET = re.compile(f"[, ]?(?:{_ROAD})?(?:{_UNIT})?(?:{_ESTATE})?(?:[, ]?{_UNIT}){{0,5}}(?:[, ]?[0-9]{{3,4}}(?![0-9]))?")
+_STREET = re.compile(
+    f"[, ]?(?:{_ROAD})?(?:{_UNIT})?(?:{_ESTATE})?(?:[, ]?{_UNIT}){{0,5}}(?:[, ]?[0-9]{{3,4}}(?![0-9]))?"
+)
 _BARE = re.compile(
-    f"(?:[\u4e00-\u9fff]{{2,6}}(?:路|街|大道|巷|胡同))(?:{_NUMBER}{{1,5}}号)(?:{_ESTATE})?(?:[, ]?{_UNIT}){{0,5}}(?:[, ]?[0-9]{{3,4}}(?![0-9]))?"
+    f"(?:[\u4e00-\u9fff]{{2,6}}(?:路|街|大道|巷|胡同))(?:{_NUMBER}{{1,5}}号)"
+    f"(?:{_ESTATE})?(?:[, ]?{_UNIT}){{0,5}}(?:[, ]?[0-9]{{3,4}}(?![0-9]))?"
+)
+_MARKS = tuple(
+    ["路", "街", "道", "巷", "弄", "里", "镇", "乡", "村", "号", "楼", "栋", "幢", "座", "室", "小区", "花园", "公寓", "大厦", "广场", "苑", "大学", "学校", "医院", "中心", "城", "胡同"]
 )
 _ROADLIKE = re.compile("[东西南北中一二三四]?(?:路|街|大道|巷|广场)")
-_LEAD = re.compile("^(?:我住|我在|我家在|我住在|住在|家住|地址是|地址|寄到|送到|发到|寄往|发往|收货|在|到|住|去|是|往)+")
+_LEAD = re.compile(
+    "^(?:我住|我在|我家在|我住在|住在|家住|地址是|地址|寄到|送到|发到|寄往|发往|收货|在|到|住|去|是|往)+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ def read_divisions() -> tuple[Division, ...]:
 
 
 def short_name(name: str) -> str:
-    """The name as people say it: 广东 for 广东省, 延边 for 延边朝鲜族自治州; the name itself when too little remains."""
+    """The name as people say it: 广东 for 广东省, 延边 for 延边朝鲜族自治州; the name where too little remains."""
     nations = _NATIONS.search(name)
     short = name[: nations.start(1)] if nations else _SUFFIX.sub("", name)
     return short if len(short) >= 2 else name
@@ -117,11 +126,9 @@ class Addresses:
             start = match.start() + (lead.end() if lead else 0)
             if all(match.end() <= low or start >= high for low, high in taken):
                 street_text = text[start : match.end()]
-                yield Candidate("address", start, match.end(), street_text, 0.7, "pattern", PATTERN, {"street": street_text})
-
-
-_MARKS = ("路", "街", "道", "巷", "弄", "里", "镇", "乡", "村", "号", "楼", "栋", "幢", "座", "室", "小区", "花园", "公寓", "大厦",
-          "广场", "苑", "大学", "学校", "医院", "中心", "城", "胡同")  # fmt: skip
+                yield Candidate(
+                    "address", start, match.end(), street_text, 0.7, "pattern", PATTERN, {"street": street_text}
+                )
 
 
 def _below(lower: Division, upper: Division) -> bool:
@@ -153,5 +160,12 @@ def _candidate(start: int, end: int, division: Division, rest: str, count: int) 
     shown = [division.province, "" if division.city == division.province else division.city, division.district, rest]
     strong = bool(rest) or count > 1
     return Candidate(
-        "address", start, end, "".join(shown), 0.93 if rest else 0.85 if strong else 0.7, "pattern", PATTERN if strong else GUESS, detail
+        "address",
+        start,
+        end,
+        "".join(shown),
+        0.93 if rest else 0.85 if strong else 0.7,
+        "pattern",
+        PATTERN if strong else GUESS,
+        detail,
     )

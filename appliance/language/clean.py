@@ -18,7 +18,20 @@ _INVISIBLE = frozenset(("Cc", "Cf", "Co", "Cs", "Cn"))
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\U000e0020-\U000e007f\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2b00-\u2bff\ufe0e\ufe0f\u200d\u20e3]"
 )
-_MARKS = {"“": '"', "”": '"', "‘": "'", "’": "'", "「": '"', "」": '"', "『": '"', "』": '"', "—": "-", "–": "-", "−": "-", "⁄": "/"}
+_MARKS = {
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+    "「": '"',
+    "」": '"',
+    "『": '"',
+    "』": '"',
+    "—": "-",
+    "–": "-",
+    "−": "-",
+    "⁄": "/",
+}
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇]")
 _LETTER = re.compile(r"[a-z]")
 
@@ -98,7 +111,9 @@ def _converted(pieces: list[_Piece], convert: Callable[[str], str]) -> list[_Pie
     result: list[_Piece] = []
     for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal" or a1 - a0 == b1 - b0:
-            result += [(after[b], pieces[a][1], pieces[a][2]) for a, b in zip(range(a0, a1), range(b0, b1), strict=True)]
+            result += [
+                (after[b], pieces[a][1], pieces[a][2]) for a, b in zip(range(a0, a1), range(b0, b1), strict=True)
+            ]
         elif a1 > a0:
             result += [(after[b], pieces[a0][1], pieces[a1 - 1][2]) for b in range(b0, b1)]
         else:  # pure insertion: it stands for the character before it

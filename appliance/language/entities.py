@@ -98,5 +98,12 @@ def in_original(candidate: Candidate, cleaned: Cleaned, original: str) -> Entity
     """The candidate as an Entity whose span points into the original text."""
     start, end = cleaned.original_span(candidate.start, candidate.end)
     return Entity(
-        candidate.type, original[start:end], candidate.value, start, end, round(candidate.confidence, 4), candidate.source, candidate.detail
+        candidate.type,
+        original[start:end],
+        candidate.value,
+        start,
+        end,
+        round(candidate.confidence, 4),
+        candidate.source,
+        candidate.detail,
     )

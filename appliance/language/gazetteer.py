@@ -50,7 +50,13 @@ class _Index:
 
 def _whole_word(text: str, start: int, end: int) -> bool:
     """False when a Latin name is only part of a longer word, as pen in open; a plural s is no other word."""
-    if text[start].isascii() and text[start].isalnum() and start and text[start - 1].isascii() and text[start - 1].isalpha():
+    if (
+        text[start].isascii()
+        and text[start].isalnum()
+        and start
+        and text[start - 1].isascii()
+        and text[start - 1].isalpha()
+    ):
         return False
     if text[end - 1].isascii() and text[end - 1].isalpha() and end < len(text):
         rest = text[end:]

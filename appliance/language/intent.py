@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.language.candidates import GUESS, Candidate
@@ -23,8 +23,9 @@ from appliance.language.clean import Cleaner
 from appliance.language.flatten import Flat, flatten
 from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
 from appliance.language.pinyin import Syllables
+from appliance.language.rules import Rules, any_of
 from appliance.language.sentences import Sentences
-from appliance.language.templates import Capture, Compiled, Slots, TemplateCompiler
+from appliance.language.templates import Capture, Slots, TemplateCompiler
 from appliance.values import Intent
 
 _SENTENCE, _TEMPLATE, _ALONE, _WILD, _WILD_EACH = 0.99, 0.97, 0.92, 0.74, 0.06
@@ -77,48 +78,17 @@ class Decision:
     """Entities that a template's wildcards took, positions in the cleaned text."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cue:
-    intent: str
-    order: int
-    weight: float
-    compiled: Compiled
-
-
-@dataclass(frozen=True, slots=True)
-class _Template:
-    intent: str
-    order: int
-    compiled: Compiled
-
-
-class _Rules:
-    """Templates and cues of all intents, compiled for characters or for sounds."""
-
-    def __init__(self, lexicon: Lexicon, compiler: TemplateCompiler, shortest_cue: int) -> None:
-        self.templates: list[_Template] = []
-        self.cues: list[_Cue] = []
-        for order, rule in enumerate(lexicon.intents):
-            self.templates += [_Template(rule.name, order, compiler.compile(text)) for text in rule.templates]
-            for cue in rule.cues:
-                compiled = compiler.compile(cue.template, anywhere=True)
-                if compiled.literals >= shortest_cue:
-                    self.cues.append(_Cue(rule.name, order, cue.weight, compiled))
-
-
 class IntentMatcher:
     """Decides intents for one pack. Thread-safe after construction."""
 
-    def __init__(
-        self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, examples: Sequence[Example]
-    ) -> None:
+    def __init__(self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, examples: Sequence[Example]) -> None:
         """Compile the pack's rules and learn its example sentences."""
         self._lexicon = lexicon
         self._slots = Slots(lexicon.entity_types)
         self._syllables = syllables
         arguments = (lexicon.expansions, lexicon.entity_types, lexicon.wildcards)
-        self._spelt = _Rules(lexicon, TemplateCompiler(*arguments), 1)
-        self._heard = _Rules(lexicon, TemplateCompiler(*arguments, fold=syllables.fold), 2)
+        self._spelt = Rules(lexicon, TemplateCompiler(*arguments), sounds=False)
+        self._heard = Rules(lexicon, TemplateCompiler(*arguments, fold=syllables.fold), sounds=True)
         self._sentences = Sentences(((example.intent, example.masked) for example in examples), syllables)
         self._exact = {example.raw: example.intent for example in reversed(examples)}
         self._alone = {kind: rule.name for rule in reversed(lexicon.intents) for kind in rule.alone}
@@ -126,13 +96,13 @@ class IntentMatcher:
         self._refused = re.compile(lexicon.wildcard_refuses) if lexicon.wildcard_refuses else None
         self._accept = lexicon.thresholds.get("accept", 0.5)
         self._sound = lexicon.thresholds.get("sound", 0.6)
-        openers = _any_of(cleaner.clean(word).text for word in lexicon.openers)
-        closers = _any_of(cleaner.clean(word).text for word in lexicon.closers)
+        openers = any_of(cleaner.clean(word).text for word in lexicon.openers)
+        closers = any_of(cleaner.clean(word).text for word in lexicon.closers)
         self._openers = re.compile(f"^(?: *{openers} *)+") if openers else None
         self._closers = re.compile(f"(?: *{closers} *)+$") if closers else None
 
     def decide(self, text: str, entities: Sequence[Candidate], carried: Sequence[str] = ()) -> Decision:
-        """Intent of a cleaned text with its entities (none overlapping); `carried` are types that came with the turn."""
+        """Intent of a cleaned text with its entities, none overlapping; `carried` are types that came with the turn."""
         masked, raw = flatten(text, entities, self._slots), flatten(text)
         alone = self._by_entity(masked, entities, carried)
         scored = [alone] if alone else []
@@ -158,14 +128,14 @@ class IntentMatcher:
         return None
 
     def _stripped(self, text: str) -> str:
-        """Without polite openers and closers, and said once (好的好的); the text itself when nothing else would remain."""
+        """Without polite openers and closers, and said once (好的好的); the text itself where nothing would remain."""
         shorter = self._openers.sub("", text) if self._openers else text
         shorter = self._closers.sub("", shorter) if self._closers else shorter
         shorter = shorter or text
         half = len(shorter) // 2
         return shorter[:half] if half and shorter[:half] == shorter[half:] else shorter
 
-    def _by_template(self, rules: _Rules, masked: str, raw: str, scale: float) -> Iterator[Scored]:
+    def _by_template(self, rules: Rules, masked: str, raw: str, scale: float) -> Iterator[Scored]:
         with_marks = tuple(dict.fromkeys((masked, self._stripped(masked))))
         without = tuple(dict.fromkeys((raw, self._stripped(raw))))
         both = tuple(dict.fromkeys(with_marks + without))
@@ -191,7 +161,7 @@ class IntentMatcher:
     def _refuses(self, captured: str) -> bool:
         return not captured.strip() or (self._refused is not None and self._refused.search(captured) is not None)
 
-    def _by_evidence(self, rules: _Rules, masked: str, raw: str, scale: float) -> list[Scored]:
+    def _by_evidence(self, rules: Rules, masked: str, raw: str, scale: float) -> list[Scored]:
         """Cues and nearness together: what both say counts more than what one says."""
         cues = {score.intent: score for score in self._by_cues(rules, masked, raw, scale)}
         against = {score.intent for score in cues.values() if score.confidence < 0}
@@ -208,7 +178,7 @@ class IntentMatcher:
             together.append(Scored(near.intent, min(joined, 0.95), "sentence" if share > certain else "keyword"))
         return [*together, *(cue for cue in cues.values() if cue.confidence > 0)]
 
-    def _by_cues(self, rules: _Rules, masked: str, raw: str, scale: float) -> list[Scored]:
+    def _by_cues(self, rules: Rules, masked: str, raw: str, scale: float) -> list[Scored]:
         """Noisy-or of the cues found for each intent; an intent with only counter-cues comes out negative."""
         doubt: dict[str, float] = {}
         against: dict[str, float] = {}
@@ -216,7 +186,8 @@ class IntentMatcher:
             if cue.compiled.pattern.search(masked if cue.compiled.slots else raw):
                 if cue.weight > 0:
                     # Two syllables alone are too often something else: 做 and 坐, 想 and 向.
-                    sure = scale if scale == 1 or cue.compiled.literals > 2 else _HEARD_SHORT
+                    literals = cue.compiled.literals
+                    sure = scale if scale == 1 or literals > 2 else _HEARD_SHORT if literals == 2 else 0.0
                     doubt[cue.intent] = doubt.get(cue.intent, 1.0) * (1 - cue.weight * sure)
                 else:
                     against[cue.intent] = against.get(cue.intent, 1.0) * (1 + cue.weight)
@@ -248,10 +219,3 @@ class IntentMatcher:
 
 def _rank(score: Scored) -> tuple[float, int]:
     return score.confidence, score.literals
-
-
-def _any_of(words: Iterable[str]) -> str:
-    longest_first = sorted({word for word in words if word}, key=lambda word: (-len(word), word))
-    # Latin words end at a word's edge: hi must not be cut off history.
-    alternatives = [re.escape(w) + ("(?![a-z])" if w[-1] < "\x7f" else "") for w in longest_first]
-    return "(?:" + "|".join(alternatives) + ")" if alternatives else ""

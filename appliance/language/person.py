@@ -25,7 +25,8 @@ class People:
         given = f"[{_CJK}](?<![{_NOT_GIVEN}])"
         front = "|".join(map(re.escape, words))
         self._announced = re.compile(
-            f"(?:{front})(?:是|叫|为)?[:： ]*(?P<value>(?:{families}){given}(?:{given})?(?![先女小])|[a-z]{{2,15}}(?: [a-z]{{2,15}})?)"
+            f"(?:{front})(?:是|叫|为)?[:： ]*"
+            f"(?P<value>(?:{families}){given}(?:{given})?(?![先女小])|[a-z]{{2,15}}(?: [a-z]{{2,15}})?)"
         )
         self._titled = re.compile(f"(?P<value>(?:{families})(?:{given}{{1,2}})?)(?={_TITLES})")
 

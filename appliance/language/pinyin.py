@@ -1,4 +1,4 @@
-"""Homophones: folds Chinese characters to one private character per syllable, so that sound can be compared and matched.
+"""Homophones: folds Chinese characters to one private character per syllable, so that sound can be compared.
 
 Tone is dropped, and so are the distinctions that southern speakers and small recognisers lose: zh/z, ch/c, sh/s, n/l
 at the front, ng/n behind i and e.

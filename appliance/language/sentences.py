@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from appliance.language.pinyin import Syllables
@@ -76,7 +77,7 @@ class Sentences:
         words = _WORD.findall(text)
         for word in words:
             yield "w" + word, _LATIN
-        for first, second in zip(words, words[1:]):
+        for first, second in pairwise(words):
             yield f"v{first} {second}", _LATIN
         letters = _WORD.sub("", text).replace(" ", "")
         if letters:
@@ -90,10 +91,7 @@ class Sentences:
                 yield "s" + sounds[index : index + 2], _SOUND
 
     def _bag(self, text: str) -> dict[str, float]:
-        bag: dict[str, float] = {}
-        for feature, weight in self._features(text):
-            bag[feature] = weight
-        return bag
+        return dict(self._features(text))
 
     def near(self, text: str) -> list[Near]:
         """Every intent that the flattened `text` speaks for at all, likeliest first."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Compiled:
         )
 
 
+@lru_cache(maxsize=8192)
 def _parse(template: str) -> Expression:
+    """hassil's tree of one template; cached because it is checked once and compiled twice. Never changed."""
     from hassil.parse_expression import parse_sentence  # lazy: hassil is slow to import
     from hassil.parser import ParseError
 
@@ -94,9 +97,8 @@ class _Writer:
         types: Sequence[str],
         wildcards: Sequence[str],
         fold: Callable[[str], str] | None,
-        trees: dict[str, Any],
     ) -> None:
-        self.expansions, self.types, self.wildcards, self.fold, self.trees = expansions, types, wildcards, fold, trees
+        self.expansions, self.types, self.wildcards, self.fold = expansions, types, wildcards, fold
         self.captures: dict[str, str] = {}
         self.slots = False
 
@@ -150,9 +152,7 @@ class _Writer:
     def _rule(self, name: str, depth: int) -> tuple[str, int]:
         if name not in self.expansions:
             raise TemplateError(f"expected a rule of phrases.yaml, got <{name}>")
-        if name not in self.trees:
-            self.trees[name] = _parse(self.expansions[name])
-        text, least = self.write(self.trees[name], depth + 1)
+        text, least = self.write(_parse(self.expansions[name]), depth + 1)
         return f"(?:{text})", least
 
 
@@ -168,17 +168,21 @@ class TemplateCompiler:
     ) -> None:
         """Take the pack's rules, entity types and wildcard lists; `fold` maps literals to sounds."""
         self._arguments = (expansions, types, wildcards, fold)
-        self._trees: dict[str, Any] = {}
+
+    def write(self, template: str) -> tuple[str, _Writer, int]:
+        """Regular expression, writer and least literal characters; raises TemplateError as `compile` does."""
+        writer = _Writer(*self._arguments)
+        text, least = writer.write(_parse(template))
+        if not least:
+            raise TemplateError("expected at least one literal character, got only optional parts or wildcards")
+        return text, writer, least
 
     def compile(self, template: str, *, anywhere: bool = False) -> Compiled:
         """Compile one template; `anywhere` lets it match inside a sentence, at word boundaries in English.
 
         Raises TemplateError for a syntax error, an unknown rule or list, or a template that matches nothing at all.
         """
-        writer = _Writer(*self._arguments, self._trees)
-        text, least = writer.write(_parse(template))
-        if not least:
-            raise TemplateError("expected at least one literal character, got only optional parts or wildcards")
+        text, writer, least = self.write(template)
         edged = f"{_EDGE}(?:{text}){_EDGE}" if anywhere else f"(?:{text})"
         return Compiled(re.compile(edged), writer.slots, writer.captures, least)
 
@@ -188,4 +192,4 @@ def check_template(template: str, expansions: Mapping[str, str], lists: Sequence
 
     A list is taken for a wildcard only where its slot has another name, as in `{thing:product}`.
     """
-    TemplateCompiler(expansions, lists, [name for name in lists if f"{{{name}:" in template]).compile(template)
+    TemplateCompiler(expansions, lists, [name for name in lists if f"{{{name}:" in template]).write(template)

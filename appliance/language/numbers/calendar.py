@@ -1,4 +1,4 @@
-"""Dates as people say them: 十一月二十二号, 二〇二六年一月三日, 明天, 大后天, 下周三, 这个月五号, 2026-11-22, Nov 22, tomorrow."""
+"""Dates as people say them: 十一月二十二号, 二〇二六年一月三日, 明天, 大后天, 下周三, 这个月五号, Nov 22, tomorrow."""
 
 from __future__ import annotations
 
@@ -11,12 +11,28 @@ from appliance.language.numbers.cardinal import parse_number
 
 _N = "[零〇一二两三四五六七八九十\\d]"
 _RELATIVE = {
-    "大前天": -3, "前天": -2, "前日": -2, "昨天": -1, "昨日": -1, "昨晚": -1, "今天": 0, "今日": 0, "今晚": 0, "今早": 0,
-    "大后天": 3, "后天": 2, "后日": 2, "明天": 1, "明日": 1, "明早": 1, "明晚": 1, "明儿": 1, "今儿": 0, "昨儿": -1, "后儿": 2,
-    "the day after tomorrow": 2, "the day before yesterday": -2, "tomorrow": 1, "yesterday": -1, "today": 0, "tonight": 0,
+    "大前天": -3, "前天": -2, "前日": -2, "昨天": -1, "昨日": -1, "昨晚": -1, "昨儿": -1,
+    "今天": 0, "今日": 0, "今晚": 0, "今早": 0, "今儿": 0, "today": 0, "tonight": 0,
+    "明天": 1, "明日": 1, "明早": 1, "明晚": 1, "明儿": 1, "后天": 2, "后日": 2, "后儿": 2, "大后天": 3,
+    "the day after tomorrow": 2, "the day before yesterday": -2, "tomorrow": 1, "yesterday": -1,
 }  # fmt: skip
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "日": 6, "天": 6, "1": 0, "2": 1, "3": 2, "4": 3, "5": 4, "6": 5}
+_WEEKDAYS = {
+    "一": 0,
+    "二": 1,
+    "三": 2,
+    "四": 3,
+    "五": 4,
+    "六": 5,
+    "日": 6,
+    "天": 6,
+    "1": 0,
+    "2": 1,
+    "3": 2,
+    "4": 3,
+    "5": 4,
+    "6": 5,
+}
 _DATE = re.compile(
     f"(?:(?P<year>[零〇一二三四五六七八九\\d]{{4}}|[零〇一二三四五六七八九\\d]{{2}})年|(?P<whichyear>今年|明年|去年))?"
     f"(?:(?P<month>{_N}{{1,3}})月(?:份)?|(?P<whichmonth>这个?月|本月|下个?月|上个?月))"

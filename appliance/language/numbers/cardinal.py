@@ -1,4 +1,4 @@
-"""Chinese numerals as values: 两百五十, 一千零一, 三万五, 二〇二六, 三点五, 百分之五, 三分之一, 1.2万. Exact, by fractions."""
+"""Chinese numerals as values, exactly: 两百五十, 一千零一, 三万五, 二〇二六, 三点五, 百分之五, 三分之一, 1.2万."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def find_times(text: str) -> Iterator[FoundTime]:
     for match in _TIME.finditer(text):
         value = _value(match)
         if value is not None:
-            sure = bool(match["part"] or match["half"] or match["ehalf"]) or value.hour > 12 or match["clock"] is not None
+            sure = (
+                bool(match["part"] or match["half"] or match["ehalf"]) or value.hour > 12 or match["clock"] is not None
+            )
             yield FoundTime(match.start(), match.end(), value, sure)
 
 

@@ -8,8 +8,9 @@ from fractions import Fraction
 
 from appliance.language.numbers.cardinal import NUMERAL, Found, parse_number
 
-_GRAMS = {
-    "公斤": 1000, "千克": 1000, "kilos": 1000, "kilo": 1000, "kg": 1000, "市斤": 500, "斤": 500, "两": 50, "毫克": Fraction(1, 1000),
+_GRAMS: dict[str, int | Fraction] = {
+    "公斤": 1000, "千克": 1000, "kilos": 1000, "kilo": 1000, "kg": 1000, "市斤": 500, "斤": 500, "两": 50,
+    "毫克": Fraction(1, 1000),
     "克": 1, "grams": 1, "gram": 1, "g": 1, "吨": 1_000_000, "磅": Fraction("453.59237"), "lbs": Fraction("453.59237"),
     "lb": Fraction("453.59237"), "oz": Fraction("28.349523125"),
 }  # fmt: skip
@@ -18,7 +19,10 @@ _WEIGHT = re.compile(
     f"(?P<number>{NUMERAL}|半)个?(?P<half>半)? ?(?P<unit>{_UNIT})(?![a-z])(?P<behind>半)?"
     f"(?:(?P<liang>[一二两三四五六七八九\\d])(?:两|(?![\\d个瓶袋包件块元点号月]))(?<!斤两))?"
 )
-_MEASURE = "个|件|瓶|袋|包|盒|箱|只|支|张|条|双|套|台|部|把|罐|桶|份|根|卷|提|打|斤装|对|粒|颗|块(?!钱|[一二三四五六七八九\\d半])|本|杯|听|排|串|板"
+_MEASURE = (
+    "个|件|瓶|袋|包|盒|箱|只|支|张|条|双|套|台|部|把|罐|桶|份|根|卷|提|打|斤装|对|粒|颗|块(?!钱|[一二三四五六七八九\\d半])|"
+    "本|杯|听|排|串|板"
+)
 _ENGLISH = " ?(?:pieces?|pcs|boxes|box|bottles?|bags?|packs?|cans?|pairs?)"
 _COUNTED = re.compile(f"(?P<number>{NUMERAL}|半)(?:(?P<unit>{_MEASURE})|{_ENGLISH}(?![a-z]))(?P<half>半)?")
 _DOZEN = "打"
