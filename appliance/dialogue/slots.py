@@ -150,8 +150,10 @@ def volunteered(
     for slot in (*open_slots, *filled_slots):
         for entity in entities:
             if fits(slot, entity, today):
-                found[slot.name] = of_entity(entity, turn)
-                entities.remove(entity)
+                alike = [other for other in entities if other.type == entity.type and "keys" in other.detail]
+                taken = alike if entity in alike else [entity]
+                found[slot.name] = _joined([of_entity(one, turn) for one in taken])
+                entities = [other for other in entities if other not in taken]
                 break
         else:
             # Words like 退 mean an option only in a turn that speaks of this task.
@@ -160,6 +162,16 @@ def volunteered(
             if option is not None:
                 found[slot.name] = option
     return found
+
+
+def _joined(values: list[Filled]) -> Filled:
+    """Several named things at once (牛肉和鸡蛋在哪) as one value with the keys of all, so that none is passed over."""
+    first = values[0]
+    if len(values) == 1:
+        return first
+    keys = dict.fromkeys(key for value in values for key in value.detail["keys"].split(","))
+    names, said = ("、".join(dict.fromkeys(texts)) for texts in zip(*((v.value, v.said) for v in values), strict=True))
+    return Filled(names, first.type, said, {"keys": ",".join(keys)}, all(value.sure for value in values))
 
 
 def _least(entity: Entity) -> float:

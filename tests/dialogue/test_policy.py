@@ -519,3 +519,25 @@ def test_the_request_said_again_is_no_answer(stage):
   expect: {expects: proof, flow: return_exchange}
 """
     )
+
+
+def test_two_products_in_one_question_are_both_answered(stage):
+    stage.play(
+        """
+- user: 酱油和洗衣液多少钱
+  parse:
+    intent: check_price
+    entities:
+    - {type: product, value: 酱油, detail: {keys: P0604}}
+    - {type: product, value: 洗衣液, detail: {keys: P0901}}
+  expect: {says: [有 2 种, 酱油：每瓶 12.9 元, 洗衣液：每瓶 39.9 元], outcome: resolved}
+- user: 酱油和洗衣液在哪
+  parse:
+    intent: find_product
+    entities:
+    - {type: product, value: 酱油, detail: {keys: P0604}}
+    - {type: product, value: 洗衣液, detail: {keys: P0901}}
+  expect: {suggests: [酱油, 洗衣液], expects: product}
+- {user: 洗衣液, parse: {}, expect: {data: {sku: P0901}}}
+"""
+    )
