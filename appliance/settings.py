@@ -79,6 +79,7 @@ class Settings:
     sessions: int = _setting(
         4096, "Sessions kept at once; the longest idle one goes first", minimum=1, maximum=1_000_000
     )
+    records_days: int = _setting(90, "Days after which entries of the event log are removed", minimum=1, maximum=3650)
     log_level: str = _setting("info", "Least level that is logged: debug, info, warning or error")
 
 

@@ -23,6 +23,9 @@ from appliance.speech.hear import Hearing
 from appliance.values import Feature, OcrResult, Reply, Transcript, Turn
 from appliance.vision.image import Pixels
 
+TIDY_S = 3600.0
+"""Seconds between two removals of old records."""
+
 
 class Reads(Protocol):
     """A reader of upright images: the networks, or tesseract."""
@@ -53,6 +56,8 @@ class Rooms:
     """State of every ability after the warm-up."""
     details: Callable[[], dict[str, object]]
     """Queue depth, backends and event log for the status."""
+    tidy: Callable[[], None]
+    """Removes records older than the settings keep; called every hour."""
     listener: Listener
     """Takes timings and events."""
 
@@ -216,9 +221,13 @@ class Appliance:
         return time.monotonic() + self._rooms.settings.deadline_s
 
     def _sweep(self) -> None:
-        """Forget idle sessions, on time even when nobody asks anything."""
+        """Forget idle sessions, on time even when nobody asks anything, and old records."""
+        tidied = float("-inf")
         while not self._stopped.wait(1.0):
             try:
                 self._rooms.dialogue.sweep()
+                if time.monotonic() - tidied > TIDY_S:
+                    tidied = time.monotonic()
+                    self._rooms.tidy()
             except ApplianceError as error:
                 self._rooms.listener("sweep_failed", code=error.code)
