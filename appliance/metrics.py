@@ -46,7 +46,7 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "appliance_deadlines_missed_total": ("counter", "Work given up because its deadline had passed", ("model",)),
     "appliance_actions_total": ("counter", "Actions that flows took in the world", ("action", "result")),
     "appliance_hand_overs_total": ("counter", "Conversations handed over to staff", ()),
-    "appliance_queue_depth": ("gauge", "Work admitted and not finished, by gate", ("queue",)),
+    "appliance_queue_depth": ("gauge", "Work not finished, by gate and queue", ("queue",)),
     "appliance_sessions": ("gauge", "Customer sessions alive", ()),
     "appliance_event_streams": ("gauge", "Server-sent event streams open", ()),
     "appliance_event_log_on_disk": ("gauge", "1 when the event log is written, 0 while it waits in memory", ()),
@@ -186,11 +186,16 @@ class Metrics:
 
 
 def depths(status: Mapping[str, object]) -> dict[str, int]:
-    """Work admitted and not finished by gate, out of a door's status: `admitted: {gate: {in_use: n}}`."""
-    gates = status.get("admitted")
-    if not isinstance(gates, Mapping):
-        return {}
-    return {str(name): int(gate["in_use"]) for name, gate in gates.items() if isinstance(gate, Mapping)}
+    """Work not finished, by gate and queue, from a status: `admitted: {gate: {in_use: n}}`, `queues: {queue: n}`."""
+    gates, queues = status.get("admitted"), status.get("queues")
+    found: dict[str, int] = {}
+    for name, gate in gates.items() if isinstance(gates, Mapping) else ():
+        if isinstance(gate, Mapping):
+            found[str(name)] = int(gate["in_use"])
+    for name, depth in queues.items() if isinstance(queues, Mapping) else ():
+        if isinstance(depth, int):
+            found[str(name)] = depth
+    return found
 
 
 def _result(fields: Mapping[str, Any]) -> str:

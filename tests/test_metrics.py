@@ -50,10 +50,25 @@ def test_two_registries_do_not_meet():
 @pytest.mark.parametrize(
     "event, fields, sample, value",
     [
-        ("timings", {"door": "turn", "stages": {"dialogue": 2.0}}, ("appliance_stage_seconds_sum", ("turn", "dialogue")), 0.002),
+        (
+            "timings",
+            {"door": "turn", "stages": {"dialogue": 2.0}},
+            ("appliance_stage_seconds_sum", ("turn", "dialogue")),
+            0.002,
+        ),
         ("shed", {"name": "image", "capacity": 3, "retry_after": 1.0}, ("appliance_shed_total", ("image",)), 1),
-        ("backend_attempt", {"model": "m", "backend": "b", "ok": True}, ("appliance_model_loads_total", ("b", "m", "ok")), 1),
-        ("model_load", {"model": "m", "backend": "none", "ok": False}, ("appliance_model_loads_total", ("none", "m", "failed")), 1),
+        (
+            "backend_attempt",
+            {"model": "m", "backend": "b", "ok": True},
+            ("appliance_model_loads_total", ("b", "m", "ok")),
+            1,
+        ),
+        (
+            "model_load",
+            {"model": "m", "backend": "none", "ok": False},
+            ("appliance_model_loads_total", ("none", "m", "failed")),
+            1,
+        ),
         ("deadline_exceeded", {"model": "m", "where": "in the queue"}, ("appliance_deadlines_missed_total", ("m",)), 1),
         ("action", {"name": "take_ticket", "ok": True}, ("appliance_actions_total", ("take_ticket", "ok")), 1),
         ("hand_over", {"reason": "asked"}, ("appliance_hand_overs_total", ()), 1),
@@ -61,7 +76,7 @@ def test_two_registries_do_not_meet():
         ("log_disk", {"written": True}, ("appliance_event_log_on_disk", ()), 1),
         ("log_replaced", {"reason": "torn", "kept": "x"}, ("appliance_event_log_replaced_total", ()), 1),
     ],
-)  # fmt: skip
+)
 def test_events(metrics, event, fields, sample, value):
     metrics.listener(event, **fields)
     assert samples(metrics)[sample] == pytest.approx(value)
@@ -125,6 +140,7 @@ def test_look_moves_the_gauges_with_the_features(metrics):
 def test_depths_of_a_status_without_gates():
     assert depths({}) == {}
     assert depths({"admitted": {"turn": {"in_use": 1, "capacity": 2}, "odd": 3}}) == {"turn": 1}
+    assert depths({"queues": {"inference": 4, "odd": "x"}, "admitted": []}) == {"inference": 4}
 
 
 def test_labels_are_bounded(metrics):

@@ -94,6 +94,9 @@ export class Chat {
     $('title').textContent = greeting.title;
     document.title = greeting.title;
     $('welcome').textContent = greeting.welcome;
+    // Rows without gaps where the number of questions allows it.
+    const count = greeting.suggestions.length;
+    $('tiles').style.setProperty('--columns', count % 4 === 0 || count > 6 ? 4 : Math.min(3, count));
     $('tiles').replaceChildren(...greeting.suggestions.map((s) => make('li', {},
       make('button', { type: 'button', class: 'tile', onclick: () => this.tapped(s) },
         icon(ICONS[s.intent] ?? 'ask'), make('span', {}, s.label), icon('arrow')))));

@@ -11,6 +11,7 @@ export class Health {
     this.changed = changed; // (features by name) => void
     this.state = 'wait';
     this.features = [];
+    this.opened = new Set();
   }
 
   async run() {
@@ -66,6 +67,16 @@ export class Health {
       make('div', {},
         make('p', { class: 'feature' }, words.features[f.name] ?? f.name, make('span', { class: 'badge' }, words.states[f.state] ?? f.state)),
         make('p', { class: 'backend' }, [f.backend === 'none' ? '' : f.backend, ...f.models].filter(Boolean).join(' · ')),
-        f.reason ? make('p', { class: 'reason' }, f.reason) : null))));
+        this.#reason(f, words)))));
+  }
+
+  // What is as it should be explains itself only when asked; what is not says why at once.
+  #reason(feature, words) {
+    if (!feature.reason) return null;
+    const text = make('p', { class: 'reason' }, feature.reason);
+    if (feature.state !== 'ready') return text;
+    return make('details', { class: 'reason', open: this.opened.has(feature.name), ontoggle: (event) => {
+      this.opened[event.target.open ? 'add' : 'delete'](feature.name); // the list is drawn anew with every change
+    } }, make('summary', {}, words.why), text);
   }
 }

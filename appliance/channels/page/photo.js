@@ -4,6 +4,7 @@
 import { draw, icon, make, toast } from './dom.js';
 
 const UNSURE = 0.8;
+const REACH = 28; // pixels of the screen: half a large target
 
 export class PhotoView {
   // `url` is an object URL; `words` the strings of the language; `use(text)` puts a line into the question.
@@ -16,7 +17,7 @@ export class PhotoView {
     const overlay = draw('svg', {
       class: 'overlay', viewBox: `0 0 ${ocr.width} ${ocr.height}`, role: 'img', 'aria-label': words.lines(count),
     });
-    const stroke = Math.max(ocr.width, ocr.height) / 320;
+    const stroke = Math.max(ocr.width, ocr.height) / 360;
     const list = make('ol', { class: 'lines' });
     ocr.lines.forEach((line, index) => {
       const shape = draw('polygon', {
@@ -24,13 +25,13 @@ export class PhotoView {
         class: line.confidence < UNSURE ? 'line unsure' : 'line',
         'stroke-width': stroke, 'data-index': index,
       });
-      shape.addEventListener('click', () => this.choose(index));
       overlay.append(shape);
       this.shapes.push(shape);
       const row = make('button', { type: 'button', 'aria-pressed': 'false', onclick: () => this.choose(index) }, line.text);
       list.append(make('li', {}, row));
       this.rows.push(row);
     });
+    overlay.addEventListener('click', (event) => this.#pick(event.clientX, event.clientY));
     this.lines = ocr.lines;
     this.detail = make('div', { class: 'chosen', 'aria-live': 'polite' });
     this.#hint(count ? words.tapLine : words.noLines);
@@ -45,6 +46,16 @@ export class PhotoView {
       ? make('details', { open }, make('summary', {}, words.photoRead), list)
       : null;
     this.element = make('div', { class: 'photo' }, make('div', { class: 'mat' }, stage), make('div', { class: 'photo-side' }, bar, this.detail, text));
+  }
+
+  // Lines can be smaller than a finger: the nearest one within reach is meant.
+  #pick(x, y) {
+    const away = this.shapes.map((shape) => {
+      const box = shape.getBoundingClientRect();
+      return Math.hypot(Math.max(box.left - x, 0, x - box.right), Math.max(box.top - y, 0, y - box.bottom));
+    });
+    const nearest = away.indexOf(Math.min(...away));
+    if (away[nearest] <= REACH) this.choose(nearest);
   }
 
   #hint(text) {

@@ -62,6 +62,7 @@ export const STRINGS = {
     lostRemedy: '请稍候再试；如一直不行，请联系店员。',
     slow: '等待超时',
     features: { ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话' },
+    why: '详细说明',
     states: { ready: '正常', fallback: '备用方式', off: '未开启', failed: '故障' },
   },
   en: {
@@ -125,6 +126,7 @@ export const STRINGS = {
     lostRemedy: 'Please try again in a moment; if it stays so, ask the staff.',
     slow: 'No answer in time',
     features: { ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation' },
+    why: 'Details',
     states: { ready: 'Working', fallback: 'On its fallback', off: 'Off', failed: 'Failed' },
   },
 };
