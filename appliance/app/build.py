@@ -46,9 +46,11 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
     folder = data_dir(settings)
     manifests = load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
-    scheduler = closing.enter_context(Scheduler(listener=listener))
+    scheduler = Scheduler(listener=listener)
     networks = Networks(manifests, store, settings, scheduler, listener)
+    # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
     closing.callback(networks.close)
+    closing.enter_context(scheduler)
     pack = load_pack(settings.pack)
     parser = Parser(pack.lexicon)
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
@@ -73,8 +75,21 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
             "events": asdict(events.state),
         }
 
+    def tidy() -> None:
+        events.prune(time.time() - settings.records_days * 86_400)
+
     rooms = Rooms(
-        settings, pack, parser, dialogue, sight.reader, _decoder(settings), ears.hearing, features, details, listener
+        settings=settings,
+        pack=pack,
+        parser=parser,
+        dialogue=dialogue,
+        reader=sight.reader,
+        decode=_decoder(settings),
+        hearing=ears.hearing,
+        features=features,
+        details=details,
+        tidy=tidy,
+        listener=listener,
     )
     return Appliance(rooms, closing)
 
