@@ -33,8 +33,8 @@ class DetectorOptions:
 
     max_side: int = 1600
     """Longest side that the network sees, in pixels."""
-    max_pixels: int = 1_200_000
-    """Most pixels that the network sees: its activations take about 200 bytes for each, 240 MB at this bound."""
+    max_pixels: int = 1_000_000
+    """Most pixels that the network sees: its activations take about 200 bytes for each, 200 MB at this bound."""
     min_side: int = 736
     """Short side to which small images are enlarged: below it, letters are thinner than the network was trained on."""
     max_enlargement: float = 2.0

@@ -18,11 +18,11 @@ DEFAULT = DetectorOptions()
     "size, seen",
     [
         ((736, 736), (736, 736)),
-        ((1600, 736), (1600, 736)),
+        ((1300, 736), (1312, 736)),
         ((400, 400), (736, 736)),  # enlarged to the short side
         ((170, 47), (352, 96)),  # but at most twice
-        ((463, 1013), (736, 1600)),  # and never past the longest side
-        ((4000, 3000), (1280, 960)),  # nor past the number of pixels
+        ((100, 1200), (128, 1600)),  # and never past the longest side
+        ((4000, 3000), (1152, 864)),  # nor past the number of pixels
         ((1, 20_000), (32, 1600)),
         ((1, 1), (32, 32)),
     ],
