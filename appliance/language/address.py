@@ -27,9 +27,7 @@ _BARE = re.compile(
     f"(?:[\u4e00-\u9fff]{{2,6}}(?:路|街|大道|巷|胡同))(?:{_NUMBER}{{1,5}}号)"
     f"(?:{_ESTATE})?(?:[, ]?{_UNIT}){{0,5}}(?:[, ]?[0-9]{{3,4}}(?![0-9]))?"
 )
-_MARKS = tuple(
-    ["路", "街", "道", "巷", "弄", "里", "镇", "乡", "村", "号", "楼", "栋", "幢", "座", "室", "小区", "花园", "公寓", "大厦", "广场", "苑", "大学", "学校", "医院", "中心", "城", "胡同"]
-)
+_MARKED = re.compile("[路街道巷弄里镇乡村号楼栋幢座室苑城]|小区|花园|公寓|大厦|广场|大学|学校|医院|中心|胡同")
 _ROADLIKE = re.compile("[东西南北中一二三四]?(?:路|街|大道|巷|广场)")
 _LEAD = re.compile(
     "^(?:我住|我在|我家在|我住在|住在|家住|地址是|地址|寄到|送到|发到|寄往|发往|收货|在|到|住|去|是|往)+"
@@ -115,7 +113,7 @@ class Addresses:
                 end, division = deeper
                 count += 1
             street = _STREET.match(text, end)
-            rest = street.group().strip(" ,") if street and any(mark in street.group() for mark in _MARKS) else ""
+            rest = street.group().strip(" ,") if street and _MARKED.search(street.group()) else ""
             if rest and street:
                 end = start + len(text[start : street.end()].rstrip(" ,"))
             yield _candidate(start, end, division, rest, count)

@@ -53,6 +53,11 @@ class Cleaned:
             raise IndexError(f"expected 0 <= start < end <= {len(self.text)}, got {start}, {end}")
         return self.offsets[start][0], self.offsets[end - 1][1]
 
+    def cleaned_span(self, start: int, end: int) -> tuple[int, int] | None:
+        """Span in `text` of the original span; None where nothing of it remained."""
+        inside = [index for index, (low, high) in enumerate(self.offsets) if low < end and start < high]
+        return (inside[0], inside[-1] + 1) if inside and start < end else None
+
 
 def is_han(character: str) -> bool:
     """True for a Chinese character."""
@@ -76,7 +81,7 @@ def _widths(text: str) -> tuple[list[_Piece], str]:
     position, length = 0, len(text)
     while position < length:
         end = position + 1
-        if text[position] < "\x7f":  # the common case, kept short
+        if text[position] < "\x7f" and (end == length or text[end] < "\u0300"):  # the common case, kept short
             if text[position] >= " ":
                 pieces.append((text[position].lower(), position, end))
             elif text[position] in "\t\n\r\v\f":

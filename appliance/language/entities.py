@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
@@ -29,8 +30,9 @@ class EntityFinder:
         self._addresses = Addresses(read_divisions()) if "address" in self._types else None
         self._today = today
         self._before, self._after = re.compile(lexicon.single_before), re.compile(lexicon.single_after)
-        # Words of the pack's own sentences are no misspelt products: 快递 must not be heard as a near name.
-        self._known = frozenset(_phrases(lexicon))
+        # What the pack's own sentences say again and again is no misspelt product. Once may be a misspelt example.
+        counted = Counter(_phrases(lexicon))
+        self._known = frozenset(phrase for phrase, count in counted.items() if count > 1)
 
     def find(self, text: str, *, near: bool = True) -> tuple[Candidate, ...]:
         """Candidates that remain in a cleaned text after overlaps are resolved; `near` adds homophones and typos."""

@@ -144,7 +144,7 @@ class Gazetteer:
                     if (size <= 4 or name.isascii()) and (window[0] != name[0] or window[-1] != name[-1]):
                         continue
                     distance = Levenshtein.distance(name, window, score_cutoff=allowed)
-                    if distance <= allowed:
+                    if 0 < distance <= allowed:  # 0 was found by its sound already
                         likeness = 1 - distance / size - (0.02 if length != size else 0)
                         if best is None or likeness > best[0]:
                             best = (likeness, start, start + length)

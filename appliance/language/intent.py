@@ -144,7 +144,8 @@ class IntentMatcher:
             wild = bool(compiled.captures)
             if wild and rules is self._heard:
                 continue
-            for text in with_marks if wild else both if compiled.slots else without:
+            # A wildcard would take polite words for part of a name, so it never sees them.
+            for text in with_marks[-1:] if wild else both if compiled.slots else without:
                 match = compiled.pattern.fullmatch(text)
                 if match is None:
                     continue

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 
-from appliance.language.candidates import Candidate
+from appliance.language.candidates import CHECKSUM, Candidate, resolve
 from appliance.language.clean import Cleaned, Cleaner, guess_language
 from appliance.language.entities import EntityFinder, in_original
 from appliance.language.flatten import flatten
 from appliance.language.intent import Decision, Example, IntentMatcher
 from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
 from appliance.language.pinyin import Syllables
+from appliance.language.redact import redact
 from appliance.language.templates import Slots
 from appliance.values import Entity, Intent, Parse, Turn
 
@@ -25,6 +26,7 @@ class Parser:
     def __init__(self, lexicon: Lexicon, today: Callable[[], date] = date.today) -> None:
         """Compile the pack's language side; `today` anchors words like 明天."""
         self._cleaner = Cleaner()
+        self._types = frozenset(lexicon.entity_types)
         syllables = Syllables()
         self._finder = EntityFinder(lexicon, self._cleaner, syllables, today)
         slots = Slots(lexicon.entity_types)
@@ -49,6 +51,10 @@ class Parser:
         """Entities of any text in order of position, none overlapping; `text[start:end] == entity.text`."""
         cleaned = self._cleaner.clean(text)
         return tuple(in_original(found, cleaned, text) for found in self._finder.find(cleaned.text))
+
+    def redact(self, text: str) -> str:
+        """`text` with everything masked that identifies a person, for the event log."""
+        return redact(text, self.entities(text))
 
     def parse(self, turn: Turn) -> Parse:
         """What `turn` means. An intent or entities that came with the turn are kept and not guessed again."""
@@ -83,7 +89,8 @@ class Parser:
             meant = [self._emoji[picture] for picture in cleaned.emoji if picture in self._emoji]
             if meant:
                 return Decision(Intent(meant[0], 0.7), (), "sentence")
-        decision = self._matcher.decide(cleaned.text, found, [entity.type for entity in turn.entities])
+        known = [*found, *_as_candidates(turn.entities, cleaned, self._types)]
+        decision = self._matcher.decide(cleaned.text, resolve(known), [entity.type for entity in turn.entities])
         if decision.intent.name == OUT_OF_SCOPE:
             for reading in turn.alternatives:
                 other = self._cleaner.clean(reading).text
@@ -93,6 +100,14 @@ class Parser:
                     # Its captures point into another text, so only the intent is taken over.
                     return Decision(Intent(second.intent.name, sure), second.alternatives, second.source)
         return decision
+
+
+def _as_candidates(entities: tuple[Entity, ...], cleaned: Cleaned, types: frozenset[str]) -> Iterator[Candidate]:
+    """Entities that came with the turn, in the cleaned text, so that templates see them as what they are."""
+    for entity in entities:
+        span = cleaned.cleaned_span(entity.start, entity.end)
+        if span and entity.type in types:
+            yield Candidate(entity.type, *span, entity.value, entity.confidence, entity.source, CHECKSUM)
 
 
 def _carried(candidate: Candidate, cleaned: Cleaned, carried: tuple[Entity, ...], types: set[str]) -> bool:

@@ -15,9 +15,7 @@ from appliance.values import Entity
 MASK = "*"
 """The character that stands for what was removed."""
 
-PERSONAL = frozenset(
-    ("phone", "tracking_no", "order_no", "pickup_code", "email", "tax_no", "person", "address")
-)
+PERSONAL = frozenset(("phone", "tracking_no", "order_no", "pickup_code", "email", "tax_no", "person", "address"))
 """Entity types whose text never goes into the log as it is."""
 
 _SEPARATORS = "[ \\t.\\-_/·,，、()（）]{0,2}"
