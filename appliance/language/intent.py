@@ -209,7 +209,9 @@ class IntentMatcher:
             rest = tuple(intent for intent in shown if intent.name != OUT_OF_SCOPE)[:3]
             return Decision(Intent(OUT_OF_SCOPE, round(own, 4)), rest, "none")
         top = ranked[0]
-        captured = tuple(self._capture(capture, masked, top.confidence) for capture in top.captures)
+        # What a wildcard took is worth keeping even where the intent is surer by other means.
+        wild = max((s for s in scored if s.intent == top.intent and s.captures), key=_rank, default=top)
+        captured = tuple(self._capture(capture, masked, wild.confidence) for capture in wild.captures)
         return Decision(shown[0], tuple(shown[1:4]), top.source, captured)
 
     def _capture(self, capture: Capture, masked: Flat, confidence: float) -> Candidate:

@@ -1,0 +1,214 @@
+"""The shipped pack compiles; every way to break it is refused with file, line, expected and found."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import PackInvalid
+from appliance.language.lexicon import OUT_OF_SCOPE
+from appliance.packs.compile import find_pack, load_pack, shipped_packs
+from appliance.packs.schema import Pack
+
+INTENTS = {
+    "greet",
+    "goodbye",
+    "thanks",
+    "affirm",
+    "deny",
+    "cancel",
+    "repeat",
+    "help",
+    "human_agent",
+    "track_parcel",
+    "send_parcel",
+    "pick_up_parcel",
+    "shipping_fee",
+    "find_product",
+    "check_price",
+    "check_stock",
+    "promotion",
+    "member_points",
+    "return_exchange",
+    "refund_status",
+    "invoice",
+    "payment_issue",
+    "complaint",
+    "store_hours",
+    "facility_location",
+    "queue_ticket",
+    "warranty_repair",
+    "chitchat",
+    "out_of_scope",
+}
+TYPES = {
+    "tracking_no",
+    "pickup_code",
+    "order_no",
+    "phone",
+    "person",
+    "address",
+    "product",
+    "brand",
+    "size",
+    "colour",
+    "quantity",
+    "weight",
+    "amount",
+    "date",
+    "time",
+    "place",
+    "ticket_no",
+    "email",
+    "tax_no",
+}
+
+
+@pytest.fixture(scope="module")
+def store() -> Pack:
+    return load_pack("store")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shipped_packs() / "store", tmp_path / "store"))
+
+
+def test_the_store_has_its_intents_and_types(store: Pack) -> None:
+    assert set(store.lexicon.intent_names) == INTENTS
+    assert set(store.lexicon.entity_types) == TYPES
+    assert store.name == "store"
+    assert store.title.zh
+    assert store.title.en
+    assert store.flows
+    assert store.responses
+    assert store.facts
+
+
+def test_every_product_can_be_shown(store: Pack) -> None:
+    products = store.tables["products"]
+    assert 120 <= len(products) <= 300
+    assert len({row["name_zh"] for row in products}) == len(products)
+    brands = {row["name_zh"] for row in store.tables["brands"]}
+    for row in products:
+        assert row["name_zh"], row
+        assert row["name_en"], row
+        assert row["category"], row
+        assert float(row["price"]) > 0, row
+        assert int(row["stock"]) >= 0, row
+        assert row["aisle"], row
+        assert row["shelf"], row
+        assert bool(row["promotion_zh"]) == bool(row["promotion_en"]), row
+        assert not row["brand"] or row["brand"] in brands, row
+        assert not row["warranty_days"] or int(row["warranty_days"]) > 0, row
+    assert len({(row["aisle"], row["shelf"]) for row in products}) == len(products)
+
+
+def test_every_place_has_its_way(store: Pack) -> None:
+    for row in store.tables["places"]:
+        assert all(row[column] for column in ("name_zh", "name_en", "aliases", "directions_zh", "directions_en")), row
+
+
+def test_the_suggestions_can_be_tapped(store: Pack) -> None:
+    assert len(store.suggestions) >= 4
+    assert all(suggestion.intent in INTENTS - {OUT_OF_SCOPE} for suggestion in store.suggestions)
+
+
+def test_a_pack_is_found_by_name_or_path(copy: Path) -> None:
+    assert find_pack("store") == shipped_packs() / "store"
+    assert find_pack(str(copy)) == copy
+    with pytest.raises(PackInvalid, match="nowhere: expected one of store or a folder with pack.yaml") as caught:
+        find_pack("nowhere")
+    assert "APPLIANCE_PACK" in caught.value.remedy
+
+
+def change(folder: Path, name: str, pattern: str, replacement: str) -> None:
+    path = folder / name
+    text, count = re.subn(pattern, replacement, path.read_text("utf-8"), count=1, flags=re.M)
+    assert count == 1
+    path.write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "replacement", "complaint"),
+    [
+        ("pack.yaml", r"^title:.*$", "", r"store/pack.yaml.*expected key 'title'"),
+        (
+            "pack.yaml",
+            r"intent: find_product",
+            "intent: fly",
+            r"pack.yaml line \d+ \(suggestions\[0\].intent\): .* got 'fly'",
+        ),
+        ("pack.yaml", r"查快递, en", "找商品, en", r"expected every suggestion once, got '找商品' twice"),
+        (
+            "entities.yaml",
+            r"type: tracking_no",
+            "type: nothing",
+            r"entities.yaml line \d+ \(patterns\[0\].type\): .* got 'nothing'",
+        ),
+        ("entities.yaml", r"check: upu_s10", "check: luhn", r"expected one of gb32100, upu_s10, got 'luhn'"),
+        (
+            "entities.yaml",
+            r"table: products",
+            "table: goods",
+            r"tables.product.table\): expected .* CSV file .* got 'goods'",
+        ),
+        ("entities.yaml", r"value: name_zh", "value: nom", r"expected a column of products.csv .* got 'nom'"),
+        ("entities.yaml", r"^  colour:", "  color:", r"lists.color\): expected"),
+        (
+            "entities.yaml",
+            r'single_after: ".*"$',
+            'single_after: "("',
+            r"single_after\): expected a regular expression",
+        ),
+        ("phrases.yaml", r"accept: 0.5", "accept: 5", r"thresholds.accept\): expected a number from 0 to 1, got 5"),
+        ("phrases.yaml", r"^  where: .*$", "  where: (在哪", r"expansions.where\): expected a hassil template"),
+        ("intents/greet.yaml", r"^intent: greet", "intent: hello", r"expected the file's name 'greet', got 'hello'"),
+        ("intents/greet.yaml", r"^sentences:", "sentence:", r"expected one of .*sentences.*got 'sentence'"),
+        (
+            "intents/track_parcel.yaml",
+            r"^alone: .*$",
+            "alone: [parcel]",
+            r"alone\): expected entity types .* got 'parcel'",
+        ),
+        ("intents/thanks.yaml", r"^cues:$", 'cues:\n  "<nowhere>": 0.5', r"got '<nowhere>': expected a rule"),
+        (
+            "intents/thanks.yaml",
+            r"^cues:$",
+            'cues:\n  "好人": 2',
+            r"cues.好人\): expected a number from -1 to 0.99, got 2",
+        ),
+        ("flows.yaml", r"intents: \[track_parcel\]", "intents: [teleport]", r"flows.yaml.*teleport"),
+    ],
+)
+def test_what_is_broken_is_named(copy: Path, name: str, pattern: str, replacement: str, complaint: str) -> None:
+    change(copy, name, pattern, replacement)
+    with pytest.raises(PackInvalid, match=complaint):
+        load_pack(str(copy))
+
+
+def test_a_pack_without_intents_is_refused(copy: Path) -> None:
+    shutil.rmtree(copy / "intents")
+    with pytest.raises(PackInvalid, match="expected at least one intent file, got none"):
+        load_pack(str(copy))
+
+
+def test_a_repeated_product_is_refused(copy: Path) -> None:
+    path = copy / "products.csv"
+    lines = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([*lines, lines[1]]), "utf-8")
+    with pytest.raises(PackInvalid, match=r"products.csv line \d+: expected every sku once, got 'P0101' as in line 2"):
+        load_pack(str(copy))
+
+
+def test_out_of_scope_is_always_there(copy: Path) -> None:
+    (copy / "intents" / "out_of_scope.yaml").unlink()
+    assert OUT_OF_SCOPE in load_pack(str(copy)).lexicon.intent_names
+
+
+def test_a_new_table_needs_no_python(copy: Path) -> None:
+    (copy / "lotteries.csv").write_text("id,name\n1,抽奖\n", "utf-8")
+    assert [dict(row) for row in load_pack(str(copy)).tables["lotteries"]] == [{"id": "1", "name": "抽奖"}]
