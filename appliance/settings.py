@@ -36,7 +36,10 @@ class Settings:
     http_port: int = _setting(
         8080, "TCP port of the HTTP API and the page; 0 picks a free one", minimum=0, maximum=65535
     )
-    http_token: str = _setting("", "Bearer token that every request must carry (except /healthz); empty means none")
+    http_token: str = _setting(
+        "",
+        "Bearer token that requests must carry, except those for /healthz and the page's own files; empty means none",
+    )
     http_allowed_hosts: tuple[str, ...] = _setting(
         (), "Further Host names to accept, beside loopback names and http_host (against DNS rebinding)"
     )

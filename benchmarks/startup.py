@@ -1,8 +1,9 @@
 """Cold start to /readyz and resident memory with OCR and VAD loaded.
 
 `python -m benchmarks.startup [--check] [--runs N] [--json OUT]` starts the appliance as its own process on a free
-loopback port, N times, and measures: seconds from exec to the first 200 of /readyz, RSS then, RSS after reading the
-OCR model's own case pictures. `--check` exits 1 over 6 s (median) or 450 MB (maximum after warm-up).
+loopback port, N times, and measures: seconds from exec to the first 200 of /readyz, RSS then, and after reading
+the OCR model's own case pictures twice RSS, its peak (VmHWM) and CPU seconds. `--check` exits 1 over 6 s (median of the
+runs), or over 450 MB (largest RSS of any run, the peak while reading included).
 """
 
 from __future__ import annotations
@@ -47,6 +48,13 @@ def get(url: str, data: bytes | None = None, content_type: str = "") -> tuple[in
         return 0, b""
 
 
+def peak_mb(pid: int) -> float:
+    """Largest resident memory that the process has had so far."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1000
+
+
 def run_once(pictures: list[Path]) -> dict[str, float]:
     """Start, wait for ready, read pictures, stop."""
     port = free_port()
@@ -69,14 +77,19 @@ def run_once(pictures: list[Path]) -> dict[str, float]:
         loaded = {feature["name"]: feature["state"] for feature in states["features"]}
         if loaded.get("ocr") != "ready" or loaded.get("vad") != "ready":
             raise SystemExit(f"expected OCR and VAD loaded, got {loaded}; run `appliance models pull`")
-        peak = at_ready
-        for picture in pictures:
+        before = sum(watched.cpu_times()[:2])
+        for picture in pictures * 2:
             kind = "image/png" if picture.suffix == ".png" else "image/jpeg"
             status, body = get(f"http://127.0.0.1:{port}/v1/ocr", picture.read_bytes(), kind)
             if status != 200:
                 raise SystemExit(f"{picture.name}: expected 200, got {status} {body[:200]!r}")
-            peak = max(peak, watched.memory_info().rss / 1e6)
-        return {"ready_s": round(ready, 2), "rss_ready_mb": round(at_ready, 1), "rss_read_mb": round(peak, 1)}
+        return {
+            "ready_s": round(ready, 2),
+            "rss_ready_mb": round(at_ready, 1),
+            "rss_read_mb": round(watched.memory_info().rss / 1e6, 1),
+            "rss_peak_mb": round(peak_mb(process.pid), 1),
+            "read_cpu_s": round(sum(watched.cpu_times()[:2]) - before, 2),
+        }
     finally:
         process.terminate()
         try:
@@ -99,13 +112,13 @@ def main() -> int:
     for number, run in enumerate(runs, 1):
         print(f"run {number}: {run}")
     ready = statistics.median(run["ready_s"] for run in runs)
-    rss_ready, rss = max(run["rss_ready_mb"] for run in runs), max(run["rss_read_mb"] for run in runs)
-    print(f"median to /readyz {ready:.2f} s (limit {READY_S}); RSS at ready {rss_ready:.0f} MB (limit {RSS_MB:.0f}),")
-    print(f"after reading {len(pictures)} pictures {rss:.0f} MB")
+    largest = {name: max(run[name] for run in runs) for name in ("rss_ready_mb", "rss_read_mb", "rss_peak_mb")}
+    print(f"median to /readyz {ready:.2f} s (limit {READY_S:g} s); largest RSS (limit {RSS_MB:g} MB):")
+    print(", ".join(f"{name} {value:.0f}" for name, value in largest.items()))
     if arguments.json:
         result = {"machine": describe(), "runs": runs, "limits": {"ready_s": READY_S, "rss_mb": RSS_MB}}
         arguments.json.write_text(json.dumps(result, indent=1), "utf-8")
-    missed = ready > READY_S or max(rss_ready, rss) > RSS_MB
+    missed = ready > READY_S or max(largest.values()) > RSS_MB
     if arguments.check and missed:
         print("FAIL: a limit is missed")
     return int(arguments.check and missed)

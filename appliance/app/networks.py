@@ -65,7 +65,7 @@ class Networks:
             spec = manifest.networks[file]
         except ApplianceError as error:
             self._listener("model_load", model=f"{model}/{file}", backend="none", ok=False)
-            return Network(model, file, None, "none", f"{error.detail} → {error.remedy}")
+            return Network(model, file, None, "none", said(error, self._store))
         selection = select(spec, self._candidates(spec, path), listener=self._listener)
         if selection.backend is None:
             return Network(model, file, None, "none", selection.reason, selection)
@@ -102,6 +102,13 @@ class Networks:
         for backend in self._backends:
             backend.close()
         self._backends.clear()
+
+
+def said(error: Exception, store: ModelStore) -> str:
+    """What refused a model and what to run, without the machine's own paths: /readyz and the page show it."""
+    if not isinstance(error, ApplianceError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error.detail} → {error.remedy}".replace(str(store.root), "models")
 
 
 def why(networks: Iterable[Network]) -> str:

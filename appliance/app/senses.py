@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from appliance.app.appliance import Reads
-from appliance.app.networks import Networks, why
+from appliance.app.networks import Networks, said, why
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
@@ -55,7 +55,7 @@ def build_reader(networks: Networks, store: ModelStore, manifests: Mapping[str, 
     try:
         characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").removesuffix("\n").split("\n")
     except (ApplianceError, OSError) as error:
-        return _fallback_reader(f"characters.txt: {_said(error)}")
+        return _fallback_reader(f"characters.txt: {said(error, store)}")
     detector = networks.load(OCR_MODEL, "detector.onnx")
     recogniser = networks.load(OCR_MODEL, "recogniser.onnx")
     if detector.run is None or recogniser.run is None:
@@ -85,7 +85,7 @@ def _fallback_reader(refused: str) -> Sense:
     try:
         version = reader.probe()
     except ApplianceError as error:
-        reason = f"{refused}; tesseract: {_said(error)}"
+        reason = f"{refused}; tesseract: {error.detail} → {error.remedy}"
         return Sense(None, Feature("ocr", "off", "none", reason))
     return Sense(reader, Feature("ocr", "fallback", "tesseract", f"{version} reads instead, because {refused}"))
 
@@ -106,7 +106,7 @@ def build_hearing(
             recogniser = VoskRecogniser(store.folder(model), language=language, name=model, rehearsed=True)
             recogniser.load()
         except ApplianceError as error:
-            reasons.append(f"{language}: {_said(error)}")
+            reasons.append(f"{language}: {said(error, store)}")
             continue
         recognisers[language] = recogniser
         used.append(model)
@@ -120,9 +120,3 @@ def build_hearing(
 def audio_limits(settings: Settings) -> Limits:
     """What a recording may be."""
     return Limits(settings.max_audio_seconds, settings.max_audio_bytes)
-
-
-def _said(error: Exception) -> str:
-    return (
-        f"{error.detail} → {error.remedy}" if isinstance(error, ApplianceError) else f"{type(error).__name__}: {error}"
-    )

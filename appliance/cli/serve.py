@@ -15,6 +15,9 @@ from appliance.cli.options import Config, settings
 
 def serve(config: Config = None) -> None:
     """启动服务 / Serve the API and the page until interrupted."""
+    from appliance.app.memory import bound_heap
+
+    bound_heap()  # before anything large is allocated
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 
     from appliance.app.build import build
@@ -32,7 +35,7 @@ def serve(config: Config = None) -> None:
         collector(registry=registry)
     metrics = Metrics(registry)
     with build(chosen, listener=metrics.listener) as appliance:
-        events = EventStream(appliance, chosen.event_streams)
+        events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
         server = Server(create_app(appliance, chosen, metrics, events=events), chosen, on_stop=events.close)
         server.start()
         for feature in appliance.features():

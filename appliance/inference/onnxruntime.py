@@ -123,6 +123,9 @@ class OnnxRuntimeBackend(Backend):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # The arena halves page faults on large images; what it keeps is given back after each run (see _load).
         options.enable_cpu_mem_arena = True
+        # A memory pattern is one block for a whole run, remembered for every input shape; photos have a new shape each
+        # time. Measured while reading six pages: a peak of 418 MB with it, 395 MB without, at no more CPU time.
+        options.enable_mem_pattern = False
         # Errors come as exceptions with the same words; a second copy on stderr helps nobody.
         options.log_severity_level = 4
         options.logid = self.spec.name

@@ -1,0 +1,38 @@
+"""Keeps the C library's heap small: what a large image needed for a moment goes back to the system.
+
+Left alone, glibc gives every server thread an arena of its own and raises its mmap threshold with each large block that
+is freed (mallopt(3), "dynamic mmap threshold"), so that the megabytes of one photo stay in the heap for good.
+`python -m benchmarks.startup` prints what the process holds after reading.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+
+log = logging.getLogger(__name__)
+
+# Numbers of <malloc.h>.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+
+ARENAS = 2
+"""Arenas for all threads: the cores of the smallest board that this runs on do not fight over more."""
+MMAP_BYTES = 1 << 20
+"""Blocks from here on are mapped one by one and unmapped when freed: images and feature maps, not Python's objects."""
+TRIM_BYTES = 32 << 20
+"""Free memory that the heap keeps on top, so that small things do not grow and shrink it all the time."""
+
+
+def bound_heap() -> bool:
+    """Set the three bounds for this process; False, with a line in the log, where the C library has no mallopt."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        log.info("the C library has no mallopt: memory of large images may stay with the process")
+        return False
+    done = [
+        mallopt(M_ARENA_MAX, ARENAS),
+        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES),
+        mallopt(M_TRIM_THRESHOLD, TRIM_BYTES),
+    ]
+    return all(done)
