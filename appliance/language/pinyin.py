@@ -1,15 +1,23 @@
 """Homophones: folds Chinese characters to one private character per syllable, so that sound can be compared.
 
 Tone is dropped, and so are the distinctions that southern speakers and small recognisers lose: zh/z, ch/c, sh/s, n/l
-at the front, ng/n behind i and e.
+at the front, ng/n behind i and e. Readings are pypinyin's first one for each character; its table is read as a file,
+because importing the package loads 60 MB of phrases that single characters never need.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
-import threading
+import unicodedata
+from pathlib import Path
+
+from appliance.errors import ApplianceError
 
 _FIRST = 0xF0000
+_HAN = range(0x4E00, 0xA000)
+_ZERO = 0x3007  # 〇
 _FOLDS = (
     (re.compile(r"^([zcs])h"), r"\1"),
     (re.compile(r"^n(?=.)"), "l"),
@@ -17,40 +25,40 @@ _FOLDS = (
 )
 
 
+def read_table() -> dict[int, str]:
+    """Code point to pypinyin's readings with tones, comma-separated; raises ApplianceError where it is missing."""
+    spec = importlib.util.find_spec("pypinyin")
+    folders = spec.submodule_search_locations if spec else None
+    path = Path(folders[0]) / "pinyin_dict.json" if folders else Path("pinyin_dict.json")
+    if not path.is_file():
+        raise ApplianceError(
+            f"expected pypinyin's table of readings at {path}, got no such file", remedy="pip install pypinyin"
+        )
+    return {int(code): readings for code, readings in json.loads(path.read_text("utf-8")).items()}
+
+
+def fold_syllable(reading: str) -> str:
+    """One reading without tone and without the distinctions that are lost in hearing: zhǐ -> zi, nǚ -> lu."""
+    letters = "".join(c for c in unicodedata.normalize("NFD", reading) if not unicodedata.combining(c))
+    for pattern, replacement in _FOLDS:
+        letters = pattern.sub(replacement, letters)
+    return letters
+
+
 class Syllables:
-    """Maps each Chinese character to a private-use character that stands for its sound. Thread-safe."""
+    """Maps each Chinese character to a private-use character that stands for its sound. Never changes."""
 
     def __init__(self) -> None:
-        """Start with an empty table; readings are looked up as characters come."""
-        self._sounds: dict[str, str] = {}
-        self._codes: dict[str, str] = {}
-        self._lock = threading.Lock()
+        """Read the table of readings and give every folded syllable its character."""
+        codes: dict[str, str] = {}
+        folded: dict[str, str] = {}
+        self._sounds: dict[int, str] = {}
+        for code, readings in read_table().items():
+            if code in _HAN or code == _ZERO:
+                first = readings.partition(",")[0]
+                syllable = folded.get(first) or folded.setdefault(first, fold_syllable(first))
+                self._sounds[code] = codes.setdefault(syllable, chr(_FIRST + len(codes)))
 
     def fold(self, text: str) -> str:
         """`text` with every Chinese character replaced by its sound; same length, other characters unchanged."""
-        sounds = self._sounds
-        return "".join([sounds.get(character) or self._learn(character) for character in text])
-
-    def reading(self, character: str) -> str:
-        """The folded syllable of one character, for example `zi` for 纸; the character itself when it has none."""
-        from pypinyin import Style, pinyin  # lazy: large tables
-
-        if character < "\u3400":
-            return character
-        syllable = pinyin(character, style=Style.NORMAL, errors="ignore")
-        if not syllable or not syllable[0][0]:
-            return character
-        reading = syllable[0][0]
-        for pattern, replacement in _FOLDS:
-            reading = pattern.sub(replacement, reading)
-        return reading
-
-    def _learn(self, character: str) -> str:
-        reading = self.reading(character)
-        if reading == character:
-            sound = character
-        else:
-            with self._lock:
-                sound = self._codes.setdefault(reading, chr(_FIRST + len(self._codes)))
-        self._sounds[character] = sound
-        return sound
+        return text.translate(self._sounds)

@@ -102,12 +102,3 @@ def test_twenty_thousand_names_find_the_longest(cleaner: Cleaner, syllables: Syl
     for name in names[:200]:
         said = cleaner.clean(name).text
         assert (0, len(said)) in {(hit.start, hit.end) for hit in gazetteer.exact(said + "在哪")}
-
-
-def test_sounds_fold_what_southern_speakers_merge(syllables: Syllables) -> None:
-    assert syllables.fold("是") == syllables.fold("四")
-    assert syllables.fold("牛奶") == syllables.fold("刘来")
-    assert syllables.fold("星") == syllables.fold("心")
-    assert syllables.fold("abc 12") == "abc 12"
-    assert len(syllables.fold("洗衣液在哪")) == 5
-    assert syllables.reading("，") == "，"
