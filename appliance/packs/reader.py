@@ -34,7 +34,9 @@ class Section:
     def fail(self, expected: str, found: str) -> PackInvalid:
         """The error to raise here."""
         at = f" ({self.key})" if self.key else ""
-        return PackInvalid(f"{self.file.parent.name}/{self.file.name} line {self.line}{at}: expected {expected}, got {found}")
+        return PackInvalid(
+            f"{self.file.parent.name}/{self.file.name} line {self.line}{at}: expected {expected}, got {found}"
+        )
 
     def _wrong_kind(self, expected: str) -> PackInvalid:
         return self.fail(expected, _NAMES.get(type(self.node), "something else"))
@@ -113,7 +115,9 @@ def read_yaml(path: Path) -> Section:
     except OSError as error:
         raise PackInvalid(f"{shown}: expected a readable file, got {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise PackInvalid(f"{shown}: expected UTF-8, got byte {error.object[error.start]:#x} at {error.start}") from error
+        raise PackInvalid(
+            f"{shown}: expected UTF-8, got byte {error.object[error.start]:#x} at {error.start}"
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
@@ -152,7 +156,9 @@ def read_csv(path: Path, key: str = "") -> tuple[Row, ...]:
             if not row[key]:
                 raise PackInvalid(f"{shown} line {line}: expected a {key}, got nothing")
             if row[key] in seen:
-                raise PackInvalid(f"{shown} line {line}: expected every {key} once, got {row[key]!r} as in line {seen[row[key]]}")
+                raise PackInvalid(
+                    f"{shown} line {line}: expected every {key} once, got {row[key]!r} as in line {seen[row[key]]}"
+                )
             seen[row[key]] = line
         table.append(row)
     return tuple(table)

@@ -36,13 +36,17 @@ def _template(section: Section, expansions: Mapping[str, str], lists: tuple[str,
     return text
 
 
-def _intent(path: Path, expansions: Mapping[str, str], types: tuple[str, ...], wildcards: tuple[str, ...]) -> IntentRule:
+def _intent(
+    path: Path, expansions: Mapping[str, str], types: tuple[str, ...], wildcards: tuple[str, ...]
+) -> IntentRule:
     keys = read_yaml(path).mapping(("intent", "templates", "sentences", "cues", "alone"), required=("intent",))
     name = keys["intent"].text()
     if name != path.stem:
         raise keys["intent"].fail(f"the file's name {path.stem!r}", repr(name))
     lists = types + wildcards
-    templates = [_template(item, expansions, lists) for item in keys["templates"].items()] if "templates" in keys else []
+    templates = (
+        [_template(item, expansions, lists) for item in keys["templates"].items()] if "templates" in keys else []
+    )
     cues = []
     for template, section in (keys["cues"].mapping() if "cues" in keys else {}).items():
         weight = section.number(-1, _LISTED)
@@ -103,7 +107,9 @@ def _tabled(section: Section, entity_type: str, tables: Mapping[str, tuple[Row, 
     return entries
 
 
-def _gazetteer(keys: Mapping[str, Section], types: tuple[str, ...], tables: Mapping[str, tuple[Row, ...]]) -> list[GazetteerEntry]:
+def _gazetteer(
+    keys: Mapping[str, Section], types: tuple[str, ...], tables: Mapping[str, tuple[Row, ...]]
+) -> list[GazetteerEntry]:
     entries: list[GazetteerEntry] = []
     for group in ("tables", "lists"):
         for entity_type, section in (keys[group].mapping() if group in keys else {}).items():
@@ -120,7 +126,16 @@ def _gazetteer(keys: Mapping[str, Section], types: tuple[str, ...], tables: Mapp
 
 def load_lexicon(folder: Path, tables: Mapping[str, tuple[Row, ...]]) -> Lexicon:
     """Read the language files of the pack in `folder`; raises PackInvalid naming file, line, expected and found."""
-    entity_keys = ("types", "patterns", "tables", "lists", "single_before", "single_after", "surnames", "person_contexts")
+    entity_keys = (
+        "types",
+        "patterns",
+        "tables",
+        "lists",
+        "single_before",
+        "single_after",
+        "surnames",
+        "person_contexts",
+    )
     entities = read_yaml(folder / "entities.yaml").mapping(entity_keys, required=("types",))
     phrase_keys = ("openers", "closers", "expansions", "wildcards", "wildcard_refuses", "thresholds")
     phrases = read_yaml(folder / "phrases.yaml").mapping(phrase_keys)
@@ -139,7 +154,9 @@ def load_lexicon(folder: Path, tables: Mapping[str, tuple[Row, ...]]) -> Lexicon
     return Lexicon(
         intents=tuple(intents),
         gazetteer=tuple(_gazetteer(entities, types, tables)),
-        patterns=tuple(_pattern(item, types) for item in entities["patterns"].items()) if "patterns" in entities else (),
+        patterns=tuple(_pattern(item, types) for item in entities["patterns"].items())
+        if "patterns" in entities
+        else (),
         entity_types=types,
         expansions=expansions,
         wildcards=wildcards,
