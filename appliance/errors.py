@@ -16,7 +16,7 @@ class ApplianceError(Exception):
     """HTTP status that carries it."""
     title = "内部错误"
     """Chinese sentence for what happened."""
-    fix = "请重试;如仍出现,请联系维护人员并提供日志"
+    fix = "请重试；如仍出现，请联系维护人员并提供日志"
     """Chinese sentence for what to do."""
     default_remedy = "Try again; if it persists, send the log to the maintainer"
     """English sentence for what to do, unless the instance gives a better one."""
@@ -178,7 +178,7 @@ class DownloadFailed(ApplianceError):
     """No source of a file could be reached or none gave the right bytes."""
 
     code, title = "download_failed", "下载失败"
-    fix = "请检查网络,或用 appliance models import 从本地导入"
+    fix = "请检查网络，或用 appliance models import 从本地导入"
     default_remedy = "Check the network, or bring the file with `appliance models import PATH`"
 
 

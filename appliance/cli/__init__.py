@@ -16,7 +16,7 @@ from appliance.errors import ApplianceError
 
 app = typer.Typer(
     name="appliance",
-    help="边缘推理一体机:听、读、理解、回答,全程离线 / Hears, reads, understands and answers on a kiosk, offline.\n\n"
+    help="边缘推理一体机:听、读、理解、回答，全程离线 / Hears, reads, understands and answers on a kiosk, offline.\n\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 unavailable (not installed, offline), "
     "4 a model file is corrupt, 5 not ready.",
     no_args_is_help=True,

@@ -14,7 +14,7 @@ from appliance.values import Reply, Turn
 
 
 def ask(
-    text: Annotated[str | None, typer.Argument(help="问题;不填则进入对话 / The question; none starts a chat.")] = None,
+    text: Annotated[str | None, typer.Argument(help="问题；不填则进入对话 / The question; none starts a chat.")] = None,
     config: Config = None,
     language: Language = "zh",
     as_json: AsJson = False,
