@@ -11,7 +11,7 @@ LOCK := constraints/py$(PY).txt
 QUIET := $(shell test -t 2 || echo -q)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK)
 
-.PHONY: help run test check system models format lock docs sizes pictures clean python system-test
+.PHONY: help run test check system models format lock docs sizes pictures measured clean python system-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ docs: $(VENV)/.dev  ## write the tables of docs/ from the code
 
 pictures: $(VENV)/.dev models  ## make the README's pictures from the running appliance
 	$(BIN)/python .ci/pictures.py
+
+measured: $(VENV)/.dev models  ## run the benchmarks and write their figures into the README
+	$(BIN)/python .ci/measured.py
 
 lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py
