@@ -56,6 +56,9 @@ class Decider:
 
     def respond(self, x: Exchange) -> None:
         """Decide one turn of words."""
+        if x.turn.source == "audio" and not x.turn.text.strip():
+            self._silence(x)
+            return
         labelled = self._course.labelled(slots.said(x.turn, x.parse))
         if labelled is not None and x.turn.intent is None:
             x.intent = labelled.intents[0]
@@ -71,6 +74,15 @@ class Decider:
             self._start(x, x.state.offered)
         else:
             self._fresh(x)
+
+    def _silence(self, x: Exchange) -> None:
+        """Nothing was heard: say so, and leave a task and its open question as they are."""
+        x.intent = OUT_OF_SCOPE
+        x.say("not_heard")
+        flow = self._pack.flows.get(x.state.task)
+        if flow is not None:
+            self._course.ask_again(x, flow)
+        x.outcome = "not_understood" if flow is None else "pending"
 
     def _recalled(self, x: Exchange) -> str:
         """The intent to follow: the best one, or the next best where only that one needs nothing to be asked.

@@ -49,6 +49,7 @@ POLICY_RESPONSES: Mapping[str, frozenset[str]] = {
     "choose_again": frozenset(),
     "unreachable": frozenset(),
     "nothing_to_repeat": frozenset(),
+    "not_heard": frozenset(),
     "image_read": frozenset({"lines", "first"}),
     "image_empty": frozenset(),
 }

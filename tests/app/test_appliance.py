@@ -1,0 +1,192 @@
+"""The door: limits, shares, deadlines, what is heard, what is forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.app.appliance import Appliance
+from appliance.app.build import build
+from appliance.app.share import SessionShare
+from appliance.errors import ApplianceError, InvalidInput, Overloaded, PackInvalid, TooManyRequests, Unavailable
+from appliance.settings import Settings
+from appliance.values import OcrLine, OcrResult, Transcript, Turn
+
+
+class Ear:
+    """Fake hearing: says what it was told to have heard."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def transcribe(self, data: bytes, language: str, *, deadline: float | None = None) -> Transcript:
+        return Transcript(self.text, 0.9 if self.text else 0.0, language, engine="fake-ear", timings_ms={"asr": 1.0})
+
+
+class Eye:
+    """Fake reader: waits until it is let go, then reads one line."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def read(self, image: object, *, size: object = None, deadline: float | None = None) -> OcrResult:
+        self.entered.release()
+        assert self.go.wait(10)
+        line = OcrLine("SF1392847561002", 0.9, ((0, 0), (9, 0), (9, 9), (0, 9)))
+        return OcrResult((line,), 10, 10, "fake-eye", {"detect": 1.0})
+
+
+class Heard:
+    """Listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Mapping[str, object]]] = []
+
+    def __call__(self, event: str, /, **fields: object) -> None:
+        self.events.append((event, fields))
+
+    def of(self, name: str) -> list[Mapping[str, object]]:
+        return [fields for event, fields in self.events if event == name]
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def appliance(tmp_path: Path, heard: Heard) -> Iterator[Appliance]:
+    settings = Settings(data_dir=str(tmp_path), admitted=4, image_jobs=2, session_jobs=1)
+    with build(settings, senses=(), listener=heard) as built:
+        yield built
+
+
+def replace_rooms(appliance: Appliance, **rooms: object) -> None:
+    appliance._rooms = replace(appliance._rooms, **rooms)  # type: ignore[arg-type]
+
+
+def test_a_turn_is_answered_with_its_timings(appliance: Appliance, heard: Heard) -> None:
+    reply = appliance.turn(Turn("厕所在哪里"))
+    assert reply.parse.intent.name == "facility_location"
+    assert set(reply.timings_ms) >= {"understand", "dialogue", "total"}
+    assert reply.backends == {"language": "templates"}
+    (timed,) = heard.of("timings")
+    assert timed["door"] == "turn"
+    assert heard.of("outcome")
+
+
+@pytest.mark.parametrize("text", ["", "好" * 513])
+def test_text_has_limits(appliance: Appliance, text: str) -> None:
+    with pytest.raises(InvalidInput, match="expected 1 to 512 characters"):
+        appliance.turn(Turn(text))
+
+
+def test_readiness_needs_words_only_and_everything_off_says_why(appliance: Appliance) -> None:
+    assert appliance.ready()
+    assert {f.name for f in appliance.features() if f.state == "off"} == {"ocr", "vad", "asr"}
+    with pytest.raises(Unavailable, match="reading is off: not loaded"):
+        appliance.read(b"")
+    with pytest.raises(ApplianceError):
+        appliance.hear(b"not a recording")
+
+
+def test_a_recording_becomes_a_turn(appliance: Appliance) -> None:
+    replace_rooms(appliance, hearing=Ear("洗衣液在哪"))
+    reply = appliance.hear(b"")
+    assert (reply.turn.source, reply.parse.intent.name) == ("audio", "find_product")
+    assert reply.backends["asr"] == "fake-ear"
+    assert reply.transcript is not None
+    assert "asr" in reply.timings_ms
+
+
+@pytest.mark.parametrize("language, words", [("zh", "没有听"), ("en", "hear")])
+def test_silence_is_answered_as_silence_and_keeps_the_task(appliance: Appliance, language: str, words: str) -> None:
+    session = appliance.turn(Turn("我要退货", language=language)).session
+    replace_rooms(appliance, hearing=Ear(""))
+    reply = appliance.hear(b"", session, language)
+    assert words in reply.answer.text
+    assert reply.answer.outcome in ("not_understood", "pending")
+    assert reply.answer.flow == "return_exchange"
+
+
+def test_images_are_admitted_by_their_own_gate(appliance: Appliance, heard: Heard) -> None:
+    eye = Eye()
+    replace_rooms(appliance, reader=eye, decode=lambda data: (np.zeros((10, 10, 3), np.uint8), (10, 10)))
+    replies: list[object] = []
+    threads = [threading.Thread(target=lambda: replies.append(appliance.look(b""))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert eye.entered.acquire(timeout=10)
+    with pytest.raises(Overloaded) as refused:
+        appliance.read(b"")
+    assert refused.value.retry_after is not None
+    assert refused.value.retry_after >= 1
+    assert appliance.turn(Turn("你好")).parse.intent.name == "greet"  # words go on
+    admitted = appliance.status()["admitted"]
+    assert isinstance(admitted, dict)
+    assert (admitted["image"]["in_use"], admitted["image"]["shed"]) == (2, 1)
+    eye.go.set()
+    for thread in threads:
+        thread.join()
+    assert len(replies) == 2
+    assert [shed["name"] for shed in heard.of("shed")] == ["image"]
+
+
+def test_one_session_has_its_share(appliance: Appliance) -> None:
+    session = appliance.turn(Turn("你好")).session
+    eye = Eye()
+    replace_rooms(appliance, reader=eye, decode=lambda data: (np.zeros((10, 10, 3), np.uint8), (10, 10)))
+    thread = threading.Thread(target=appliance.look, args=(b"", session))
+    thread.start()
+    assert eye.entered.acquire(timeout=10)
+    with pytest.raises(TooManyRequests, match="at most 1"):
+        appliance.turn(Turn("你好"), session)
+    assert appliance.turn(Turn("你好")).session != session
+    eye.go.set()
+    thread.join()
+    assert appliance.turn(Turn("你好"), session).session == session
+
+
+def test_a_share_is_given_back_after_a_failure() -> None:
+    share = SessionShare(1)
+    with pytest.raises(KeyError), share.of("a"):
+        raise KeyError
+    with share.of("a"), share.of("b"), share.of(None), pytest.raises(TooManyRequests), share.of("a"):
+        pass
+    assert not share._busy
+
+
+def test_an_ended_session_is_gone(appliance: Appliance) -> None:
+    session = appliance.turn(Turn("我要退货")).session
+    assert appliance.status()["sessions"] == 1
+    assert appliance.end(session)
+    assert not appliance.end(session)
+    assert appliance.status()["sessions"] == 0
+    assert appliance.turn(Turn("你好"), session).session != session
+
+
+def test_the_greeting_speaks_both_languages(appliance: Appliance) -> None:
+    chinese, english = appliance.greeting(), appliance.greeting("en")
+    assert chinese["suggestions"]
+    assert chinese["title"] != english["title"]
+    assert str(english["welcome"]).isascii()
+
+
+def test_a_broken_pack_ends_the_start_and_leaves_nothing_open(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(PackInvalid):
+        build(Settings(data_dir=str(tmp_path), pack="no-such-pack"), senses=())
+    assert threading.active_count() == before
+
+
+def test_closing_twice_is_harmless(tmp_path: Path) -> None:
+    appliance = build(Settings(data_dir=str(tmp_path)), senses=())
+    appliance.close()
+    appliance.close()

@@ -1,0 +1,111 @@
+"""A stranger at the kiosk: the real page, the real appliance, the real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from appliance.artifacts.cases import Case
+from tests.e2e.conftest import Running
+
+pytestmark = pytest.mark.browser
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser, running: Running) -> Iterator[Page]:
+    """The kiosk page on a portrait screen; afterwards nothing may have gone to another host or to the console."""
+    opened = browser.new_page(viewport={"width": 1080, "height": 1920})
+    foreign: list[str] = []
+    said: list[str] = []
+    host = urlsplit(running.url).netloc
+
+    def requested(url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("blob", "data") and parts.netloc != host:
+            foreign.append(url)
+
+    opened.on("request", lambda request: requested(request.url))
+    opened.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto(running.url)
+    expect(opened.locator("#tiles button").first).to_be_visible()
+    yield opened
+    opened.close()
+    assert foreign == []
+    assert said == []
+
+
+def test_a_tapped_question_is_answered(page: Page) -> None:
+    page.get_by_role("button", name="洗手间在哪").click()
+    expect(page.locator("#log")).to_contain_text("洗手间在")
+
+
+def test_a_typed_question_is_answered_and_its_chip_goes_on(page: Page) -> None:
+    page.fill("#text", "洗衣液在哪个货架")
+    page.press("#text", "Enter")
+    expect(page.locator("#log")).to_contain_text("货架")
+    page.locator("#chips").get_by_role("button", name="查库存").click()
+    expect(page.locator("#log")).to_contain_text("还有货")
+
+
+def test_a_photo_is_read_and_its_lines_are_drawn(page: Page, pages: dict[str, Case]) -> None:
+    case = pages["waybill-photo.jpg"]
+    page.set_input_files("#file", case.path)
+    drawn = page.locator("svg.overlay polygon")
+    expect(drawn.first).to_be_attached(timeout=60_000)
+    assert drawn.count() >= 0.8 * len(case.truth["lines"])
+    expect(page.locator("#log")).to_contain_text("SF1392847561002")
+    photo = page.locator(".stage img").bounding_box()
+    box = drawn.first.bounding_box()
+    assert photo is not None
+    assert box is not None
+    assert photo["x"] <= box["x"] <= photo["x"] + photo["width"]
+    assert photo["y"] <= box["y"] <= photo["y"] + photo["height"]
+
+
+def test_english_from_the_switch_to_the_answer(page: Page) -> None:
+    page.locator("#en").click()
+    page.fill("#text", "where is the toilet")
+    page.press("#text", "Enter")
+    answer = page.locator("#log")
+    expect(answer).to_contain_text("floor", ignore_case=True)
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_the_state_is_visible_with_the_reason(page: Page) -> None:
+    page.locator("#state").click()
+    features = page.locator("#features")
+    expect(features).to_contain_text("appliance models pull")
+
+
+def test_starting_over_wipes_the_page_and_the_session(page: Page, running: Running) -> None:
+    with page.expect_response("**/v1/turns") as answered:
+        page.fill("#text", "我要退货")
+        page.press("#text", "Enter")
+    session = answered.value.json()["session"]
+    expect(page.locator("#log")).to_contain_text("我要退货")
+    with page.expect_response(f"**/v1/sessions/{session}"):
+        page.locator("#restart").click()
+    expect(page.locator("#log")).not_to_contain_text("我要退货")
+    assert running.ask(f"/v1/sessions/{session}", method="DELETE")[0] == 404
