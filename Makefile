@@ -4,57 +4,72 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The interpreter's version picks the lock; an unsupported one ends here with a sentence and not later with a riddle.
-PY := $(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])' 2>/dev/null)
+# The interpreter's version picks the lock: that of the environment when it is there already, else of PYTHON.
+VERSION := -c 'import sys; print("%d%d" % sys.version_info[:2])' 2>/dev/null
+PY := $(or $(shell $(BIN)/python $(VERSION)),$(shell $(PYTHON) $(VERSION)))
 LOCK := constraints/py$(PY).txt
 # Progress bars for eyes, silence for logs.
-QUIET := $(shell test -t 2 || echo -q)
+QUIET := $(shell test -t 2 || echo -qq)
+# What surrounds the caller (ROS sets PYTHONPATH, some shells PIP_USER) must not reach into the environment made here.
+unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK)
 
-.PHONY: help run test check system models format lock docs sizes pictures measured clean python system-test
+# Steps build on each other and share one environment.
+.NOTPARALLEL:
+.PHONY: help run test check system models models-once format lock docs sizes pictures measured clean python system-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
+# Whatever is wrong with the machine ends here with a sentence, and not later with a riddle.
 python:
 	@case "$(PY)" in 310|311|312) ;; *) echo "expected Python 3.10 to 3.12 as '$(PYTHON)', found '$(PY)'; \
-	set PYTHON=/path/to/python3.11" >&2; exit 2;; esac
+	install it, or name another: make PYTHON=/path/to/python3.11" >&2; exit 2;; esac
+	@test -w . || { echo "expected a folder that '$$(id -un)' may write to, got $$PWD; clone it anew as this user" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo "'$(PYTHON)' cannot make virtual environments: apt-get install python3-venv" >&2; exit 2; }
 
 system:  ## install the Debian packages that the features need, where that is allowed
-	@bash .ci/system run
+	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system run
 
 system-test:
-	@bash .ci/system run test
+	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system run test
 
-$(VENV)/bin/python: | python
-	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/.runtime: setup.py $(LOCK) | $(VENV)/bin/python
-	@echo "installing the runtime (a few minutes the first time)"
-	$(INSTALL) -e .
+# An environment without a working pip is what an interrupted run leaves behind: it is made anew.
+$(VENV)/.made: | python
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.dev: setup.py $(LOCK) | $(VENV)/bin/python
-	@echo "installing the runtime and the test tools (a few minutes the first time)"
-	$(INSTALL) -e '.[dev]'
+$(VENV)/.runtime: setup.py $(LOCK) | $(VENV)/.made
+	@echo "installing the runtime into $(VENV) (a few minutes the first time)"
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: setup.py $(LOCK) | $(VENV)/.made
+	@echo "installing the runtime and the test tools into $(VENV) (a few minutes the first time)"
+	@$(INSTALL) -e '.[dev]'
 	@touch $(VENV)/.runtime $@
 
 # JetPack 6 has Python 3.10, for which ONNX Runtime ends with 1.23.2: the tests run every shipped network on it too.
 # Without dependencies: what it imports to run a network is numpy alone.
 $(VENV)-ort1232/.done: | python
 	@echo "installing ONNX Runtime 1.23.2 into an environment of its own"
-	$(PYTHON) -m venv $(VENV)-ort1232
-	$(VENV)-ort1232/bin/python -m pip install --disable-pip-version-check -q --no-deps onnxruntime==1.23.2 numpy==2.2.6
+	@$(PYTHON) -m venv --clear $(VENV)-ort1232
+	@$(VENV)-ort1232/bin/python -m pip install --disable-pip-version-check -qq --no-deps onnxruntime==1.23.2 numpy==2.2.6
 	@touch $@
 
-models: $(VENV)/.runtime  ## install the models that the manifests mark as default
-	$(BIN)/appliance models pull
+models: $(VENV)/.runtime  ## install the models that the manifests mark as default, and try the optional ones
+	@$(BIN)/appliance models pull
 
-run: system $(VENV)/.runtime models  ## set everything up, check it, and serve http://127.0.0.1:8080
-	$(BIN)/appliance check
-	exec $(BIN)/appliance serve
+# The same, but what could not be had today is not tried again: a second `make run` without a network is a fast one.
+models-once: $(VENV)/.runtime
+	@$(BIN)/appliance models pull --once
 
-test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models  ## install what the tests need and run them all
+run: system $(VENV)/.runtime models-once  ## set everything up, check it, and serve http://127.0.0.1:8080
+	@$(BIN)/appliance check
+	@exec $(BIN)/appliance serve
+
+test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## install what the tests need and run them all
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 check: $(VENV)/.dev  ## format, lint, types, import order, licences, locks, docs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import os
 import platform
 import shutil
 import subprocess
@@ -33,71 +34,104 @@ class Finding:
 def _python() -> Finding:
     version = platform.python_version()
     ok = (3, 10) <= sys.version_info[:2] <= (3, 12)
-    return Finding("python", ok, f"{version} on {platform.machine()}", "" if ok else "install Python 3.10 to 3.12")
+    remedy = "" if ok else "安装 Python 3.10 至 3.12 / install Python 3.10 to 3.12"
+    return Finding("python", ok, f"{version} on {platform.machine()}", remedy)
 
 
-def _version(program: str, *arguments: str) -> str:
+def graphics(root: Path = Path("/")) -> str | None:
+    """Name of an NVIDIA GPU of this machine by what its driver shows below `root`; None when there is none."""
+    for path in sorted(root.glob("proc/driver/nvidia/gpus/*/information")):
+        for line in path.read_text("utf-8", "replace").splitlines():
+            if line.startswith("Model:"):
+                return line.removeprefix("Model:").strip()
+    board = root / "proc/device-tree/model"
+    if board.is_file() and any((root / "dev" / name).exists() for name in ("nvhost-gpu", "nvgpu", "nvmap")):
+        return board.read_text("utf-8", "replace").strip("\0 \n")
+    return "NVIDIA" if (root / "dev/nvidiactl").exists() else None
+
+
+def _gpu() -> Finding:
+    name = graphics()
+    if name is None:
+        return Finding("gpu", True, "没有，全部由 CPU 计算 / none: the CPU serves everything")
+    import onnxruntime
+
+    ok = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if ok:
+        return Finding("gpu", True, name)
+    return Finding(
+        "gpu",
+        False,
+        f"{name}：onnxruntime 不含 CUDA，由 CPU 计算 / this onnxruntime has no CUDA, the CPU serves",
+        "onnxruntime-gpu: see jetson/README.md, or ONNXRUNTIME=none pip install '.[gpu]'",
+    )
+
+
+def _first_line(program: str, *arguments: str) -> str:
     done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=10, check=False)
     return (done.stdout or done.stderr).strip().split("\n")[0]
+
+
+def _absent(name: str, turns_off: str, package: str) -> Finding:
+    """A program or library that is not there; `turns_off` says what that costs, in Chinese and English."""
+    return Finding(name, False, turns_off, f"sudo apt-get install {package}")
 
 
 def _tesseract() -> Finding:
     program = shutil.which("tesseract")
     if program is None:
-        return Finding(
-            "tesseract",
-            False,
-            "not installed: no OCR fallback when the OCR models are missing",
-            "apt-get install tesseract-ocr tesseract-ocr-chi-sim",
-        )
+        off = "未安装：没有备用的文字识别 / not installed: nothing reads pictures when the OCR models are missing"
+        return _absent("tesseract", off, "tesseract-ocr tesseract-ocr-chi-sim")
     listed = subprocess.run([program, "--list-langs"], capture_output=True, text=True, timeout=10, check=False)
     if "chi_sim" not in listed.stdout.split():
-        return Finding(
-            "tesseract", False, "no Chinese language pack (chi_sim)", "apt-get install tesseract-ocr-chi-sim"
-        )
-    return Finding("tesseract", True, f"{_version(program, '--version')}, chi_sim")
+        off = "缺少中文语言包：备用识别读不了中文 / no language pack chi_sim: as a fallback it cannot read Chinese"
+        return _absent("tesseract", off, "tesseract-ocr-chi-sim")
+    return Finding("tesseract", True, f"{_first_line(program, '--version')}, chi_sim")
 
 
 def _espeak() -> Finding:
     program = shutil.which("espeak-ng")
     if program is None:
-        return Finding("espeak-ng", False, "not installed: spoken answers will be off", "apt-get install espeak-ng")
-    return Finding("espeak-ng", True, _version(program, "--version"))
+        return _absent("espeak-ng", "未安装：没有语音播报 / not installed: no spoken answers", "espeak-ng")
+    return Finding("espeak-ng", True, _first_line(program, "--version").split("  Data at")[0])
 
 
 def _portaudio() -> Finding:
     found = ctypes.util.find_library("portaudio")
     if found is None:
-        return Finding(
-            "portaudio", False, "libportaudio2 not installed: microphone is off", "apt-get install libportaudio2"
-        )
+        return _absent("portaudio", "未安装：麦克风不可用 / not installed: the microphone is off", "libportaudio2")
     return Finding("portaudio", True, found)
 
 
 def _font() -> Finding:
     font = find_font()
     if font is None:
-        return Finding(
-            "chinese font",
-            False,
-            "none found: Chinese cannot be drawn into pictures",
-            "apt-get install fonts-wqy-microhei",
-        )
+        off = "没有中文字体：图片上无法标注中文 / none found: Chinese cannot be drawn into pictures"
+        return _absent("chinese font", off, "fonts-wqy-microhei")
     return Finding("chinese font", True, font.name)
 
 
 def _disk(folder: Path) -> Finding:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free // 1_000_000
+    detail = f"{free / 1000:.1f} GB 可用 / free in {folder}"
+    if not os.access(existing, os.W_OK | os.X_OK):
+        remedy = f"chown {existing}, 或另设目录 / or set APPLIANCE_DATA_DIR to a folder of this user"
+        return Finding("disk", False, f"不可写 / not writable: {existing}", remedy)
     ok = free >= LEAST_FREE_MB
-    remedy = "" if ok else f"free some space, {LEAST_FREE_MB} MB are needed, or set APPLIANCE_DATA_DIR"
-    return Finding("disk", ok, f"{free} MB free in {folder}", remedy)
+    remedy = (
+        ""
+        if ok
+        else f"至少需要 {LEAST_FREE_MB} MB，或另设目录 / {LEAST_FREE_MB} MB are needed; or set APPLIANCE_DATA_DIR"
+    )
+    return Finding("disk", ok, detail, remedy)
 
 
 def findings(folder: Path) -> tuple[Finding, ...]:
     """Look at everything; a probe that fails is itself a finding."""
     probes: tuple[tuple[str, Callable[[], Finding]], ...] = (
         ("python", _python),
+        ("gpu", _gpu),
         ("tesseract", _tesseract),
         ("espeak-ng", _espeak),
         ("portaudio", _portaudio),
@@ -109,5 +143,5 @@ def findings(folder: Path) -> tuple[Finding, ...]:
         try:
             found.append(probe())
         except (OSError, subprocess.SubprocessError) as error:
-            found.append(Finding(name, False, f"could not be examined: {error}"))
+            found.append(Finding(name, False, f"无法检查 / could not be examined: {error}"))
     return tuple(found)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from appliance.app.programs import Finding, findings
+from appliance.app.programs import Finding, findings, graphics
 from appliance.cli.exits import Exit
 from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.report import feature_lines, machine_lines
 from appliance.settings import data_dir
 from appliance.values import Feature
 
-COLOURS = {"ready": "green", "fallback": "yellow", "off": "yellow", "failed": "red"}
+READY = "就绪 / ready"
+NOT_READY = "未就绪 / not ready"
 
 
-def check(config: Config = None, as_json: AsJson = False) -> None:
+def check(
+    config: Config = None,
+    as_json: AsJson = False,
+    details: Annotated[
+        bool, typer.Option("--details", "-d", help="全部原因和耗时 / Reasons and load times of what works, too.")
+    ] = False,
+) -> None:
     """自检 / Load and warm everything, and say what works. Exit code 5 when a required feature does not."""
     from appliance.app.build import build
 
@@ -34,21 +42,20 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
         }
         typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
-        _print(found, features, ready)
+        _print(found, features, ready, details)
     if not ready:
         raise typer.Exit(Exit.NOT_READY)
 
 
-def _print(found: tuple[Finding, ...], features: tuple[Feature, ...], ready: bool) -> None:
-    console = Console(soft_wrap=False)
-    machine = Table("本机 / machine", "", "详情 / detail", title="自检 / self-check", title_justify="left")
-    for f in found:
-        state = "[green]✓[/]" if f.ok else "[yellow]✗[/]"
-        machine.add_row(f.name, state, f.detail + (f"\n→ {f.remedy}" if f.remedy else ""))
-    console.print(machine)
-    table = Table("功能 / feature", "状态 / state", "后端 / backend", "原因 / reason")
+def _print(found: Sequence[Finding], features: Sequence[Feature], ready: bool, details: bool) -> None:
+    typer.echo("本机 / machine")
+    for line in machine_lines(found):
+        typer.echo(line)
+    typer.echo("功能 / features")
+    # Where there is a GPU, why the CPU serves is worth its lines; elsewhere it is not.
+    gpu = graphics() is not None
     for feature in features:
-        colour = COLOURS.get(feature.state, "white")
-        table.add_row(feature.name, f"[{colour}]{feature.state}[/]", feature.backend, feature.reason)
-    console.print(table)
-    console.print("就绪 / ready" if ready else "[red]未就绪 / not ready[/]")
+        unused = gpu and feature.backend == "onnxruntime-cpu"
+        for line in feature_lines((feature,), details=details or unused):
+            typer.echo(line)
+    typer.echo(READY if ready else typer.style(NOT_READY, fg=typer.colors.RED))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -28,6 +30,9 @@ app = typer.Typer(
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="模型名 / Names of models.")]
 
+RETRY_S = 86_400
+"""Seconds for which `--once` leaves an optional model alone that could not be had."""
+
 WORDS = {
     "installed": "已安装 / installed",
     "present": "已安装 / installed already",
@@ -35,6 +40,7 @@ WORDS = {
     "corrupt": "已损坏 / corrupt",
     "partial": "不完整 / incomplete",
     "failed": "失败 / failed",
+    "skipped": "未安装，今天已尝试过 / not installed, tried today already",
     "removed": "已删除 / removed",
 }
 
@@ -75,6 +81,10 @@ def pull(
         Path | None,
         typer.Option("--from", metavar="DIR", help="先在此目录中查找 / Look for wheels, zips and files in DIR first."),
     ] = None,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="一天内失败过的可选模型不再尝试 / Skip optional ones that failed within a day."),
+    ] = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -86,7 +96,13 @@ def pull(
         store = _store(config, display)
         chosen = _chosen(store, names, everything)
         puller = Puller(store, display, folder=folder)
-        outcomes = [puller.pull(name) for name in chosen]
+        outcomes = []
+        for name in chosen:
+            if once and _failed_lately(store, name):
+                outcomes.append(Outcome(name, "skipped", {}))
+                continue
+            outcomes.append(puller.pull(name))
+            _remember(store, outcomes[-1])
     tolerated = {
         one.name
         for one in outcomes
@@ -169,6 +185,31 @@ def _verified(store: ModelStore, name: str) -> Outcome:
     return Outcome(name, "installed", {})
 
 
+def _attempt_of(store: ModelStore, name: str) -> Path:
+    """Empty file whose time says when this version of a model could not be had."""
+    return store.root / CACHE / f"failed-{name}-{store.manifest(name).digest}"
+
+
+def _failed_lately(store: ModelStore, name: str) -> bool:
+    """True for an optional model that is not installed and could not be had within RETRY_S."""
+    if not _is_optional(store.manifest(name)) or store.state(name).state == "installed":
+        return False
+    try:
+        age = time.time() - _attempt_of(store, name).stat().st_mtime
+    except OSError:
+        return False
+    return 0 <= age < RETRY_S
+
+
+def _remember(store: ModelStore, outcome: Outcome) -> None:
+    """Note a failure for `--once`. Without a disk to write on there is nothing to note it with, and no harm."""
+    with suppress(OSError):
+        if _is_offline(outcome.error):
+            _attempt_of(store, outcome.name).touch()
+        else:
+            _attempt_of(store, outcome.name).unlink(missing_ok=True)
+
+
 def _is_optional(manifest: Manifest) -> bool:
     return manifest.install == "optional"
 
@@ -216,9 +257,15 @@ def _report(store: ModelStore, outcomes: Iterable[Outcome], as_json: bool, toler
         _print_json({"root": str(store.root), "models": rows, "exit": int(code)})
         raise typer.Exit(code)
     for one in outcomes:
-        optional = " (可选 / optional)" if one.error and one.name in tolerated and one.result != "partial" else ""
+        optional = (
+            " (可选，不影响其他功能 / optional, all else works)"
+            if one.error and one.name in tolerated and one.result != "partial"
+            else ""
+        )
         _say(f"{one.name}: {WORDS[one.result]}{optional}")
-        if one.error and optional:
+        if one.result == "skipped":
+            _say(f"  → appliance models pull {one.name}")
+        elif one.error and optional:
             _say(f"  → {one.error.remedy}")
         elif one.error:
             typer.echo(f"{one.error.message}\n  → {one.error.remedy}", err=True)

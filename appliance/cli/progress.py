@@ -49,7 +49,7 @@ class Display:
         elif event == "models.try":
             self._say(f"  {fields['model']}: {fields['file']} ← {fields['source']}")
         elif event == "models.refused":
-            self._say(f"  ✗ {fields['source']}: {fields['reason']}")
+            self._say(f"      ✗ {fields['reason']}")
         elif event == "models.wait":
             self._say("等待另一个进程完成安装 / waiting for another process to finish installing")
 

@@ -10,7 +10,9 @@ from types import FrameType
 
 import typer
 
+from appliance.cli.check import NOT_READY, READY
 from appliance.cli.options import Config, settings
+from appliance.cli.report import feature_lines
 
 
 def serve(config: Config = None) -> None:
@@ -38,9 +40,10 @@ def serve(config: Config = None) -> None:
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
         server = Server(create_app(appliance, chosen, metrics, events=events), chosen, on_stop=events.close)
         server.start()
-        for feature in appliance.features():
-            typer.echo(f"{feature.name:9} {feature.state:8} {feature.backend:18} {feature.reason}", err=True)
-        typer.echo(f"就绪 / ready: {server.url}", err=True)
+        for line in feature_lines(appliance.features()):
+            typer.echo(line, err=True)
+        state = READY if appliance.ready() else NOT_READY
+        typer.echo(f"{state}: {server.url} (Ctrl+C 停止 / stops)", err=True)
         _until_told(server.stop)
         server.serve_forever()
 

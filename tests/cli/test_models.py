@@ -51,12 +51,29 @@ def test_pull_installs_the_default_and_forgives_the_optional(shelf: Shelf) -> No
     result = run("pull")
     assert result.exit_code == Exit.OK
     assert "tiny: 已安装 / installed" in result.stdout
-    assert "voice: 失败 / failed (可选 / optional)" in result.stdout
+    assert "voice: 失败 / failed (可选，不影响其他功能 / optional, all else works)" in result.stdout
     assert "appliance models import" in result.stdout
     assert "← wheel tiny-brain==1.0" in result.stderr
-    assert "✗ https://nowhere.invalid/voice.zip: cannot resolve" in result.stderr
+    assert "← https://nowhere.invalid/voice.zip\n      ✗ cannot resolve" in result.stderr
     assert store(shelf).installed() == ("tiny",)
     assert "installed already" in run("pull", "tiny").stdout
+
+
+def test_pull_once_leaves_an_optional_model_alone_for_a_day(shelf: Shelf) -> None:
+    assert "voice: 失败" in run("pull", "--once").stdout
+    again = run("pull", "--once")
+    assert again.exit_code == Exit.OK
+    assert "voice: 未安装，今天已尝试过 / not installed, tried today already" in again.stdout
+    assert "appliance models pull voice" in again.stdout
+    assert "nowhere.invalid" not in again.stderr
+    assert "nowhere.invalid" in run("pull").stderr, "without --once everything is tried"
+    (note,) = (store(shelf).root / ".cache").glob("failed-voice-*")
+    os.utime(note, (0, 0))
+    assert "nowhere.invalid" in run("pull", "--once").stderr, "a note of long ago counts no more"
+    (shelf.home / "wheels" / "voice.zip").write_bytes(VOICE)
+    assert run("pull", "voice", "--from", str(shelf.home / "wheels")).exit_code == Exit.OK
+    assert not note.exists()
+    assert "voice: 已安装 / installed already" in run("pull", "--once").stdout
 
 
 def test_pull_by_name_must_succeed(shelf: Shelf) -> None:
@@ -122,7 +139,7 @@ def test_verify(shelf: Shelf) -> None:
     run("pull", "tiny")
     result = run("verify")
     assert result.exit_code == Exit.OK
-    assert "voice: 未安装 / missing (可选 / optional)" in result.stdout
+    assert "voice: 未安装 / missing (可选，不影响其他功能 / optional, all else works)" in result.stdout
     assert run("verify", "voice").exit_code == Exit.UNAVAILABLE
     path = store(shelf).path("tiny", "brain.onnx")
     path.write_bytes(BRAIN[::-1])

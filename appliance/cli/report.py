@@ -1,0 +1,50 @@
+"""The machine and its features as lines for eyes: a mark, a name, what serves it, and what to do about what is off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import typer
+from rich.cells import cell_len
+
+from appliance.app.programs import Finding
+from appliance.values import Feature
+
+TITLES = {"language": "语言理解", "dialogue": "对话", "ocr": "文字识别", "vad": "人声检测", "asr": "语音识别"}
+STATES = {"ready": "就绪 / ready", "fallback": "备用 / fallback", "off": "关闭 / off", "failed": "失败 / failed"}
+MARKS = {
+    "ready": typer.style("✓", fg=typer.colors.GREEN),
+    "fallback": typer.style("!", fg=typer.colors.YELLOW),
+    "off": typer.style("✗", fg=typer.colors.YELLOW),
+    "failed": typer.style("✗", fg=typer.colors.RED),
+}
+
+# A reason strings statements together, each of which begins with its subject: `zh: ...`, `detector on BACKEND, ...`.
+_NEXT = re.compile(r"; (?=[\w.-]+: |[\w.-]+ on [\w.-]+, )")
+
+
+def machine_lines(found: Iterable[Finding]) -> Iterator[str]:
+    """One line for each finding, and one for its remedy."""
+    for finding in found:
+        yield f"  {MARKS['ready' if finding.ok else 'off']} {_pad(finding.name, 14)} {finding.detail}"
+        if finding.remedy:
+            yield f"      → {finding.remedy}"
+
+
+def feature_lines(features: Iterable[Feature], *, details: bool = False) -> Iterator[str]:
+    """One line for each feature; below it the reason, where it is not simply ready or `details` asks."""
+    for feature in features:
+        served = feature.backend if feature.backend != "none" else STATES[feature.state]
+        models = ", ".join(model.split("@")[0] for model in feature.models)
+        plain = feature.state == "ready" and not details
+        what = models or (feature.reason if plain else "")
+        name = f"{_pad(TITLES.get(feature.name, ''), 8)} {_pad(feature.name, 8)}"
+        yield f"  {MARKS[feature.state]} {name} {_pad(served, 16)} {what}".rstrip()
+        if not plain:
+            yield from (f"      {part}" for part in _NEXT.split(feature.reason))
+
+
+def _pad(text: str, cells: int) -> str:
+    """Fill up to `cells` columns of a terminal, where a Chinese character takes two."""
+    return text + " " * (cells - cell_len(text))
