@@ -2,7 +2,8 @@
 
 cheroot parses and answers HTTP; here its request and connection are narrowed where its defaults leave a door open:
 
-* a socket time-out alone lets a client send a byte every few seconds for ever: reading a head or a body has a deadline;
+* a socket time-out alone lets a client send a byte every few seconds for ever: reading a head or a body has a deadline,
+  and while every thread is taken and others wait, one that is slow to send or to fetch gives its thread up;
 * a chunk's announced size was believed and read into memory at once: chunks are read piece by piece;
 * an unread body was read whole into memory, or its rest parsed as the next request: now the connection closes, and
   what still arrives is thrown away for a moment, so that the answer is not lost in a reset (RFC 9112, section 9.6);
@@ -31,6 +32,10 @@ HEAD_S = 10.0
 """Seconds in which a request's head must be complete."""
 SLOWEST = 128 * 1024
 """Bytes per second below which a body takes too long."""
+GRACE_S = 1.0
+"""Seconds that a client may be slow while others wait for a thread."""
+LOOK_S = 0.25
+"""How often a thread that waits for its client looks whether others wait."""
 SMALL_REST = 64 * 1024
 """An unread rest of a body up to this size is read away to keep the connection."""
 LINGER_S = 5.0
@@ -41,28 +46,76 @@ ONCE = frozenset({b"Host", b"Content-Length", b"Transfer-Encoding", b"Content-Ty
 """Headers that decide something; given twice they mean two things to two readers."""
 
 
+class Patience:
+    """How long one socket may keep its thread waiting; raises TimeoutError when that is over.
+
+    Only the time spent waiting for the peer counts against it, and every byte that moves earns some of it back.
+    """
+
+    def __init__(self, sock: Any, silence: float, hurried: Callable[[], bool]) -> None:
+        self._sock, self._silence, self._hurried = sock, silence, hurried
+        self._deadline: float | None = None
+        self._waited = 0.0
+        self._moved = 0
+
+    def renew(self, seconds: float | None) -> None:
+        """Begin anew: `seconds` in total from now, no deadline when None."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._waited, self._moved = 0.0, 0
+        self._sock.settimeout(self._silence)
+
+    def call(self, transfer: Callable[[], int]) -> int:
+        """Do one transfer on the socket, at most `silence` seconds long."""
+        began = time.monotonic()
+        until = began + self._silence if self._deadline is None else min(began + self._silence, self._deadline)
+        now = began
+        while True:
+            waited = self._waited + now - began
+            if now >= until or (waited > GRACE_S + self._moved / SLOWEST and self._hurried()):
+                raise TimeoutError("timed out")
+            self._sock.settimeout(min(LOOK_S, until - now))
+            try:
+                moved = transfer()
+            except TimeoutError:
+                now = time.monotonic()
+                continue
+            self._waited += time.monotonic() - began
+            self._moved += moved
+            return moved
+
+
 class DeadlineReader(socket.SocketIO):
     """Raw socket input that raises TimeoutError after `silence` seconds without a byte or past its deadline."""
 
-    def __init__(self, sock: socket.socket, silence: float) -> None:
+    def __init__(self, sock: socket.socket, silence: float, hurried: Callable[[], bool]) -> None:
         super().__init__(sock, "rb")
         self._own = sock
-        self._silence = silence
-        self._deadline: float | None = None
+        self._patience = Patience(sock, silence, hurried)
 
     def within(self, seconds: float | None) -> None:
         """Give everything read from now on `seconds` in total; None lifts the deadline."""
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-        self._own.settimeout(self._silence)
+        self._patience.renew(seconds)
 
     def readinto(self, buffer: Any) -> int | None:
         """Read at least a byte in the time that is left."""
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self._own.settimeout(min(self._silence, left))
-        return super().readinto(buffer)
+        return self._patience.call(lambda: self._own.recv_into(buffer))
+
+
+class DeadlineWriter(socket.SocketIO):
+    """Raw socket output for a client that may be slow to fetch its answer."""
+
+    def __init__(self, sock: socket.socket, silence: float, hurried: Callable[[], bool]) -> None:
+        super().__init__(sock, "wb")
+        self._own = sock
+        self._patience = Patience(sock, silence, hurried)
+
+    def renew(self) -> None:
+        """A new answer begins."""
+        self._patience.renew(None)
+
+    def write(self, data: Any) -> int | None:
+        """Send at least a byte."""
+        return self._patience.call(lambda: self._own.send(data))
 
 
 class ConnectionReader(StreamReader):
@@ -80,6 +133,14 @@ class ConnectionReader(StreamReader):
         """True when more can be read without the socket turning readable, also inside TLS."""
         buffered = self._read_pos < len(self._read_buf)
         return buffered or (self._pending is not None and self._pending() > 0)
+
+
+class ConnectionWriter(StreamWriter):
+    """cheroot's unbuffered writer over a DeadlineWriter."""
+
+    def __init__(self, raw: DeadlineWriter, size: int) -> None:
+        super(StreamWriter, self).__init__(raw, size)
+        self.bytes_written = 0
 
 
 class Body:
@@ -180,6 +241,17 @@ class Request(HTTPRequest):
             length = None if self.chunked_read else int(self.inheaders.get(b"Content-Length", 0))
             self.body = Body(self.conn.rfile, length, self._continue(self.header_reader.expects_continue))
 
+    def read_request_headers(self) -> bool:
+        """Read the headers; framing that two readers could understand differently is refused (RFC 9112, 6.1)."""
+        read: Any = super().read_request_headers
+        if not read():
+            return False
+        coding = self.inheaders.get(b"Transfer-Encoding")
+        if coding is not None and (coding.lower() != b"chunked" or self.response_protocol != "HTTP/1.1"):
+            self.simple_response("400 Bad Request", "Transfer-Encoding: expected chunked in HTTP/1.1, got another")
+            return False
+        return True
+
     def _continue(self, expected: bool) -> Callable[[], None]:
         def before_first_read() -> None:
             if expected and self.response_protocol == "HTTP/1.1":
@@ -211,6 +283,7 @@ class Request(HTTPRequest):
                 self.close_connection = True
             self.conn.unread = not body.done
         self.conn.rfile.raw.within(None)
+        self.conn.wfile.raw.renew()
         # cheroot would now read the rest itself, into memory: it must find nothing to read.
         self.rfile = None
         super().send_headers()
@@ -228,6 +301,7 @@ class Request(HTTPRequest):
         self.close_connection = True
         self.sent_headers = True
         self.conn.unread = True
+        self.conn.wfile.raw.renew()
         try:
             self.conn.wfile.write(head.encode("latin-1") + payload)
         except OSError:
@@ -242,8 +316,8 @@ class Connection(HTTPConnection):
 
     def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
         super().__init__(server, sock, _no_file)
-        self.rfile = ConnectionReader(DeadlineReader(sock, server.timeout), sock, self.rbufsize)
-        self.wfile = StreamWriter(sock, "wb", self.wbufsize)
+        self.rfile = ConnectionReader(DeadlineReader(sock, server.timeout, server.hurried), sock, self.rbufsize)
+        self.wfile = ConnectionWriter(DeadlineWriter(sock, server.timeout, server.hurried), self.wbufsize)
         self.unread = False
 
     def close(self) -> None:

@@ -40,8 +40,8 @@ def host_name(value: str) -> str | None:
         name, _, port = text.partition(":")
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         return None
-    name = name.rstrip(".")
-    return name or None
+    name = name.removesuffix(".")
+    return name if name and "%" not in name else None  # no zone (fe80::1%eth0) and no escape is sent by a browser
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -78,8 +78,9 @@ def check_host(environ_host: str | None, settings: Settings) -> None:
 def check_origin(asked: Request) -> None:
     """Raise ForeignOrigin when another site sends something that changes state or occupies the service."""
     site = asked.headers.get("Sec-Fetch-Site", "")
-    if site == "cross-site" and (asked.method not in SAFE_METHODS or asked.path.startswith("/v1/")):
-        raise ForeignOrigin("Sec-Fetch-Site: expected same-origin, got cross-site")
+    # `same-site` is another port of this machine, or another name beside ours: as foreign as any other.
+    if site in ("cross-site", "same-site") and (asked.method not in SAFE_METHODS or asked.path.startswith("/v1/")):
+        raise ForeignOrigin(f"Sec-Fetch-Site: expected same-origin, got {site}")
     origin = asked.headers.get("Origin")
     if origin is None or asked.method in SAFE_METHODS:
         return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from appliance.errors import BadRequest, InvalidInput
 from appliance.values import Entity, Intent, Turn
@@ -23,12 +23,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _printable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("expected text without NUL characters")
+    return text
+
+
+Printable = Annotated[str, AfterValidator(_printable)]
+
+
 class EntityIn(_Strict):
     """Structure that comes with a turn: a scanned barcode, a confirmed field."""
 
     type: str = Field(pattern=NAME_PATTERN, description="Entity type of the pack, for example tracking_no")
-    value: str = Field(min_length=1, max_length=ENTITY_CHARS, description="Normalised value")
-    text: str | None = Field(
+    value: Printable = Field(min_length=1, max_length=ENTITY_CHARS, description="Normalised value")
+    text: Printable | None = Field(
         default=None, max_length=ENTITY_CHARS, description="Characters of text that say it; default: the value"
     )
 
@@ -36,7 +45,9 @@ class EntityIn(_Strict):
 class TurnIn(_Strict):
     """One turn as JSON."""
 
-    text: str = Field(min_length=1, pattern=r"\S", description="What the customer typed, or the words on a tapped chip")
+    text: Printable = Field(
+        min_length=1, pattern=r"\S", description="What the customer typed, or the words on a tapped chip"
+    )
     session: str | None = Field(
         default=None, pattern=SESSION_PATTERN, description="Session of an earlier answer; none starts a new one"
     )
@@ -44,13 +55,6 @@ class TurnIn(_Strict):
     source: Literal["text", "tap", "barcode"] = Field(default="text", description="How the turn was made")
     intent: str | None = Field(default=None, pattern=NAME_PATTERN, description="Intent of a tapped suggestion")
     entities: list[EntityIn] = Field(default_factory=list, max_length=ENTITIES, description="Structure beside the text")
-
-    @field_validator("text")
-    @classmethod
-    def _printable(cls, text: str) -> str:
-        if "\0" in text:
-            raise ValueError("expected text without NUL characters")
-        return text
 
     def turn(self, language: str) -> Turn:
         """The turn that enters the door, in `language` unless the body names one; entities get their spans."""

@@ -55,6 +55,11 @@ class _Cheroot(WsgiServer):
         else:
             super().process_conn(conn)
 
+    def hurried(self) -> bool:
+        """True while every thread is taken and others wait for one."""
+        pool: Any = self.requests
+        return bool(pool.qsize > 0 and pool.idle == 0)
+
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         log.log(level, "%s", msg, exc_info=traceback)
         if traceback and "serve" in msg:

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -223,6 +224,89 @@ def test_slow_uploads_cannot_take_all_threads(serve):
     assert b'appliance_shed_total{gate="upload"}' in server.metrics.text()
     for sock in slow:
         sock.close()
+
+
+def test_slow_clients_give_their_threads_up_when_others_wait(serve, monkeypatch):
+    monkeypatch.setattr(connection, "GRACE_S", 0.2)
+    monkeypatch.setattr(connection, "LOOK_S", 0.05)
+    server = serve(http_threads=8, admitted=4, http_timeout_s=300.0)
+    openings = (b"GET / HTTP/1.1\r\nX: ", head("/v1/turns", kind="application/json") + b"Content-Length: 500\r\n\r\n{")
+    slow = [connect(server) for _ in range(24)]
+    for number, sock in enumerate(slow):
+        sock.sendall(openings[number % 2])
+    assert server.ask("a").status_code == 200  # within requests' 20 s: their own time would be 10 s and more, thrice
+    refused = 0
+    for sock in slow:
+        sock.setblocking(False)
+        with suppress(BlockingIOError):  # the last ones still have their threads: nobody waits for these any more
+            refused += b" 408 " in sock.recv(4096)
+        sock.close()
+    assert refused >= 16
+
+
+def test_slow_client_keeps_its_thread_while_nobody_waits(serve, monkeypatch):
+    monkeypatch.setattr(connection, "GRACE_S", 0.01)
+    monkeypatch.setattr(connection, "LOOK_S", 0.01)
+    server = serve()
+    with connect(server) as sock:
+        sock.sendall(head() + b"Content-Length: %d\r\n\r\n" % len(PNG) + PNG[:20])
+        time.sleep(0.5)
+        sock.sendall(PNG[20:])
+        assert read_answer(sock)[0] == 200
+
+
+def test_answer_that_is_not_fetched_frees_its_thread_when_others_wait(serve, monkeypatch):
+    monkeypatch.setattr(connection, "GRACE_S", 0.2)
+    monkeypatch.setattr(connection, "LOOK_S", 0.05)
+    server = serve(http_threads=8, admitted=4, http_timeout_s=300.0)
+    slow, pool = [], server.server._server.requests
+    for _ in range(8):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", server.port))
+        # Answers of over a megabyte each, more than the kernel buffers on the way.
+        sock.sendall((head("/docs/assets/swagger-ui-bundle.js", "GET") + b"\r\n") * 8)
+        slow.append(sock)
+    while pool.idle or pool.qsize:  # until each of them holds a thread
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert pool.idle == 0
+    assert server.ask("a").status_code == 200
+    for sock in slow:
+        sock.close()
+
+
+def test_patience_ends_with_silence_and_with_the_deadline():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for silence, deadline in ((0.05, None), (60.0, 0.05)):
+            patience = connection.Patience(ours, silence, lambda: False)
+            patience.renew(deadline)
+            with pytest.raises(TimeoutError):
+                patience.call(lambda: ours.recv_into(bytearray(8)))
+        theirs.sendall(b"abc")
+        assert connection.Patience(ours, 60.0, lambda: True).call(lambda: ours.recv_into(bytearray(8))) == 3
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"HTTP/1.0\r\nConnection: Keep-Alive\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1\r\nTransfer-Encoding: chunked, chunked",
+        b"HTTP/1.1\r\nTransfer-Encoding:",
+        b"HTTP/1.1\r\nTransfer-Encoding: ,",
+    ],
+)
+def test_framing_with_two_readings_is_refused_and_nothing_of_the_body_is_a_request(shared, framing):
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with connect(shared) as sock:
+        sock.sendall(b"POST /nowhere " + framing + b"\r\nHost: 127.0.0.1\r\n\r\n" + hidden)
+        sock.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := sock.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_client_that_leaves_in_the_middle(shared):

@@ -91,6 +91,7 @@ def test_entity_value_that_the_text_does_not_say_has_no_span(shared):
         (b'{"text":"  "}', 422, "invalid_input", "text: expected text of the form"),
         (b'{"text":5}', 422, "invalid_input", "text: expected text, got a number"),
         (b'{"text":"a\\u0000b"}', 422, "invalid_input", "NUL"),
+        (b'{"text":"a","entities":[{"type":"product","value":"a\\u0000"}]}', 422, "invalid_input", "NUL"),
         (b'{"text":"\\ud800"}', 422, "invalid_input", "Unicode"),
         (b'{"text":"a","text":"b"}', 422, "invalid_input", "text: expected once, got it 2 times"),
         (b'{"text":"a","session":"x","session":"y"}', 422, "invalid_input", "session: expected once"),
