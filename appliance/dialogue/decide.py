@@ -5,7 +5,7 @@ In the middle of a task these rules hold, in this order.
 1. cancel, repeat and help always work.
 2. What fits the asked slot answers the question, if it is most of the turn or no intent of its own came with it.
 3. Another intent that can be answered at once is answered, and the question is asked again; one that itself has to ask
-   replaces the task; one whose flow says `ends_task` ends it.
+   replaces the task; one whose flow says `ends_task` ends it. A turn of little more than other slots' values is none.
 4. What fits other slots is kept, and the question stands; 'I don't know' does what the slot says.
 5. Anything else is an attempt that failed; after the slot's retries a person takes over.
 """
@@ -40,6 +40,9 @@ _CLEAR = 0.8
 _MOST, _MUCH = 0.6, 0.4
 """Share of a turn's words that its values must make up to outweigh an intent: a clear one, and any other."""
 
+_ONLY = 0.75
+"""Share from which a turn is nothing but values, whatever intent such a value has alone."""
+
 _MOSTLY_UNKNOWN = 0.5
 _HUMAN = "human_agent"
 _LEAST_CLARIFIED = 0.3
@@ -53,6 +56,7 @@ class Decider:
     def __init__(self, pack: Pack, course: Course, reread: Reread, sure: float) -> None:
         """An intent whose confidence is below `sure` is asked back."""
         self._pack, self._course, self._reread, self._sure = pack, course, reread, sure
+        self._alone = {kind: rule.name for rule in pack.lexicon.intents for kind in rule.alone}
 
     def respond(self, x: Exchange) -> None:
         """Decide one turn of words."""
@@ -72,6 +76,8 @@ class Decider:
             self._in_task(x, flow)
         elif x.intent == "affirm" and x.state.offered:
             self._start(x, x.state.offered)
+        elif x.intent == "deny" and self._corrected(x):
+            self._start(x, self._corrected(x))
         else:
             self._fresh(x)
 
@@ -103,6 +109,13 @@ class Decider:
             ):
                 return intent.name
         return x.intent
+
+    def _corrected(self, x: Exchange) -> str:
+        """What 不是，是洗发水 asks for when no task waits: the intent that such a thing has alone; else nothing."""
+        for entity in slots.meant(x.turn, x.parse.entities):
+            if entity.type in self._alone and entity.confidence >= self._sure:
+                return self._alone[entity.type]
+        return ""
 
     def _start(self, x: Exchange, intent: str) -> None:
         flow = self._course.flow_of(intent)
@@ -218,12 +231,17 @@ class Decider:
     def _digresses(self, x: Exchange, flow: Flow) -> bool:
         """Rules 3 to 5: True when the turn was about something else."""
         other = self._course.flow_of(x.intent)
-        if other is not None and self._topic(x, flow):
+        if other is not None and self._topic(x, flow) and not self._mostly_other_slots(x, flow):
             self._course.digress(x, flow, other)
             return True
         if not self._adds(x, flow):
             self._course.miss(x, flow)
         return False
+
+    def _mostly_other_slots(self, x: Exchange, flow: Flow) -> bool:
+        """True when the turn is hardly more than values for other slots: 牛奶 where the receipt was asked for."""
+        others = slots.volunteered(flow, x.state, x.turn, x.parse, x.now.date())
+        return slots.share(others.values(), slots.said(x.turn, x.parse)) >= _ONLY
 
     def _adds(self, x: Exchange, flow: Flow) -> bool:
         """Rule 4: True when the turn filled other slots, or said that the customer does not know."""

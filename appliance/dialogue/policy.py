@@ -14,10 +14,11 @@ from appliance.dialogue.decide import Decider
 from appliance.dialogue.exchange import Exchange
 from appliance.dialogue.figures import AGE, HOURS, TARIFF
 from appliance.dialogue.photos import Photos
-from appliance.dialogue.privacy import PERSONAL, loggable, mask, of_entities, of_slots
+from appliance.dialogue.privacy import loggable, mask, of_entities, of_slots
 from appliance.dialogue.sessions import Session, Sessions
 from appliance.dialogue.tables import LOOKUP, SEARCH
 from appliance.dialogue.tracker import Change, SessionState, apply
+from appliance.language.redact import PERSONAL
 from appliance.listener import Listener, silent
 from appliance.packs.schema import Pack
 from appliance.records.events import EventLog

@@ -10,12 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from appliance.dialogue.tracker import Change, Filled
+from appliance.language.redact import PERSONAL
 from appliance.values import Entity
-
-PERSONAL = frozenset(
-    {"phone", "person", "address", "tracking_no", "order_no", "email", "tax_no", "pickup_code", "ticket_no"}
-)
-"""Entity types whose values never reach the disk in full."""
 
 _DIGITS = 4
 """Digits from which a further detail of a personal value counts as personal, too."""

@@ -63,6 +63,8 @@ class Scope:
                 return option.label.said_in(self.language)
         if filled.type == "row":
             return filled.detail.get(self.language, filled.value)
+        if self.language == "en" and not filled.value.isascii():
+            return filled.detail.get("name_en", filled.said or filled.value)
         return filled.value
 
     def _inside(self, value: Any, path: str) -> object:

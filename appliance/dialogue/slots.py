@@ -20,8 +20,14 @@ _VOLUNTEERED = 0.55
 _CAPTURED = 0.4
 """The same for what stood in a template's place for a name: the sentence itself speaks for it."""
 
+_TELLING, _ALONE = 3, 0.75
+"""Characters, and share of the turn's words, from which an option's words need no question and no intent."""
+
 _LONGEST_TEXT = 60
 _NEGATED = re.compile(r"(?:不是|不要|不想|(?<!要)不|别|没有|没|(?<![a-z])(?:not|don't|no))\s*$")
+_CORRECTED = re.compile(r"(?:(?<!是)不是|(?<!要)不要|不想要|不找|不买|(?<![a-z])not(?: the| a)?)\s*$")
+"""What stands before a thing that is denied for the sake of another: 不是电水壶，是电饭煲."""
+
 _PUNCTUATION = " \t\r\n,.!?;:~\"'" + "，。！？；：…～、“”"
 _ORDINALS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6}
 _ENGLISH_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -44,6 +50,12 @@ def fits(slot: Slot, entity: Entity, today: datetime.date) -> bool:
         except ValueError:
             return False
     return True
+
+
+def meant(turn: Turn, entities: Sequence[Entity]) -> list[Entity]:
+    """The entities without those that the turn denies while it names another of their type: 不是电水壶，是电饭煲."""
+    denied = [e for e in entities if _CORRECTED.search(turn.text[: e.start].lower())]
+    return [e for e in entities if e not in denied or all(o in denied for o in entities if o.type == e.type)]
 
 
 def of_entity(entity: Entity, turn: Turn) -> Filled:
@@ -120,9 +132,10 @@ def _of_row(choice: Mapping[str, str], text: str) -> Filled:
 
 def of_asked(slot: Slot, turn: Turn, parse: Parse, today: datetime.date) -> Filled | None:
     """What fills the slot that was asked for, free text apart."""
-    for entity in parse.entities:
-        if fits(slot, entity, today):
-            return of_entity(entity, turn)
+    fitting = [entity for entity in meant(turn, parse.entities) if fits(slot, entity, today)]
+    if fitting:
+        alike = [other for other in fitting if other.type == fitting[0].type and "keys" in other.detail]
+        return _joined([of_entity(one, turn) for one in (alike if fitting[0] in alike else fitting[:1])])
     if "yes_no" in slot.types and parse.intent.name in ("affirm", "deny"):
         return Filled("yes" if parse.intent.name == "affirm" else "no", "yes_no", turn.text[:_LONGEST_TEXT])
     return of_options(slot, said(turn, parse), asked=True)
@@ -144,7 +157,7 @@ def volunteered(
     Open slots come first; an entity that only fits a filled slot corrects it.
     """
     found: dict[str, Filled] = {}
-    entities = [e for e in parse.entities if e.confidence >= _least(e) and (not used or e.text != used)]
+    entities = [e for e in meant(turn, parse.entities) if e.confidence >= _least(e) and e.text not in used]
     open_slots = [slot for slot in flow.slots if slot.name != state.asked and slot.name not in state.slots]
     filled_slots = [slot for slot in flow.slots if slot.name != state.asked and slot.name in state.slots]
     for slot in (*open_slots, *filled_slots):
@@ -156,10 +169,11 @@ def volunteered(
                 entities = [other for other in entities if other not in taken]
                 break
         else:
-            # Words like 退 mean an option only in a turn that speaks of this task.
-            about = parse.intent.name in flow.intents
-            option = of_options(slot, said(turn, parse), asked=False) if about else None
-            if option is not None:
+            # Words like 退 mean an option only in a turn that speaks of this task; 有小票, nearly alone, does always.
+            text = said(turn, parse)
+            option = of_options(slot, text, asked=False)
+            alone = option and len(option.said) >= _TELLING and share([option], text) >= _ALONE
+            if option is not None and (parse.intent.name in flow.intents or (state.task and alone)):
                 found[slot.name] = option
     return found
 
@@ -171,7 +185,9 @@ def _joined(values: list[Filled]) -> Filled:
         return first
     keys = dict.fromkeys(key for value in values for key in value.detail["keys"].split(","))
     names, said = ("、".join(dict.fromkeys(texts)) for texts in zip(*((v.value, v.said) for v in values), strict=True))
-    return Filled(names, first.type, said, {"keys": ",".join(keys)}, all(value.sure for value in values))
+    english = ", ".join(dict.fromkeys(value.detail.get("name_en", value.said) for value in values))
+    detail = {"keys": ",".join(keys), "name_en": english, "several": str(len(values))}
+    return Filled(names, first.type, said, detail, all(value.sure for value in values))
 
 
 def _least(entity: Entity) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,9 +12,13 @@ from typing import Any
 from appliance.dialogue.actions import Computed, Context
 from appliance.packs.conditions import words
 from appliance.packs.schema import Row
+from appliance.packs.vocabulary import ABSENT
 
 _NEAR = 80.0
 """Least rapidfuzz ratio at which a misspelt name still counts."""
+
+_FEW = 4
+"""Most different values of a column that are worth saying."""
 
 _ALIASES = re.compile(r"[|;；]")
 _SPACE = re.compile(r"[\s\-_·]+")
@@ -26,20 +31,27 @@ def folded(text: str) -> str:
 
 
 def found(rows: Sequence[Row], language: str) -> Mapping[str, Any]:
-    """The result of looking: how many, the rows, their names, what they have in common, and the first one's columns."""
+    """The result of looking: how many, the rows, their names, what they have in common, and the first one's columns.
+
+    `distinct` has the columns in which the rows have a few different values, these joined: 1、2、3.
+    """
     first = dict(rows[0]) if rows else {}
     common = {column: text for column, text in first.items() if all(row[column] == text for row in rows)}
+    mark = ", " if language == "en" else "、"
+    different = {column: tuple(dict.fromkeys(row[column] for row in rows)) for column in first}
+    distinct = {column: mark.join(held) for column, held in different.items() if 1 < len(held) <= _FEW}
     names = "、".join(row.get("name_zh", "") for row in rows[:6])
     if language == "en":
         names = ", ".join(row.get("name_en", "") for row in rows[:6])
-    return {**first, "count": len(rows), "rows": tuple(rows), "common": common, "names": names}
+    return {**first, "count": len(rows), "rows": tuple(rows), "common": common, "distinct": distinct, "names": names}
 
 
 def lookup(arguments: Mapping[str, object], context: Context) -> Mapping[str, Any]:
     """Rows of `table` whose `column` is `value`.
 
     `how`: `exact` (default; case, width, spaces and dashes do not count, and a cell may hold several names parted by
-    |), or `filled` (the column is not empty; no value).
+    |), `number` (the same, and where no row has it, a value of digits alone also means the one row with these digits
+    after letters: people leave out the SF of a waybill), or `filled` (the column is not empty; no value).
     """
     rows = context.tables[words(arguments["table"])]
     column, how = words(arguments["column"]), words(arguments.get("how", "exact"))
@@ -50,18 +62,25 @@ def lookup(arguments: Mapping[str, object], context: Context) -> Mapping[str, An
         return found([row for row in rows if row[column]], context.language)
     if not value:
         return found([], context.language)
-    return found([row for row in rows if value in _names(row[column])], context.language)
+    same = [row for row in rows if value in _names(row[column])]
+    if not same and how == "number" and value.isdigit():
+        ending = [row for row in rows if folded(row[column]).lstrip(string.ascii_lowercase) == value]
+        same = ending if len(ending) == 1 else []
+    return found(same, context.language)
 
 
 def search(arguments: Mapping[str, object], context: Context) -> Mapping[str, Any]:
     """Rows of `table` that `text` names, the best kind of match only.
 
-    1. Rows whose first column is among `keys` (comma-separated), where given: the entity already knew them.
+    1. Rows whose first column is among `keys` (comma-separated), where given: the entity already knew them. No row for
+       the key ABSENT: 苹果手机 must not end at the apples.
     2. Rows with the text as key, name or alias. 3. Rows whose name or alias lies in the text: the longest ones.
     4. Rows whose names, category or brand hold the text. 5. Rows with a name near to it (typing errors).
     """
     rows = context.tables[words(arguments["table"])]
     keys = [key for key in words(arguments.get("keys")).split(",") if key]
+    if keys == [ABSENT]:
+        return found([], context.language)
     if keys and rows:
         key_column = next(iter(rows[0]))
         known = [row for row in rows if row[key_column] in keys]

@@ -15,8 +15,10 @@ from appliance.values import Entity
 MASK = "*"
 """The character that stands for what was removed."""
 
-PERSONAL = frozenset(("phone", "tracking_no", "order_no", "pickup_code", "email", "tax_no", "person", "address"))
-"""Entity types whose text never goes into the log as it is."""
+PERSONAL = frozenset(
+    ("phone", "tracking_no", "order_no", "pickup_code", "ticket_no", "email", "tax_no", "person", "address")
+)
+"""Entity types whose text never goes into the log as it is; the one list, for the dialogue's masks, too."""
 
 _SEPARATORS = "[ \\t.\\-_/·,，、()（）]{0,2}"
 _NUMERALS = "0-9０-９" + "".join(DIGITS) + "零壹贰貳叁參肆伍陆陸柒捌玖兩"

@@ -39,7 +39,8 @@ class _Scope:
             return rest in row
         if root in self.results:
             known = self.results[root]
-            return rest in known or (rest.startswith("common.") and rest[len("common.") :] in known)
+            group, _, column = rest.partition(".")
+            return rest in known or (group in ("common", "distinct") and column in known)
         return any(slot.name == root for slot in self.flow.slots)
 
     def need(self, path: str, line: int, row: frozenset[str] = frozenset()) -> None:

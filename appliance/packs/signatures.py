@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ROWS = ("count", "rows", "names", "common")
+ROWS = ("count", "rows", "names", "common", "distinct")
 """Names in the result of every action that reads a table, beside the columns of its first row."""
 
 

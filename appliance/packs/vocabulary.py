@@ -15,6 +15,10 @@ from appliance.packs.schema import Row
 
 _ALIASES = re.compile(r"[|;；]")
 _LISTED = 0.99
+
+ABSENT = "-"
+"""Key of a group without members: something that customers ask for and the shop is known not to carry."""
+
 _PATTERN_KEYS = ("type", "regex", "check", "context", "window", "spoken", "remove", "confidence", "rank", "detail")
 
 
@@ -107,16 +111,52 @@ def _tabled(section: Section, entity_type: str, tables: Mapping[str, tuple[Row, 
     return entries
 
 
+def _grouped(section: Section, entity_type: str, tables: Mapping[str, tuple[Row, ...]]) -> list[GazetteerEntry]:
+    """Names for several rows of another table at once: its key is the keys of all rows that its members name.
+
+    A member is a key of that table, or a value of its column `by`; without members the group is `ABSENT`.
+    """
+    wanted = ("table", "members", "of", "by", "value", "names", "detail")
+    keys = section.mapping(wanted, required=wanted[:-1])
+    for name in ("table", "of"):
+        if keys[name].text() not in tables:
+            raise keys[name].fail(f"the stem of a CSV file ({', '.join(sorted(tables))})", repr(keys[name].text()))
+    rows, targets = tables[keys["table"].text()], tables[keys["of"].text()]
+    by = keys["by"].text()
+    if targets and by not in targets[0]:
+        raise keys["by"].fail(f"a column of {keys['of'].text()}.csv", repr(by))
+    names, details = keys["names"].texts(), keys["detail"].texts() if "detail" in keys else ()
+    for column in (keys["members"].text(), keys["value"].text(), *names, *details):
+        if rows and column not in rows[0]:
+            raise section.fail(f"columns of {keys['table'].text()}.csv ({', '.join(rows[0])})", repr(column))
+    entries = []
+    for row in rows:
+        members = [part.strip() for part in _ALIASES.split(row[keys["members"].text()]) if part.strip()]
+        found = {m: [next(iter(t.values())) for t in targets if m in (next(iter(t.values())), t[by])] for m in members}
+        for member, held in found.items():
+            if not held:
+                raise section.fail(f"members that are keys or a {by} of {keys['of'].text()}.csv", repr(member))
+        key = ",".join(dict.fromkeys(one for held in found.values() for one in held)) or ABSENT
+        surfaces = [part.strip() for name in names for part in _ALIASES.split(row[name]) if part.strip()]
+        detail = {column: row[column] for column in details if row[column]}
+        entries.append(
+            GazetteerEntry(entity_type, row[keys["value"].text()], tuple(dict.fromkeys(surfaces)), key, detail)
+        )
+    return entries
+
+
 def _gazetteer(
     keys: Mapping[str, Section], types: tuple[str, ...], tables: Mapping[str, tuple[Row, ...]]
 ) -> list[GazetteerEntry]:
     entries: list[GazetteerEntry] = []
-    for group in ("tables", "lists"):
+    for group in ("tables", "groups", "lists"):
         for entity_type, section in (keys[group].mapping() if group in keys else {}).items():
             if entity_type not in types:
                 raise section.fail(f"entity types ({', '.join(types)})", repr(entity_type))
             if group == "tables":
                 entries += _tabled(section, entity_type, tables)
+            elif group == "groups":
+                entries += _grouped(section, entity_type, tables)
             else:
                 for name, aliases in section.mapping().items():
                     surfaces = tuple(dict.fromkeys((name, *aliases.texts())))
@@ -130,6 +170,7 @@ def load_lexicon(folder: Path, tables: Mapping[str, tuple[Row, ...]]) -> Lexicon
         "types",
         "patterns",
         "tables",
+        "groups",
         "lists",
         "single_before",
         "single_after",

@@ -537,7 +537,6 @@ def test_two_products_in_one_question_are_both_answered(stage):
     entities:
     - {type: product, value: 酱油, detail: {keys: P0604}}
     - {type: product, value: 洗衣液, detail: {keys: P0901}}
-  expect: {suggests: [酱油, 洗衣液], expects: product}
-- {user: 洗衣液, parse: {}, expect: {data: {sku: P0901}}}
+  expect: {says: ["酱油：6 号通道 A4 货架", "洗衣液：9 号通道 A1 货架"], outcome: resolved, expects: null}
 """
     )

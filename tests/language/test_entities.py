@@ -136,7 +136,7 @@ def test_a_listed_name_carries_its_keys(parser: Parser) -> None:
     assert entity.value == "电池"
     assert entity.detail["keys"].count(",") == 1
     (entity,) = parser.entities("厕所")
-    assert dict(entity.detail) == {"keys": "toilet"}
+    assert dict(entity.detail) == {"keys": "toilet", "name_en": "toilet"}
 
 
 def test_several_in_one_sentence_do_not_overlap(parser: Parser) -> None:

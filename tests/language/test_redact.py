@@ -26,7 +26,7 @@ from appliance.values import Entity
         ("address", "88号楼", "****"),
         ("tax_no", "91350100M000100Y43", "91************0Y43"),
         ("product", "洗衣液", "洗衣液"),
-        ("ticket_no", "A023", "A023"),
+        ("ticket_no", "A023", "****"),
     ],
 )
 def test_each_type_in_its_way(kind: str, value: str, masked: str) -> None:

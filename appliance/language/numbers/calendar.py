@@ -1,4 +1,4 @@
-"""Dates as people say them: 十一月二十二号, 二〇二六年一月三日, 明天, 大后天, 下周三, 这个月五号, Nov 22, tomorrow."""
+"""Dates as people say them: 十一月二十二号, 二〇二六年一月三日, 明天, 下周三, 这个月五号, Nov 22, tomorrow, 3 days ago."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ _WEEKDAYS = {
     "5": 4,
     "6": 5,
 }
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SOME = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+         "ten": 10, "a couple of": 2}  # fmt: skip
+_SPANS = {"周": 7, "星期": 7, "礼拜": 7, "月": 30, "day": 1, "week": 7, "month": 30}
 _DATE = re.compile(
     f"(?:(?P<year>[零〇一二三四五六七八九\\d]{{4}}|[零〇一二三四五六七八九\\d]{{2}})年|(?P<whichyear>今年|明年|去年))?"
     f"(?:(?P<month>{_N}{{1,3}})月(?:份)?|(?P<whichmonth>这个?月|本月|下个?月|上个?月))"
@@ -41,6 +45,9 @@ _DATE = re.compile(
     f"|(?P<word>{'|'.join(sorted(_RELATIVE, key=len, reverse=True))})(?![a-z])"
     f"|(?P<which>上上|下下|上|下|这|本)?个?(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天1-6])(?!\\d)"
     f"|(?P<ago>{_N}{{1,3}})天(?P<dir>前|后|以前|以后|之前|之后)"
+    f"|(?P<many>{_N}{{1,3}}|半)个?(?P<unit>周|星期|礼拜|月)(?:以前|之前|前)"
+    f"|(?:the )?(?:(?P<whichday>last|this past|this|next|on) )?(?P<day_en>{'|'.join(_DAYS)})(?![a-z])"
+    f"|(?P<some>{'|'.join(_SOME)}|\\d{{1,3}}) (?P<unit_en>day|week|month)s? (?P<dir_en>ago|from now)(?![a-z])"
     f"|(?P<lone>{_N}{{1,3}})号(?!楼|柜|店|线|门|口|货|收|窗|桌|机|电|台|库|通|架|单|码)"
     f"|(?P<name>{'|'.join(_MONTHS)})[a-z]* (?P<nth>\\d{{1,2}})(?:st|nd|rd|th)?(?!\\d)"
 )
@@ -64,7 +71,8 @@ class FoundDate:
 def find_dates(text: str, today: date) -> Iterator[FoundDate]:
     """Every date in a cleaned text, relative ones counted from `today`; impossible dates are passed over.
 
-    A month and day without a year is the one nearest to `today`; a weekday without a week is the coming one.
+    A month and day without a year is the one nearest to `today`; a weekday without a week is the coming one. Weeks and
+    months ago count as 7 and 30 days.
     """
     for match in _DATE.finditer(text):
         try:
@@ -95,6 +103,14 @@ def _value(match: re.Match[str], today: date) -> date | None:
     if match["ago"]:
         days = _number(match["ago"])
         return today + timedelta(days=-days if "前" in match["dir"] else days)
+    if match["many"]:
+        span = _SPANS[match["unit"]]
+        return today - timedelta(days=span // 2 if match["many"] == "半" else span * _number(match["many"]))
+    if match["some"]:
+        count = _SOME.get(match["some"]) or int(match["some"])
+        return today + timedelta(days=_SPANS[match["unit_en"]] * count * (-1 if match["dir_en"] == "ago" else 1))
+    if match["day_en"]:
+        return _english_weekday(today, match["whichday"], _DAYS.index(match["day_en"]))
     if match["lone"]:
         return _nearest_month(today, _number(match["lone"]))
     if match["name"]:
@@ -111,6 +127,15 @@ def _value(match: re.Match[str], today: date) -> date | None:
     if match["whichyear"]:
         return date(today.year + {"明": 1, "去": -1}.get(match["whichyear"][0], 0), month, day)
     return _nearest_year(today, month, day)
+
+
+def _english_weekday(today: date, which: str | None, weekday: int) -> date:
+    """Last Monday is the latest one before today, next Monday the first one after it, Monday alone the coming one."""
+    back = (today.weekday() - weekday) % 7
+    if which in ("last", "this past"):
+        return today - timedelta(days=back or 7)
+    ahead = (weekday - today.weekday()) % 7
+    return today + timedelta(days=(ahead or 7) if which == "next" else ahead)
 
 
 def _nearest_year(today: date, month: int, day: int) -> date:
