@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fake_door import FakeDoor
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from appliance.channels.http.page import PAGE
 from appliance.errors import Overloaded
 
 pytestmark = pytest.mark.browser
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
 
 
 def picture() -> bytes:
@@ -35,14 +22,6 @@ def picture() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (600, 300), "white").save(out, "PNG")
     return out.getvalue()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Visit:
@@ -104,7 +83,8 @@ def test_welcome_and_a_tapped_question(serve, visit):
     turn = server.door.turns[-1]
     assert (turn.text, turn.source, turn.intent.name) == ("我要退货", "tap", "return_exchange")
     expect(page.locator("#hero")).to_be_hidden()
-    page.get_by_role("button", name="还有货吗?").click()
+    with page.expect_response("**/v1/turns"):
+        page.get_by_role("button", name="还有货吗?").click()
     expect(page.locator(".kiosk .bubble")).to_have_count(2)
     assert server.door.turns[-1].intent.name == "check_stock"
     assert len(server.door.sessions) == 1
