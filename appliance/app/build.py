@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 
 from appliance.app.appliance import Appliance, Rooms
@@ -22,7 +23,10 @@ from appliance.records.events import EventLog
 from appliance.settings import Settings, data_dir
 from appliance.speech.hear import Hearing
 from appliance.values import Feature
-from appliance.vision.image import Pixels, decode, probe
+from appliance.vision.image import WORK_PIXELS, Pixels, decode, probe
+
+LARGE_PIXELS = WORK_PIXELS
+"""Images of more pixels are decoded one after the other: each takes hundreds of megabytes until it has been shrunk."""
 
 SENSES = ("ocr", "asr")
 """What can be left out, for commands that only need words."""
@@ -95,9 +99,14 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
 
 
 def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, int]]]:
+    one_large = threading.Lock()
+
     def decoded(data: bytes) -> tuple[Pixels, tuple[int, int]]:
-        pixels = decode(data, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-        return pixels, probe(data).upright
+        info = probe(data)
+        large = info.width * info.height > LARGE_PIXELS
+        with one_large if large else nullcontext():
+            pixels = decode(data, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+        return pixels, info.upright
 
     return decoded
 
