@@ -19,6 +19,11 @@ LANGUAGE: Json = {"type": "string", "enum": ["zh", "en"]}
 TIMINGS: Json = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 
 
+# What the models say in a validator of their own: no NUL; for a turn's text, something beside white space.
+PRINTABLE = r"^[^\u0000]*$"
+SAYING = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+
+
 def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -164,5 +169,8 @@ def request_schemas(max_text_chars: int) -> dict[str, Json]:
     """Schemas of what is asked, from the models that check it."""
     _, definitions = models_json_schema([(TurnIn, "validation")], ref_template="#/components/schemas/{model}")
     schemas: dict[str, Json] = definitions["$defs"]
-    schemas["TurnIn"]["properties"]["text"]["maxLength"] = max_text_chars
+    schemas["TurnIn"]["properties"]["text"] |= {"maxLength": max_text_chars, "pattern": SAYING}
+    entity = schemas["EntityIn"]["properties"]
+    for text in (entity["value"], *(kind for kind in entity["text"]["anyOf"] if kind["type"] == "string")):
+        text["pattern"] = PRINTABLE
     return schemas

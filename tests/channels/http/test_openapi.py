@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from appliance.channels.http.api import create_app
 from appliance.channels.http.openapi import document
+from appliance.channels.http.schemas import read_turn
+from appliance.errors import InvalidInput
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 
@@ -38,7 +40,11 @@ def test_bodies_and_refusals_are_complete():
     assert spec["openapi"] == "3.1.0"
     turn = spec["paths"]["/v1/turns"]["post"]
     kinds = set(turn["requestBody"]["content"])
-    assert {"application/json", "image/jpeg", "image/png", "audio/wav", "multipart/form-data"} <= kinds
+    assert {"application/json", "image/jpeg", "image/png", "audio/wav"} <= kinds
+    for path in ("/v1/turns", "/v1/ocr"):
+        body = spec["paths"][path]["post"]["requestBody"]
+        form = spec["components"]["requestBodies"][body["description"].rpartition("/")[2].rstrip("`")]
+        assert set(form["content"]) == {"multipart/form-data"}
     assert {"200", "400", "403", "408", "413", "415", "422", "429", "500", "503"} == set(turn["responses"])
     assert spec["components"]["schemas"]["TurnIn"]["properties"]["text"]["maxLength"] == 99
     assert "securitySchemes" not in spec["components"]
@@ -68,13 +74,48 @@ def test_swagger_ui_is_local(shared):
     assert shared.get("/docs/assets/nothing.js").status_code == 404
 
 
-@pytest.mark.timeout(280)
-def test_schemathesis_finds_nothing(serve):
-    """Run as a stranger would in the repository, where schemathesis.toml names the hooks of real_files.py."""
-    server = serve(FakeDoor(asr="ready"))
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", "--max-examples", "20"]
-    options = ["--phases", "examples,coverage,fuzzing", "--generation-deterministic", "--no-color"]
-    done = subprocess.run([*command, *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=270)
+def test_patterns_say_what_the_models_say():
+    schemas = document(Settings())["components"]["schemas"]
+    text = re.compile(schemas["TurnIn"]["properties"]["text"]["pattern"])
+    value = re.compile(schemas["EntityIn"]["properties"]["value"]["pattern"])
+    for said in ("", " ", "\n\t", "a", " a\n", "a\0", "\0", "洗衣液"):
+        for pattern, body in (
+            (text, {"text": said}),
+            (value, {"text": "a", "entities": [{"type": "t", "value": said or "b", "text": said}]}),
+        ):
+            try:
+                read_turn(json.dumps(body).encode(), 99)
+                accepted = True
+            except InvalidInput:
+                accepted = False
+            assert (pattern.search(said) is not None) == accepted, (said, pattern)
+
+
+def examine(document: str, folder: Path, *options: str) -> None:
+    """Run schemathesis in `folder`; fails the test with its report when it finds anything."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", document, "--max-examples", "20", *options]
+    more = ["--phases", "examples,coverage,fuzzing", "--generation-deterministic", "--no-color"]
+    done = subprocess.run([*command, *more], cwd=folder, capture_output=True, text=True, timeout=270)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout, done.stdout
+
+
+@pytest.mark.timeout(280)
+def test_schemathesis_finds_nothing_from_outside(serve, tmp_path):
+    """Run as a stranger would, who has the address and nothing else; no recogniser is installed."""
+    server = serve(FakeDoor())
+    examine(f"{server.url}/openapi.json", tmp_path)
+    assert 'status="500"' not in server.metrics.text().decode()
+
+
+@pytest.mark.timeout(280)
+def test_schemathesis_finds_nothing_in_forms_either(serve, tmp_path):
+    """Run in the repository, where schemathesis.toml names real files; the forms stand in their operations here."""
+    server = serve(FakeDoor(asr="ready"))
+    spec = document(server.settings)
+    for path, form in (("/v1/turns", "TurnForm"), ("/v1/ocr", "OcrForm")):
+        content = spec["paths"][path]["post"]["requestBody"]["content"]
+        content |= spec["components"]["requestBodies"][form]["content"]
+    (tmp_path / "openapi.json").write_text(json.dumps(spec))
+    examine(str(tmp_path / "openapi.json"), REPOSITORY, "--url", server.url)
     assert 'status="500"' not in server.metrics.text().decode()
