@@ -19,6 +19,9 @@ APPLICATION = 0x45564C47
 _BUSY_MS = 50
 """How long a commit waits for another process; a customer waits with it."""
 
+_CACHE_KB = 256
+"""Pages that a connection keeps."""
+
 _TABLES = """
 CREATE TABLE events(
   sequence INTEGER PRIMARY KEY, session TEXT NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL,
@@ -68,6 +71,9 @@ def connect(path: Path | None) -> sqlite3.Connection:
             # `checkpoint` does this regularly, off the customer's path; this is the limit if nobody calls it.
             connection.execute("PRAGMA wal_autocheckpoint=8000")
         connection.execute("PRAGMA synchronous=NORMAL")
+        # A commit touches the end of the table and a few leaves of the indices; SQLite's own default would keep two
+        # megabytes of leaves that nobody asks for again.
+        connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
         # Pruned events are overwritten with zeros: what has passed its age is gone from the disk, too.
         connection.execute("PRAGMA secure_delete=ON")
         if not ours:
