@@ -37,15 +37,15 @@ system-test:
 
 # An environment without a working pip is what an interrupted run leaves behind: it is made anew.
 $(VENV)/.made: | python
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.runtime: setup.py $(LOCK) | $(VENV)/.made
+$(VENV)/.runtime: setup.py $(wildcard $(LOCK)) | $(VENV)/.made
 	@echo "installing the runtime into $(VENV) (a few minutes the first time)"
 	@$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/.dev: setup.py $(LOCK) | $(VENV)/.made
+$(VENV)/.dev: setup.py $(wildcard $(LOCK)) | $(VENV)/.made
 	@echo "installing the runtime and the test tools into $(VENV) (a few minutes the first time)"
 	@$(INSTALL) -e '.[dev]'
 	@touch $(VENV)/.runtime $@
