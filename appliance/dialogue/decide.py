@@ -46,6 +46,9 @@ _ONLY = 0.75
 _MOSTLY_UNKNOWN = 0.5
 _HUMAN = "human_agent"
 _LEAST_CLARIFIED = 0.3
+_FOREIGN = 0.95
+"""Confidence from which a turn is known to be about something else, and no guess is offered."""
+
 _MISSES = 2
 _READINGS = 3
 
@@ -134,6 +137,9 @@ class Decider:
 
     def _clarify(self, x: Exchange) -> None:
         candidates: list[Flow] = []
+        if x.intent == OUT_OF_SCOPE and x.parse.intent.confidence >= _FOREIGN:
+            self._not_understood(x)
+            return
         for intent in (x.parse.intent, *x.parse.alternatives):
             flow = self._course.flow_of(intent.name)
             if flow and intent.name not in _MOVES and intent.confidence >= _LEAST_CLARIFIED and flow not in candidates:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hassil.expression import Expression
 
 _FIRST_MARK = 0xE000
-_WILDCARD = "[^\ue000-\uf8ff,.!?;:。]{1,14}?"
+_WILDCARD = "(?:[^\ue000-\uf8ff,.!?;:。]{1,14}?|[a-z][a-z' -]{0,29}?)"
 _GAP = "[^,.!?;:。]{0,10}?"
 GAP = "_"
 """Slot name of a wildcard that keeps nothing, `{thing:_}`: any few words, or none."""

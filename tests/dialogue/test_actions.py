@@ -143,6 +143,27 @@ def test_lookup(arguments, count):
     assert lookup(arguments, context())["count"] == count
 
 
+def test_a_number_may_be_said_without_its_letters():
+    where = {"table": "parcels", "column": "tracking_no", "how": "number"}
+    assert lookup({**where, "value": "1392847561002"}, context())["tracking_no"] == "SF1392847561002"
+    assert lookup({**where, "value": "78392045617382"}, context())["carrier_zh"] == "中通"
+    assert lookup({**where, "value": "392847561002"}, context())["count"] == 0
+    assert lookup({**where, "how": "exact", "value": "1392847561002"}, context())["count"] == 0
+
+
+def test_what_the_shop_does_not_carry_is_not_found_by_part_of_its_name():
+    assert search({"table": "products", "text": "苹果手机", "keys": "-"}, context())["count"] == 0
+    assert search({"table": "products", "text": "苹果手机"}, context())["name_zh"] == "红富士苹果"
+
+
+def test_few_different_values_are_named():
+    keys = "P0101,P0201,P0301"
+    found = search({"table": "products", "text": "生鲜", "keys": keys}, context())
+    assert (found["distinct"]["aisle"], "aisle" in found["common"]) == ("1、2、3", False)
+    english = search({"table": "products", "text": "fresh", "keys": keys}, context(language="en"))
+    assert english["distinct"]["aisle"] == "1, 2, 3"
+
+
 def test_names_are_compared_without_width_case_and_space():
     assert folded("ＡＢ - c·D") == "abcd"
 

@@ -211,12 +211,20 @@ def test_another_reading_of_speech_answers_the_slot(stage):
 
 
 def test_asking_back(stage):
-    answer = stage.say("那个东西", {"alternatives": {"find_product": 0.45, "check_stock": 0.4, "invoice": 0.1}})
+    answer = stage.say(
+        "那个东西", {"sure": 0.6, "alternatives": {"find_product": 0.45, "check_stock": 0.4, "invoice": 0.1}}
+    )
     assert answer.outcome == "not_understood"
     assert [suggestion.label for suggestion in answer.suggestions] == ["找商品", "查库存", "转人工"]
     answer = stage.say("快递吧", {"intent": "track_parcel", "sure": 0.4, "source": "keyword"})
     assert "查快递" in answer.text
     assert stage.say("对", {"intent": "affirm"}).expects == "tracking_no"
+
+
+def test_what_is_surely_about_something_else_is_not_guessed_at(stage):
+    answer = stage.say("动物园几点开门", {"sure": 0.97, "alternatives": {"store_hours": 0.5}})
+    assert answer.outcome == "not_understood"
+    assert "营业时间" not in answer.text
 
 
 def test_a_yes_that_answers_nothing(stage):

@@ -12,6 +12,7 @@ from appliance.errors import PackInvalid
 from appliance.language.lexicon import OUT_OF_SCOPE
 from appliance.packs.compile import find_pack, load_pack, shipped_packs
 from appliance.packs.schema import Pack
+from appliance.packs.vocabulary import ABSENT
 
 INTENTS = {
     "greet",
@@ -181,6 +182,10 @@ def change(folder: Path, name: str, pattern: str, replacement: str) -> None:
             'cues:\n  "好人": 2',
             r"cues.好人\): expected a number from -1 to 0.99, got 2",
         ),
+        ("entities.yaml", "{table: groups, ", "{table: herds, ", r"expected the stem of a CSV file .* got 'herds'"),
+        ("entities.yaml", "by: category", "by: colour", r"expected a column of products.csv, got 'colour'"),
+        ("entities.yaml", "members: members", "members: owners", r"expected columns of groups.csv .* got 'owners'"),
+        ("groups.csv", "休闲零食$", "休闲食物", r"expected members that are keys or a category .* got '休闲食物'"),
         ("flows.yaml", r"intents: \[track_parcel\]", "intents: [teleport]", r"flows.yaml.*teleport"),
     ],
 )
@@ -188,6 +193,13 @@ def test_what_is_broken_is_named(copy: Path, name: str, pattern: str, replacemen
     change(copy, name, pattern, replacement)
     with pytest.raises(PackInvalid, match=complaint):
         load_pack(str(copy))
+
+
+def test_a_group_names_many_products_or_none() -> None:
+    named = {entry.name: entry.key for entry in load_pack("store").lexicon.gazetteer if entry.type == "product"}
+    assert named["酒水"] == "P0711,P0712,P0713"
+    assert named["水果"].split(",")[0] == "P0101"
+    assert named["手机"] == ABSENT
 
 
 def test_a_pack_without_intents_is_refused(copy: Path) -> None:

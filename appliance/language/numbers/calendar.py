@@ -1,4 +1,4 @@
-"""Dates as people say them: 十一月二十二号, 二〇二六年一月三日, 明天, 下周三, 这个月五号, Nov 22, tomorrow, 3 days ago."""
+"""Dates as people say them: 十一月二十二号, 二〇二六年一月三日, 明天, 下周三, Nov 22, tomorrow, 3 days ago."""
 
 from __future__ import annotations
 
