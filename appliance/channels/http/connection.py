@@ -129,6 +129,17 @@ class ConnectionReader(StreamReader):
         self.bytes_read = 0
         self._pending: Callable[[], int] | None = getattr(sock, "pending", None)
 
+    def readline(self, size: int | None = -1) -> bytes:
+        """A line of at most `size` bytes; one that is in the buffer already is cut out of it in one step."""
+        begin = self._read_pos
+        end = self._read_buf.find(b"\n", begin) + 1
+        if end == 0 or (size is not None and 0 <= size < end - begin):
+            line: bytes = super().readline(size)
+            return line
+        self._read_pos = end
+        self.bytes_read += end - begin
+        return self._read_buf[begin:end]
+
     def has_data(self) -> bool:
         """True when more can be read without the socket turning readable, also inside TLS."""
         buffered = self._read_pos < len(self._read_buf)
@@ -136,11 +147,32 @@ class ConnectionReader(StreamReader):
 
 
 class ConnectionWriter(StreamWriter):
-    """cheroot's unbuffered writer over a DeadlineWriter."""
+    """cheroot's unbuffered writer over a DeadlineWriter; a head goes out together with the first bytes of its body."""
 
     def __init__(self, raw: DeadlineWriter, size: int) -> None:
         super(StreamWriter, self).__init__(raw, size)
         self.bytes_written = 0
+        self._holds = False
+        self._held = b""
+
+    def hold(self) -> None:
+        """Keep what is written next until something follows or `release` is called."""
+        self._holds = True
+
+    def release(self) -> None:
+        """Send what is kept."""
+        if self._held:
+            self.write(b"")
+
+    def write(self, val: Any) -> int:
+        """Send `val` after what is kept, or keep it; returns its length."""
+        if self._holds:
+            self._holds, self._held = False, bytes(val)
+            return len(val)
+        held, self._held = self._held, b""
+        send: Any = super().write
+        send(held + val if held else val)
+        return len(val)
 
 
 class Body:
@@ -269,6 +301,7 @@ class Request(HTTPRequest):
             self.ensure_headers_sent()
         if self.chunked_write:
             self.conn.wfile.write(b"0\r\n\r\n")
+        self.conn.wfile.release()
 
     def send_headers(self) -> None:
         """Send the head; a body that was not read ends the connection unless its rest is small."""
@@ -286,6 +319,7 @@ class Request(HTTPRequest):
         self.conn.wfile.raw.renew()
         # cheroot would now read the rest itself, into memory: it must find nothing to read.
         self.rfile = None
+        self.conn.wfile.hold()
         super().send_headers()
 
     def simple_response(self, status: object, msg: str = "") -> None:

@@ -26,6 +26,15 @@ PAGE_POLICY = (
 # Swagger UI writes style attributes and data: images; its scripts are files of our own origin all the same.
 DOCS_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+STRICT = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()"),
+)
+"""Headers of every response; no route sets one of them itself."""
 
 
 def host_name(value: str) -> str | None:
@@ -120,12 +129,7 @@ def guard(settings: Settings) -> Callable[[], None]:
 def secure(response: Response) -> Response:
     """Add the headers that keep a browser strict; no CORS header is ever sent."""
     headers = response.headers
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "no-referrer"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Permissions-Policy"] = "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()"
+    headers.extend(STRICT)
     headers.setdefault("Content-Security-Policy", API_POLICY)
     headers.setdefault("Cache-Control", "no-store")
     return response

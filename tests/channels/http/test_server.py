@@ -338,6 +338,31 @@ def test_pipelined_requests_are_answered_in_order(shared):
     assert re.findall(rb"HTTP/1\.1 (\d+)", raw) == [b"200", b"200", b"404"]
 
 
+def test_head_and_body_leave_together(shared):
+    with connect(shared) as sock:
+        for method, path in (("GET", "/healthz"), ("HEAD", "/healthz"), ("GET", "/nowhere"), ("HEAD", "/")):
+            sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            first, _, body = sock.recv(1 << 20).partition(b"\r\n\r\n")
+            length = int(re.search(rb"Content-Length: (\d+)", first)[1])
+            assert len(body) == (length if method == "GET" else 0)
+
+
+def test_lines_are_cut_out_of_the_buffer():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        raw = connection.DeadlineReader(ours, 5.0, lambda: False)
+        reader = connection.ConnectionReader(raw, ours, 8)  # a buffer shorter than the lines
+        theirs.sendall(b"a\r\nlonger than the buffer\r\n\r\nrest")
+        theirs.shutdown(socket.SHUT_WR)
+        assert [reader.readline(), reader.readline(4), reader.readline(256)] == [
+            b"a\r\n",
+            b"long",
+            b"er than the buffer\r\n",
+        ]
+        assert [reader.readline(), reader.readline(), reader.readline()] == [b"\r\n", b"rest", b""]
+        assert reader.bytes_read == 3 + 24 + 2 + 4
+
+
 def test_running_request_is_finished_when_the_server_stops(serve):
     door = FakeDoor(hold=threading.Event())
     server = serve(door)
@@ -419,6 +444,33 @@ def test_tls(serve, certificate):
     client.close()
     for sock in silent:
         sock.close()
+
+
+def test_tls_survives_looks_in_the_middle_of_its_records(serve, certificate, monkeypatch):
+    monkeypatch.setattr(connection, "LOOK_S", 0.02)
+    server = serve(**certificate)
+    context = ssl.create_default_context(cafile=certificate["http_tls_certificate"])
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(coming, going, server_hostname="127.0.0.1")
+    with connect(server) as sock:
+
+        def done(act):
+            while True:
+                try:
+                    result = act()
+                except ssl.SSLWantReadError:
+                    result = None
+                sent = going.read()
+                for part in (sent[: len(sent) // 2], sent[len(sent) // 2 :]):
+                    sock.sendall(part)
+                    time.sleep(0.1)
+                if result is not None:
+                    return result
+                coming.write(sock.recv(65536))
+
+        done(lambda: tls.do_handshake() or True)
+        done(lambda: tls.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+        assert done(lambda: tls.read(65536)).startswith(b"HTTP/1.1 200 ")
 
 
 def test_plain_http_to_a_tls_port_does_no_harm(serve, certificate):
