@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from appliance.dialogue.tables import folded
 from appliance.dialogue.tracker import Filled, SessionState
 from appliance.packs.task import Flow, Slot
+from appliance.packs.vocabulary import ABSENT
 from appliance.values import Entity, Parse, Turn
 
 _SURE = 0.8
@@ -183,10 +184,16 @@ def _joined(values: list[Filled]) -> Filled:
     first = values[0]
     if len(values) == 1:
         return first
-    keys = dict.fromkeys(key for value in values for key in value.detail["keys"].split(","))
-    names, said = ("、".join(dict.fromkeys(texts)) for texts in zip(*((v.value, v.said) for v in values), strict=True))
-    english = ", ".join(dict.fromkeys(value.detail.get("name_en", value.said) for value in values))
-    detail = {"keys": ",".join(keys), "name_en": english, "several": str(len(values))}
+    absent = [value for value in values if value.detail["keys"] == ABSENT]
+    held = [value for value in values if value not in absent] or values
+    keys = dict.fromkeys(key for value in held for key in value.detail["keys"].split(","))
+    names, said, english = (
+        "、".join(dict.fromkeys(texts))
+        for texts in zip(*((v.value, v.said, v.detail.get("name_en", v.said)) for v in values), strict=True)
+    )
+    detail = {"keys": ",".join(keys), "name_en": english.replace("、", ", "), "several": str(len(values))}
+    if absent and held is not values:
+        detail["absent"] = "、".join(value.said for value in absent)
     return Filled(names, first.type, said, detail, all(value.sure for value in values))
 
 

@@ -14,7 +14,7 @@ CONVERSATIONS = {
 - {user: 饮料在哪, expect: {says: [饮料在 7 号通道, 可乐], lacks: 啤酒, outcome: resolved, data: {aisle: "7"}}}
 - {user: 零食区在哪, expect: {says: [8 号通道], outcome: resolved}}
 - {user: 水果, expect: {says: [1 号通道], outcome: resolved}}
-- {user: 卖酒的地方在哪, expect: {says: [7 号通道, 共 3 种], lacks: 矿泉水, outcome: resolved}}
+- {user: 卖酒的地方在哪, expect: {says: [啤酒：7 号通道, 红酒], lacks: 矿泉水, outcome: resolved}}
 - {user: 生鲜在哪, expect: {says: ["1、2、3 号通道"], outcome: resolved, data: {aisles: 1、2、3}}}
 - {user: 酱油, expect: {says: 酱油, data: {sku: P0604}}}
 """,
@@ -34,6 +34,8 @@ CONVERSATIONS = {
     "several products at once": """
 - {user: 牛奶和面包在哪, expect: {says: ["纯牛奶：4 号通道 A2", "吐司面包：8 号通道"], outcome: resolved, flow: null}}
 - {user: 想买条毛巾还有牙刷, expect: {says: ["毛巾：12 号通道", "牙刷：10 号通道"], outcome: resolved}}
+- {user: 可乐和雪碧在哪, expect: {says: [没有“雪碧”, 可乐, A2 货架], outcome: resolved}}
+- {user: 电池, expect: {says: [5号电池：13 号通道 C3, 7号电池：13 号通道 C4], outcome: resolved}}
 - {user: 找商品, expect: {expects: product}}
 - {user: 牛奶和面包, expect: {says: ["纯牛奶：", "吐司面包："], outcome: resolved}}
 """,
