@@ -21,7 +21,8 @@ from appliance.language.numbers.cardinal import DIGITS
 
 _SPOKEN = re.compile(f"[{''.join(DIGITS)}\\d](?:[ -]?[{''.join(DIGITS)}\\d]){{3,}}")
 _NUMERIC = re.compile(
-    r"[\d零〇一二两三四五六七八九十百千万半毛分点月号日天周期拜]|day|night|tomorrow|morning|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+    r"[\d零〇一二两三四五六七八九十百千万半毛分点月号日天周期拜]|day|week|month|night|tomorrow|morning"
+    r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 )
 _TO_DIGIT = {ord(character): str(value) for character, value in DIGITS.items()}
 

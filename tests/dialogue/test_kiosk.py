@@ -77,6 +77,19 @@ CONVERSATIONS = {
 - {user: yes i have the receipt, turn: {language: en}, expect: {expects: bought_on}}
 - {user: 3 days ago, turn: {language: en}, expect: {says: "purchase: 3", outcome: handed_over, data: {days: 3}}}
 """,
+    "the receipt is lost": """
+- {user: i want to return a kettle, turn: {language: en}, expect: {expects: proof}}
+- {user: i lost the receipt, turn: {language: en}, expect: {expects: bought_on, lacks: invoice}}
+- {user: a month ago, turn: {language: en}, expect: {says: "purchase: 30", outcome: handed_over}}
+- {user: 查快递, expect: {expects: tracking_no}}
+- {user: 单号丢了, expect: {outcome: handed_over, flow: null}}
+""",
+    "nobody is bothered without need": """
+- {user: 水果新鲜吗, expect: {lacks: 号码, outcome: not_understood}}
+- {user: 哪里能充电, expect: {says: 手机充电处, outcome: resolved}}
+- {user: 最近的地铁站, expect: {says: 地铁站, outcome: resolved}}
+- {user: shut up, turn: {language: en}, expect: {outcome: not_understood, flow: null}}
+""",
     "a value is confirmed in the customer's language": """
 - {user: shampo, turn: {language: en}, expect: {says: shampoo, lacks: 洗, outcome: pending}}
 - {user: "yes", turn: {language: en}, expect: {says: [shampoo, aisle 10], outcome: resolved}}
