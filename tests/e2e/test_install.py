@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, tracked
 from tests.e2e.conftest import copy_models
 
 
@@ -21,13 +21,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("install")
     source = home / "source"
     # A copy: a build must not leave anything in the checkout, nor find anything that is not in git.
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True, text=True
-    ).stdout.split("\0")
-    for name in filter(None, tracked):
-        if (REPOSITORY / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, source / name)
+    for name in tracked():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / name, source / name)
     subprocess.run([sys.executable, "-m", "venv", str(home / "venv")], check=True)
     lock = REPOSITORY / "constraints" / f"py{sys.version_info.major}{sys.version_info.minor}.txt"
     command = [str(home / "venv/bin/python"), "-m", "pip", "install", "-q", "-c", str(lock), str(source)]
