@@ -31,7 +31,8 @@ class Scope:
     """Results of actions by name, `row` among them inside a list; plain values for the policy's own answers."""
 
     def look(self, path: str) -> object:
-        """The value, or None. A slot is its value, `slot.keys` and the like are its detail, `slot.label` its words."""
+        """The value, or None. A slot is its value, `slot.keys` and the like are its detail, `slot.label` its words,
+        `slot.said` the customer's."""
         root, _, rest = path.partition(".")
         if root == "facts":
             return self._inside(self.facts, rest)
@@ -54,6 +55,8 @@ class Scope:
             return filled.value
         if rest == "label":
             return self._label(name, filled)
+        if rest == "said":
+            return filled.said or filled.value
         return filled.detail.get(rest)
 
     def _label(self, name: str, filled: Filled) -> str:

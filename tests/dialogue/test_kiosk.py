@@ -24,12 +24,12 @@ CONVERSATIONS = {
 - {user: where is the fresh food, turn: {language: en}, expect: {says: "aisles 1, 2, 3", outcome: resolved}}
 """,
     "what is not sold is said so": """
-- {user: 苹果手机, expect: {says: [没有找到“手机”], lacks: 红富士, outcome: resolved, flow: null}}
-- {user: 有没有苹果手机, expect: {says: [没有找到“手机”], outcome: resolved}}
+- {user: 苹果手机, expect: {says: [没有找到“苹果手机”], lacks: 红富士, outcome: resolved, flow: null}}
+- {user: 有没有苹果手机, expect: {says: [没有找到“苹果手机”], outcome: resolved}}
 - {user: 火箭筒在哪里, expect: {says: [没有找到“火箭筒”], outcome: resolved, flow: null}}
 - {user: 火箭筒多少钱, expect: {says: [没有找到“火箭筒”], outcome: resolved}}
 - {user: do you have rocket launchers, turn: {language: en}, expect: {says: [cannot find “rocket launchers”]}}
-- {user: where is the iphone, turn: {language: en}, expect: {says: [cannot find “mobile phones”], outcome: resolved}}
+- {user: where is the iphone, turn: {language: en}, expect: {says: [cannot find “iphone”], outcome: resolved}}
 """,
     "several products at once": """
 - {user: 牛奶和面包在哪, expect: {says: ["纯牛奶：4 号通道 A2", "吐司面包：8 号通道"], outcome: resolved, flow: null}}
