@@ -1,0 +1,73 @@
+"""`make` on machines that lack something: it says what, and fails only with CI=true or where nothing can go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """An ordinary user without sudo, on a Debian with no package of ours (fake dpkg, id and sudo)."""
+    for name, text in {"dpkg-query": "exit 1", "id": "echo 1000", "sudo": "exit 1", "apt-get": "exit 99"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    environ = {name: value for name, value in os.environ.items() if name not in ("CI", "MAKEFLAGS", "MAKELEVEL")}
+    return environ | {"PATH": f"{tmp_path}:{environ['PATH']}", "PYTHON": sys.executable}
+
+
+def run(environ: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_missing_packages_are_named_with_what_they_turn_off(bare: dict[str, str]) -> None:
+    told = run(bare, "bash", ".ci/system", "run", "test")
+    assert told.returncode == 0
+    for package in ("libportaudio2", "tesseract-ocr", "tesseract-ocr-chi-sim", "espeak-ng", "fonts-wqy-microhei"):
+        assert f"system package missing: {package} (" in told.stderr
+        assert package in told.stderr.splitlines()[-1]
+    assert told.stderr.splitlines()[-1].startswith("install what is missing with: sudo apt-get install ")
+
+
+def test_with_ci_a_missing_package_is_a_failure(bare: dict[str, str]) -> None:
+    told = run(bare | {"CI": "true"}, "bash", ".ci/system", "run")
+    assert told.returncode == 1
+    assert "system package missing: espeak-ng" in told.stderr
+
+
+@pytest.mark.parametrize("python", ["/nonexistent/python", "old"])
+def test_a_python_that_cannot_be_used_is_named(bare: dict[str, str], tmp_path: Path, python: str) -> None:
+    if python == "old":
+        python = str(tmp_path / "python3")
+        Path(python).write_text("#!/bin/sh\necho 39\n")
+        Path(python).chmod(0o755)
+    told = run(bare, "make", "models", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    assert told.returncode == 2
+    assert f"expected Python 3.10 to 3.12 as '{python}'" in told.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_python_without_venv_names_the_package(bare: dict[str, str], tmp_path: Path) -> None:
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *ensurepip*) exit 1;; esac\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    told = run(bare, "make", "models", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    assert told.returncode == 2
+    assert "apt-get install python3-venv" in told.stderr
+    assert not (tmp_path / "venv").exists()
+    system = run(bare | {"PYTHON": str(python), "VENV": str(tmp_path / "venv")}, "bash", ".ci/system", "run")
+    assert "system package missing: python3-venv" in system.stderr
+
+
+def test_half_an_environment_is_made_anew(bare: dict[str, str], tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    told = run(bare, "make", "-s", f"{venv}/.made", f"PYTHON={sys.executable}", f"VENV={venv}")
+    assert told.returncode == 0, told.stderr
+    subprocess.run([str(venv / "bin/python"), "-m", "pip", "--version"], check=True, stdout=subprocess.DEVNULL)
