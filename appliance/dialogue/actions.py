@@ -151,8 +151,9 @@ class Ticket:
     def _counted(self, day: int) -> dict[str, int]:
         last: dict[str, int] = {}
         for event in self._events.of_kind("ticket"):
-            queue, number = str(event.payload["queue"]), event.payload["number"]
-            if event.payload["day"] == day and isinstance(number, int):
+            # An entry of another version may have other fields: it must not cost a customer the number.
+            queue, number = str(event.payload.get("queue", "")), event.payload.get("number")
+            if event.payload.get("day") == day and isinstance(number, int):
                 last[queue] = max(number, last.get(queue, 0))
         return last
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from appliance.dialogue.actions import Actions, Context, Result
+from appliance.dialogue.actions import Actions, Context, Result, Ticket
 from appliance.dialogue.figures import age, hours, tariff
 from appliance.dialogue.policy import built_in
 from appliance.dialogue.tables import folded, lookup, search
 from appliance.dialogue.tracker import Change
 from appliance.errors import StorageFailed
 from appliance.packs.reader import read_csv
+from appliance.records.events import EventLog
 
 STORE = Path(__file__).parents[2] / "appliance/packs/store"
 TABLES = {name: read_csv(STORE / f"{name}.csv") for name in ("products", "places", "carriers", "parcels", "shipping")}
@@ -196,3 +197,11 @@ def test_hours(opens, closes, hour, is_open):
 )
 def test_tariff(weight, fee):
     assert tariff({"first": "12", "more": "5", "weight": weight}, context())["fee"] == fee
+
+
+def test_a_ticket_counts_on_past_entries_of_another_version():
+    events = EventLog(None, redact=lambda text: text)
+    events.append("s" * 24, "ticket", {"line": "A", "no": 7})
+    events.append("s" * 24, "ticket", {"queue": "A", "day": 20261122, "number": 41})
+    result = Ticket(events).run({"queue": "A"}, context())
+    assert result.values["number"] == "A042"
