@@ -1,8 +1,8 @@
 """Prometheus collectors, with the registry passed in.
 
-Every label is bounded: routes, stages, intents and names come from code, manifests and packs, never from a client, and
-whatever lies beyond `SERIES` different values of a metric is counted as `other`. Children are cached: on the hot path a
-metric is one dictionary look-up and one addition.
+Every label is bounded: routes, stages, intents and names come from code, manifests and packs, and whatever lies beyond
+`SERIES` different values of a metric is counted as `other` and its name forgotten. Children are cached: on the hot path
+a metric is one dictionary look-up and one addition.
 
 `Metrics.listener` is what `app.py` hands to the lower rooms. It counts the events that it knows and ignores the others.
 """
@@ -73,10 +73,12 @@ class _Family:
     def at(self, *labels: object) -> Any:
         child = self._children.get(labels)
         if child is None:
-            values = tuple(str(label) for label in labels)
-            if self._labels and len(self._children) >= SERIES:
-                values = ("other",) * len(self._labels)
-            child = self._collector.labels(*values) if self._labels else self._collector
+            if not self._labels:
+                child = self._collector
+            elif len(self._children) < SERIES:
+                child = self._collector.labels(*(str(label) for label in labels))
+            else:  # not kept under its name: whoever can make names up must not make the cache grow
+                return self._collector.labels(*("other",) * len(self._labels))
             self._children[labels] = child
         return child
 

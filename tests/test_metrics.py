@@ -149,3 +149,12 @@ def test_labels_are_bounded(metrics):
     seen = [key for key in samples(metrics) if key[0] == "appliance_shed_total"]
     assert len(seen) == SERIES + 1
     assert samples(metrics)["appliance_shed_total", ("other",)] == 50
+
+
+def test_names_beyond_the_bound_are_not_kept(metrics):
+    for number in range(SERIES + 50):
+        metrics.shed(f"gate {number}")
+    kept = set(metrics._families["appliance_shed_total"].seen())
+    assert kept == {(f"gate {number}",) for number in range(SERIES)}
+    metrics.shed("gate 0")
+    assert samples(metrics)["appliance_shed_total", ("gate 0",)] == 2
