@@ -71,3 +71,52 @@ def test_half_an_environment_is_made_anew(bare: dict[str, str], tmp_path: Path) 
     told = run(bare, "make", "-s", f"{venv}/.made", f"PYTHON={sys.executable}", f"VENV={venv}")
     assert told.returncode == 0, told.stderr
     subprocess.run([str(venv / "bin/python"), "-m", "pip", "--version"], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def installed(bare: dict[str, str], tmp_path: Path) -> Path:
+    """An environment that counts as installed; its fake `appliance` says what it was asked, all but `models`."""
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / ".runtime").touch()
+    code = "from appliance.cli import main; main()"
+    program = venv / "bin/appliance"
+    program.write_text(
+        f"""#!/bin/sh
+if [ "$1" != models ]; then echo "asked: $1"; exit 0; fi
+[ -z "$PULL_EXITS" ] || exit "$PULL_EXITS"
+exec {sys.executable} -c '{code}' "$@"
+"""
+    )
+    program.chmod(0o755)
+    return venv
+
+
+def make(environ: dict[str, str], venv: Path, target: str) -> subprocess.CompletedProcess[str]:
+    return run(environ, "make", "-s", "-o", f"{venv}/.runtime", target, f"PYTHON={sys.executable}", f"VENV={venv}")
+
+
+def test_run_serves_without_models_that_cannot_be_had(bare: dict[str, str], installed: Path, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    offline = {"PIP_NO_INDEX": "1", "HTTPS_PROXY": nowhere, "https_proxy": nowhere, "NO_PROXY": "", "no_proxy": ""}
+    environ = bare | offline | {"APPLIANCE_DATA_DIR": str(tmp_path / "data")}
+    environ.pop("PIP_FIND_LINKS", None)
+    told = make(environ, installed, "run")
+    assert told.returncode == 0, told.stderr
+    assert "pp-ocrv6-small: 失败 / failed" in told.stdout
+    assert told.stdout.splitlines()[-2:] == ["asked: check", "asked: serve"]
+    assert "缺少模型，以备用方式继续启动" in told.stderr
+
+
+@pytest.mark.parametrize("code", [3, 4])
+def test_models_missing_or_corrupt_stop_every_target_but_run(bare: dict[str, str], installed: Path, code: int) -> None:
+    environ = bare | {"PULL_EXITS": str(code)}
+    assert "asked: serve" in make(environ, installed, "run").stdout
+    for target in ("models", "models-once"):
+        assert make(environ, installed, target).returncode == 2
+
+
+def test_a_disk_that_takes_no_model_stops_run(bare: dict[str, str], installed: Path) -> None:
+    told = make(bare | {"PULL_EXITS": "1"}, installed, "run")
+    assert told.returncode == 2
+    assert "asked" not in told.stdout
