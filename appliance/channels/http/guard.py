@@ -47,7 +47,7 @@ def host_name(value: str) -> str | None:
         port = rest[1:]
     else:
         name, _, port = text.partition(":")
-    if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
+    if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
         return None
     name = name.removesuffix(".")
     return name if name and "%" not in name else None  # no zone (fe80::1%eth0) and no escape is sent by a browser

@@ -25,6 +25,9 @@ TOKEN = "a-token-of-enough-length"
         ("[::1]8080", None),
         ("a:b", None),
         ("a:99999", None),
+        ("a:000080", None),
+        ("a:" + "1" * 5000, None),  # int() refuses so many digits
+        ("[::1]:" + "1" * 5000, None),
         (":80", None),
         ("localhost..", "localhost."),
         ("[::1%evil.example]", None),
@@ -84,6 +87,11 @@ def test_posts_of_other_sites_are_refused(shared, headers, allowed):
     assert len(shared.door.turns) - before == (1 if allowed else 0)
     if not allowed:
         assert response.json()["code"] == "foreign_origin"
+
+
+def test_endless_port_is_refused(shared):
+    response = shared.get("/v1/status", headers={"Host": "localhost:" + "1" * 5000})
+    assert (response.status_code, response.json()["code"]) == (403, "foreign_host")
 
 
 def test_another_site_can_open_the_page_but_hold_no_stream(shared):
