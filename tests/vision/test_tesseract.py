@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -125,10 +126,36 @@ def test_a_child_that_fails_says_why(program: Callable[[str], None]) -> None:
         TesseractReader().read(BLANK)
 
 
-def test_threads_of_the_child_are_limited_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_THREAD_LIMIT", "3")
-    TesseractReader()
-    assert os.environ["OMP_THREAD_LIMIT"] == "3"
-    monkeypatch.delenv("OMP_THREAD_LIMIT")
-    TesseractReader()
-    assert os.environ["OMP_THREAD_LIMIT"] == "1"
+def test_a_program_that_cannot_start_is_a_failure(program: Callable[[str], None], tmp_path: Path) -> None:
+    program("")
+    (tmp_path / "tesseract").chmod(0o644)
+    with pytest.raises(BackendFailed, match="a program that starts"):
+        TesseractReader().read(BLANK)
+
+
+@pytest.mark.parametrize("said, limit", [(None, "1"), ("3", "3")])
+def test_threads_of_the_child_are_limited_unless_said_otherwise(
+    program: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str | None, limit: str
+) -> None:
+    if said is None:
+        monkeypatch.delenv("OMP_THREAD_LIMIT", raising=False)
+    else:
+        monkeypatch.setenv("OMP_THREAD_LIMIT", said)
+    before = dict(os.environ)
+    program(f'echo "$OMP_THREAD_LIMIT" > {tmp_path}/limit; cat > {tmp_path}/shown')
+    TesseractReader().read(BLANK)
+    assert (tmp_path / "limit").read_text().strip() == limit
+    assert (tmp_path / "shown").read_bytes().startswith(b"\x89PNG")
+    assert dict(os.environ) == before
+
+
+def test_a_photo_never_reaches_the_disk(
+    tesseract: str, pages: dict[str, tuple[Pixels, list[str]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # Whatever makes or removes an entry of a folder changes the folder's time, so nothing can come and go unseen.
+    os.utime(tmp_path, (0, 0))
+    assert TesseractReader().read(pages["notice"][0]).lines
+    assert tmp_path.stat().st_mtime == 0
+    assert list(tmp_path.iterdir()) == []
