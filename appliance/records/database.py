@@ -84,12 +84,16 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
-def checkpoint(path: Path) -> None:
-    """Move the WAL of the log at `path` into its database without stopping writers; raises sqlite3.Error."""
+def checkpoint(path: Path) -> bool:
+    """Move the WAL of the log at `path` into its database without stopping writers; raises sqlite3.Error.
+
+    True when all of it was moved, False when a reader or writer held some of it back.
+    """
     # mode=rw: a file that has just been removed must not come back empty.
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)
     try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not busy and frames == moved
     finally:
         connection.close()
 

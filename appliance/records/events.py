@@ -70,6 +70,8 @@ class EventLog:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._closed = False
+        # A WAL may be left from before a crash or a power cut, so the first `maintain` looks.
+        self._unmoved = True
         with self._lock:
             self._flush()
 
@@ -93,17 +95,25 @@ class EventLog:
     def maintain(self) -> None:
         """Write what waits, if its time has come, and move the WAL into the database; call it now and then.
 
-        Moving the WAL costs an fsync, so it is done here, beside the turns, and not inside one of them.
+        Moving the WAL costs an fsync, so it is done here, beside the turns, and not inside one of them; and only when
+        something was written since it was last moved whole, so that an idle kiosk leaves its disk alone.
         """
         with self._lock:
             self._flush()
-            ready = self._connection is not None and not self._closed
+            ready = self._connection is not None and not self._closed and self._unmoved
+            if ready:
+                # Before the look: what is written beside it counts for the next one.
+                self._unmoved = False
         if ready and self._path is not None:
             try:
-                checkpoint(self._path)
+                moved = checkpoint(self._path)
             except _FAILURES as error:
                 # Writing goes on: the WAL only grows until the next attempt.
+                moved = False
                 self._listener("log_checkpoint", reason=f"{type(error).__name__}: {error}")
+            if not moved:
+                with self._lock:
+                    self._unmoved = True
 
     def read(self, session: str) -> tuple[Event, ...]:
         """Events of the session with this public name, in order, those that still wait included."""
@@ -137,6 +147,7 @@ class EventLog:
             connection = self._connection
             if connection is None or self._waiting:
                 return 0
+            self._unmoved = True
             try:
                 return ledger.prune(connection, before, float(self._clock()))
             except _FAILURES as error:
@@ -203,7 +214,7 @@ class EventLog:
             said = [(ledger.LOG, float(self._clock()), "lost", canonical({"events": self._lost_unsaid}))]
         ledger.append(connection, [*said, *self._waiting], durable=durable)
         self._waiting.clear()
-        self._lost_unsaid = 0
+        self._lost_unsaid, self._unmoved = 0, True
 
     def _select(self, column: str, value: str, position: int) -> tuple[Event, ...]:
         with self._lock:

@@ -13,6 +13,8 @@ import threading
 
 import pytest
 
+from appliance.records import database
+from appliance.records import events as events_module
 from appliance.records.chain import log_id
 from appliance.records.events import EventLog
 
@@ -423,6 +425,52 @@ def test_maintenance_moves_the_wal(path):
     log.maintain()
     assert path.stat().st_size > size
     assert log.state.place == "disk"
+    log.close()
+
+
+def test_an_idle_log_is_not_moved_again_and_again(path, monkeypatch):
+    looks, answers = [], []
+
+    def counted(where):
+        looks.append(where)
+        return answers.pop(0)() if answers else database.checkpoint(where)
+
+    def fails():
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(events_module, "checkpoint", counted)
+    heard = Heard()
+    log = EventLog(path, redact=mask, listener=heard)
+    log.maintain()
+    assert len(looks) == 1  # a WAL may be left from before a crash
+    for _ in range(3):
+        log.maintain()
+    assert len(looks) == 1
+    log.append("s", "turn", {"text": "one"})
+    log.maintain()
+    log.maintain()
+    assert len(looks) == 2
+    # What could not be moved, or not all of it, is tried again until it is.
+    log.append("s", "turn", {"text": "two"})
+    answers += [fails, lambda: False]
+    for _ in range(5):
+        log.maintain()
+    assert len(looks) == 5
+    assert heard.names() == ["log_checkpoint"]
+    log.close()
+
+
+def test_a_reader_holds_the_wal_back(path):
+    log = EventLog(path, redact=mask)
+    log.append("s", "turn", {"text": "one"})
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    log.append("s", "turn", {"text": "two"})
+    assert database.checkpoint(path) is False
+    reader.execute("COMMIT")
+    reader.close()
+    assert database.checkpoint(path) is True
     log.close()
 
 
