@@ -32,7 +32,7 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "appliance_request_seconds": ("histogram", "Seconds from a request's head to its answer", ("route",)),
     "appliance_stage_seconds": ("histogram", "Seconds of each stage of the work behind a door", ("door", "stage")),
     "appliance_shed_total": ("counter", "Requests sent away before any work, by the gate that was full", ("gate",)),
-    "appliance_turns_total": ("counter", "Turns answered, by intent and outcome", ("intent", "outcome")),
+    "appliance_turns_total": ("counter", "Turns and abandoned tasks, by intent and outcome", ("intent", "outcome")),
     "appliance_intent_confidence": ("histogram", "Confidence of the chosen intent", ()),
     "appliance_ocr_confidence": ("histogram", "Mean confidence of the text read in an image", ()),
     "appliance_ocr_lines": ("histogram", "Lines found in an image", ()),
@@ -98,6 +98,7 @@ class Metrics:
         self._at("appliance_event_log_on_disk").set(1)
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "timings": self._on_timings,
+            "outcome": lambda f: self._at("appliance_turns_total", f["intent"], f["outcome"]).inc(),
             "shed": lambda f: self.shed(f["name"]),
             "backend_attempt": self._on_load,
             "model_load": self._on_load,
@@ -152,8 +153,7 @@ class Metrics:
         self._at("appliance_shed_total", gate).inc()
 
     def reply(self, reply: Reply) -> None:
-        """Count a finished turn: its intent, outcome and confidences (its stages come by the event `timings`)."""
-        self._at("appliance_turns_total", reply.parse.intent.name, reply.answer.outcome).inc()
+        """Count a finished turn's confidences (outcomes and stages come by the events `outcome` and `timings`)."""
         self._ratio("appliance_intent_confidence", reply.parse.intent.confidence)
         if reply.ocr is not None:
             self.read(reply.ocr)

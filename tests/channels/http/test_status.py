@@ -35,6 +35,7 @@ def test_status(serve):
 def test_metrics(serve):
     server = serve()
     server.ask("a")
+    server.metrics.listener("outcome", intent="find_product", outcome="resolved")  # as the dialogue tells it
     server.get("/nowhere/" + "x" * 50)
     response = server.get("/metrics")
     assert response.headers["Content-Type"].startswith("text/plain")
@@ -47,6 +48,7 @@ def test_metrics(serve):
     assert samples["appliance_requests_total", turns] == 1
     missing = (("method", "GET"), ("route", "none"), ("status", "404"))
     assert samples["appliance_requests_total", missing] == 1
+    assert samples["appliance_intent_confidence_count", ()] == 1
     assert samples["appliance_turns_total", (("intent", "find_product"), ("outcome", "resolved"))] == 1
     assert samples["appliance_backend_in_use", (("backend", "onnxruntime-cpu"), ("feature", "ocr"))] == 1
     assert samples["appliance_sessions", ()] == 1
