@@ -121,6 +121,14 @@ def test_token_guards_everything_but_probe_and_static_files(serve):
     assert server.door.turns == []
 
 
+@pytest.mark.parametrize("given", [b"\xe9", "密码".encode(), b"\xff\xfe", b"\xed\xa0\x80", b"x" * 20_000])
+def test_any_bytes_as_a_token_are_refused_and_no_defect(serve, given):
+    server = serve(FakeDoor(), http_token=TOKEN)
+    for header in (b"Bearer " + given, given, b"Bearer " + TOKEN.encode() + given):
+        response = server.get("/v1/status", headers={"Authorization": header})
+        assert (response.status_code, response.json()["code"]) == (401, "unauthorized")
+
+
 def test_missing_host_is_a_bad_request(shared):
     session = requests.Session()
     request = requests.Request("GET", shared.url + "/v1/status").prepare()
