@@ -255,6 +255,8 @@ class HeaderReader:
             raise ValueError("Content-Length: expected digits, got something else")
         if length is not None and b"Transfer-Encoding" in headers:
             raise ValueError("Content-Length: expected none beside Transfer-Encoding, got both")
+        if b"Connection" in headers:
+            headers[b"Connection"] = _persistence(headers[b"Connection"])
         self.expects_continue = headers.pop(b"Expect", b"").lower() == b"100-continue"
         return headers
 
@@ -362,6 +364,14 @@ class Connection(HTTPConnection):
             finally:
                 LINGERING.release()
         super().close()
+
+
+def _persistence(value: bytes) -> bytes:
+    """The one option of a Connection header that cheroot looks for, in its spelling (RFC 9112, section 9.3)."""
+    options = {option.strip().lower() for option in value.split(b",")}
+    if b"close" in options:
+        return b"close"
+    return b"Keep-Alive" if b"keep-alive" in options else value
 
 
 def _no_file(*_: Any) -> None:

@@ -327,6 +327,27 @@ def test_keep_alive_serves_many_requests_on_one_connection(shared):
     client.close()
 
 
+@pytest.mark.parametrize(
+    "head, answers",
+    [
+        (b"HTTP/1.1\r\nConnection: Close", 1),
+        (b"HTTP/1.1\r\nConnection: keep-alive, CLOSE", 1),
+        (b"HTTP/1.1\r\nConnection: upgrade", 2),
+        (b"HTTP/1.0\r\nConnection: keep-alive", 2),
+        (b"HTTP/1.0\r\nConnection: x", 1),
+    ],
+)
+def test_options_of_a_connection_have_no_case(shared, head, answers):
+    one = b"GET /healthz " + head + b"\r\nHost: 127.0.0.1\r\n\r\n"
+    with connect(shared) as sock:
+        sock.sendall(one + one)
+        sock.shutdown(socket.SHUT_WR)
+        raw = b""
+        while piece := sock.recv(65536):
+            raw += piece
+    assert re.findall(rb"HTTP/1\.1 (\d+)", raw) == [b"200"] * answers
+
+
 def test_pipelined_requests_are_answered_in_order(shared):
     one = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     last = b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
