@@ -6,6 +6,7 @@ when `load_settings` is called: importing this module reads neither files nor th
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -76,6 +77,13 @@ class Settings:
         minimum=320,
         maximum=4096,
     )
+    required: tuple[str, ...] = _setting(
+        ("language", "dialogue"),
+        "Features that must serve for /readyz to be 200: of language, dialogue, ocr, vad, asr",
+    )
+    page_idle_s: float = _setting(
+        60.0, "Seconds without a touch after which the page asks and starts over", minimum=10, maximum=3600
+    )
     session_idle_s: float = _setting(
         300.0, "Seconds after which an idle session is forgotten", minimum=5, maximum=86400
     )
@@ -130,6 +138,7 @@ SETTINGS: dict[str, Setting] = _table()
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "backends": ("onnxruntime-cuda", "onnxruntime-cpu"),
+    "required": ("language", "dialogue", "ocr", "vad", "asr"),
 }
 
 
@@ -227,13 +236,20 @@ def _check_together(settings: Settings) -> None:
             f"http_host: {settings.http_host} is reachable by strangers and needs http_token, got none",
             remedy="Set APPLIANCE_HTTP_TOKEN to a long random string, or listen on 127.0.0.1",
         )
+    if not settings.http_token.isascii() or not settings.http_token.isprintable():
+        raise SettingInvalid("http_token: expected printable ASCII, as a header can carry it, got something else")
     if settings.http_token and len(settings.http_token) < 16:
         raise SettingInvalid(f"http_token: expected at least 16 characters, got {len(settings.http_token)}")
 
 
 def is_loopback(host: str) -> bool:
-    """True when `host` can be reached from this machine only."""
-    return host in ("localhost", "::1", "[::1]") or host.startswith("127.")
+    """True when `host` can be reached from this machine only: localhost, or an address of the loopback network."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False  # a name: who knows where it leads
 
 
 def data_dir(settings: Settings, environ: Mapping[str, str] | None = None) -> Path:
@@ -242,4 +258,11 @@ def data_dir(settings: Settings, environ: Mapping[str, str] | None = None) -> Pa
         return Path(settings.data_dir).expanduser()
     environ = os.environ if environ is None else environ
     home = environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "appliance"
+    if home:
+        return Path(home) / "appliance"
+    try:
+        return Path.home() / ".local" / "share" / "appliance"
+    except RuntimeError as error:  # a user without an entry in passwd and without HOME
+        raise SettingInvalid(
+            "data_dir: expected a folder, got none, and this user has no home", remedy="Set APPLIANCE_DATA_DIR"
+        ) from error

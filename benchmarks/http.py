@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -266,6 +267,9 @@ def measure(url: str, token: str, pid: int | None, arguments: argparse.Namespace
             "without_retry_after": tally["without_retry_after"],
             "unanswered": len(tally["unanswered"]),
             "unanswered_why": sorted(set(tally["unanswered"])),
+            # The sampler is a process of its own that sleeps half a second at a time: when it stood still, so did
+            # the machine. It excuses nothing, but it tells a slow server from a stopped computer.
+            "machine_stood_still_s": round(max(b - a for (a, _), (b, _) in pairwise(samples)) - 0.5, 2),
             "rss": {
                 "first_mb": round(samples[0][1], 1),
                 "settled_mb": round(measured[0][1], 1),

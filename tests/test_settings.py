@@ -41,6 +41,9 @@ def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
         ({"APPLIANCE_ADMITTED": "200"}, "half of http_threads"),
         ({"APPLIANCE_HTTP_HOST": "0.0.0.0"}, "needs http_token"),
         ({"APPLIANCE_HTTP_TOKEN": "short"}, "at least 16"),
+        ({"APPLIANCE_HTTP_TOKEN": "密" * 20}, "printable ASCII"),
+        ({"APPLIANCE_HTTP_HOST": "127.example.com"}, "needs http_token"),
+        ({"APPLIANCE_REQUIRED": "ocr,smell"}, "one of language"),
         ({"APPLIANCE_HTTP_TLS_KEY": "key.pem"}, "both or none"),
     ],
 )
@@ -82,6 +85,16 @@ def test_where_data_is_kept(tmp_path: Path) -> None:
     assert data_dir(Settings(), {}) == Path.home() / ".local/share/appliance"
 
 
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(SettingInvalid, match="no home") as caught:
+        data_dir(Settings(), {})
+    assert "APPLIANCE_DATA_DIR" in caught.value.remedy
+
+
 def test_loopback() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "localhost", "::1")))
-    assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "kiosk.local", "")))
+    assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "kiosk.local", "127.example.com", "")))

@@ -20,7 +20,7 @@ from appliance.listener import Listener
 from appliance.packs.schema import Pack
 from appliance.settings import Settings
 from appliance.speech.hear import Hearing
-from appliance.values import Feature, OcrResult, Reply, Transcript, Turn
+from appliance.values import Feature, OcrResult, Parse, Reply, Transcript, Turn
 from appliance.vision.image import Pixels
 
 TIDY_S = 3600.0
@@ -52,8 +52,8 @@ class Rooms:
     """Decodes an image within its limits; gives the pixels and the full upright (width, height)."""
     hearing: Hearing
     """Hears, or says why not."""
-    features: tuple[Feature, ...]
-    """State of every ability after the warm-up."""
+    features: Callable[[], tuple[Feature, ...]]
+    """State of every ability now."""
     details: Callable[[], dict[str, object]]
     """Queue depth, backends and event log for the status."""
     tidy: Callable[[], None]
@@ -85,8 +85,18 @@ class Appliance:
         longest = self._rooms.settings.max_text_chars
         if not 0 < len(turn.text) <= longest:
             raise InvalidInput(f"text: expected 1 to {longest} characters, got {len(turn.text)}")
+        self._known(turn)
         with self._turns.enter(), self._share.of(session), self._timed("turn") as timings:
             return self._answer(turn, session, timings)
+
+    def _known(self, turn: Turn) -> None:
+        """Refuse structure that the pack has no word for: it would go through the house unchecked, to the metrics."""
+        lexicon = self._rooms.pack.lexicon
+        if turn.intent is not None and turn.intent.name not in lexicon.intent_names:
+            raise InvalidInput(f"intent: expected one of the pack's, got {turn.intent.name[:64]!r}")
+        for entity in turn.entities:
+            if entity.type not in lexicon.entity_types:
+                raise InvalidInput(f"entities: expected a type of the pack, got {entity.type[:64]!r}")
 
     def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """See `Door.look`."""
@@ -118,11 +128,12 @@ class Appliance:
 
     def features(self) -> tuple[Feature, ...]:
         """See `Door.features`."""
-        return self._rooms.features
+        return self._rooms.features()
 
     def ready(self) -> bool:
         """See `Door.ready`."""
-        return all(feature.state in ("ready", "fallback") for feature in self._rooms.features if feature.required)
+        serving = ("ready", "fallback")
+        return not self._stopped.is_set() and all(f.state in serving for f in self.features() if f.required)
 
     def status(self) -> dict[str, object]:
         """See `Door.status`."""
@@ -146,6 +157,7 @@ class Appliance:
         """See `Door.greeting`."""
         pack = self._rooms.pack
         return {
+            "idle_s": self._rooms.settings.page_idle_s,
             "title": pack.title.said_in(language),
             "welcome": pack.welcome.said_in(language),
             "suggestions": [
@@ -169,7 +181,7 @@ class Appliance:
     def _read(self, image: bytes) -> OcrResult:
         reader = self._rooms.reader
         if reader is None:
-            ocr = next(feature for feature in self._rooms.features if feature.name == "ocr")
+            ocr = next(feature for feature in self.features() if feature.name == "ocr")
             raise Unavailable(f"reading is off: {ocr.reason}", retry_after=60)
         with self._images.enter():
             deadline = self._deadline()
@@ -195,15 +207,17 @@ class Appliance:
         answer = self._rooms.dialogue.respond(name, turn, parse)
         timings["understand"] = (understood - begin) * 1000
         timings["dialogue"] = (time.perf_counter() - understood) * 1000
-        return Reply(name, turn, parse, answer, timings, self._backends(ocr, transcript), ocr, transcript)
+        return Reply(name, turn, parse, answer, timings, self._used(parse, ocr, transcript), ocr, transcript)
 
-    @staticmethod
-    def _backends(ocr: OcrResult | None, transcript: Transcript | None) -> Mapping[str, str]:
-        used = {"language": "templates"}
+    def _used(self, parse: Parse, ocr: OcrResult | None, transcript: Transcript | None) -> Mapping[str, str]:
+        """What served each stage of this turn."""
+        used = {"language": "given" if parse.source == "turn" else "templates"}
         if ocr is not None:
             used["ocr"] = ocr.engine
         if transcript is not None:
             used["asr"] = transcript.engine
+            if "vad" in transcript.timings_ms:
+                used["vad"] = next(feature.backend for feature in self.features() if feature.name == "vad")
         return used
 
     @contextmanager

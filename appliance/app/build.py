@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from appliance.app.appliance import Appliance, Rooms
 from appliance.app.networks import Networks
@@ -63,14 +63,27 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
         pack, parser, events, idle_s=settings.session_idle_s, sessions=settings.sessions, listener=listener
     )
     closing.callback(dialogue.close)
-    sight = build_reader(networks, store, manifests, settings) if "ocr" in senses else Sense(None, _left_out("ocr"))
-    ears = build_hearing(networks, store, manifests, settings) if "asr" in senses else _deaf(settings)
-    features = (
-        Feature("language", "ready", "templates", f"pack {pack.name}, {len(pack.lexicon.intents)} intents", True),
-        Feature("dialogue", "ready", "flows", f"{len(pack.flows)} flows", True),
-        sight.feature,
-        *ears.features,
+    sight = (
+        build_reader(networks, store, manifests, settings, listener)
+        if "ocr" in senses
+        else Sense(None, lambda: _left_out("ocr"))
     )
+    ears = build_hearing(networks, store, manifests, settings) if "asr" in senses else _deaf(settings)
+    for close in ears.closing:
+        closing.callback(close)
+    words = (
+        Feature("language", "ready", "templates", f"pack {pack.name}, {len(pack.lexicon.intents)} intents"),
+        Feature("dialogue", "ready", "flows", f"{len(pack.flows)} flows"),
+    )
+
+    def features() -> tuple[Feature, ...]:
+        late = _stuck(scheduler, settings.deadline_s)
+        found = (*words, sight.feature(), *ears.features)
+        if late:
+            found = tuple(
+                replace(f, state="failed", reason=late) if f.backend.startswith("onnxruntime") else f for f in found
+            )
+        return tuple(replace(feature, required=feature.name in settings.required) for feature in found)
 
     def details() -> dict[str, object]:
         return {
@@ -96,6 +109,14 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
         listener=listener,
     )
     return Appliance(rooms, closing)
+
+
+def _stuck(scheduler: Scheduler, patience_s: float) -> str:
+    """Why networks count as failed: a run that has not ended for longer than any request may take. Empty if none."""
+    silent_s = time.monotonic() - scheduler.heartbeat.at
+    if scheduler.running and silent_s > patience_s:
+        return f"a network's run has not ended for {silent_s:.0f} s; restart the appliance"
+    return ""
 
 
 def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, int]]]:

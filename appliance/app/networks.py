@@ -100,7 +100,10 @@ class Networks:
     def close(self) -> None:
         """Release every network."""
         for backend in self._backends:
-            backend.close()
+            try:
+                backend.close()
+            except ApplianceError as error:  # one that hangs must not keep the others
+                self._listener("close_failed", model=backend.spec.name, reason=error.detail)
         self._backends.clear()
 
 

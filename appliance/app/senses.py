@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from appliance.app.appliance import Reads
+from appliance.app.eyes import Eyes
 from appliance.app.networks import Networks, said, why
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
 from appliance.inference.scheduler import Priority
+from appliance.listener import Listener
 from appliance.settings import Settings
 from appliance.speech.asr import Recogniser
 from appliance.speech.hear import MODELS as ASR_MODELS
@@ -31,8 +33,8 @@ class Sense:
 
     reader: Reads | None
     """Reads images; None when nothing does."""
-    feature: Feature
-    """Its state and why."""
+    feature: Callable[[], Feature]
+    """Its state now and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Hears:
     """Hears, or raises Unavailable naming what to run."""
     features: tuple[Feature, ...]
     """States of `vad` and `asr`."""
+    closing: tuple[Callable[[], None], ...] = ()
+    """What releases the recognisers."""
 
 
 def model_ids(manifests: Mapping[str, Manifest], *names: str) -> tuple[str, ...]:
@@ -50,7 +54,9 @@ def model_ids(manifests: Mapping[str, Manifest], *names: str) -> tuple[str, ...]
     return tuple(f"{name}@{manifests[name].digest}" for name in names if name in manifests)
 
 
-def build_reader(networks: Networks, store: ModelStore, manifests: Mapping[str, Manifest], settings: Settings) -> Sense:
+def build_reader(
+    networks: Networks, store: ModelStore, manifests: Mapping[str, Manifest], settings: Settings, listener: Listener
+) -> Sense:
     """The networks' reader; tesseract when they do not serve; nothing when it is missing too."""
     try:
         characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").removesuffix("\n").split("\n")
@@ -77,7 +83,15 @@ def build_reader(networks: Networks, store: ModelStore, manifests: Mapping[str, 
     if orienter.run is None:
         reason += "; lines that stand upside down are read as they are"
     state = "ready" if orienter.run is not None else "fallback"
-    return Sense(reader, Feature("ocr", state, backends, reason, models=model_ids(manifests, OCR_MODEL)))
+    feature = Feature("ocr", state, backends, reason, models=model_ids(manifests, OCR_MODEL))
+    eyes = Eyes(reader, _tesseract, feature, listener=listener)
+    return Sense(eyes, lambda: eyes.feature)
+
+
+def _tesseract() -> TesseractReader:
+    reader = TesseractReader()
+    reader.probe()
+    return reader
 
 
 def _fallback_reader(refused: str) -> Sense:
@@ -85,9 +99,10 @@ def _fallback_reader(refused: str) -> Sense:
     try:
         version = reader.probe()
     except ApplianceError as error:
-        reason = f"{refused}; tesseract: {error.detail} → {error.remedy}"
-        return Sense(None, Feature("ocr", "off", "none", reason))
-    return Sense(reader, Feature("ocr", "fallback", "tesseract", f"{version} reads instead, because {refused}"))
+        off = Feature("ocr", "off", "none", f"{refused}; tesseract: {error.detail} → {error.remedy}")
+        return Sense(None, lambda: off)
+    fallback = Feature("ocr", "fallback", "tesseract", f"{version} reads instead, because {refused}")
+    return Sense(reader, lambda: fallback)
 
 
 def build_hearing(
@@ -114,7 +129,8 @@ def build_hearing(
     state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
     backend = "vosk" if recognisers else "none"
     features.append(Feature("asr", state, backend, "; ".join(reasons), models=model_ids(manifests, *used)))
-    return Hears(Hearing(vad, recognisers, limits=audio_limits(settings)), tuple(features))
+    hearing = Hearing(vad, recognisers, limits=audio_limits(settings))
+    return Hears(hearing, tuple(features), tuple(recogniser.close for recogniser in recognisers.values()))
 
 
 def audio_limits(settings: Settings) -> Limits:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli.options import AsJson, Config, Language, settings
+from appliance.errors import InvalidInput
 from appliance.values import Reply, Turn
 
 
@@ -29,7 +30,11 @@ def ask(
         session: str | None = None
         for line in sys.stdin:
             if line.strip():
-                reply = appliance.turn(Turn(line.strip(), language=language), session)
+                try:
+                    reply = appliance.turn(Turn(line.strip(), language=language), session)
+                except InvalidInput as error:  # one bad line must not end the chat
+                    typer.echo(f"{error.message}\n  → {error.remedy}", err=True)
+                    continue
                 session = reply.session
                 _say(reply, as_json)
 

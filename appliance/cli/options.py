@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,9 @@ Config = Annotated[
     typer.Option("--config", "-c", envvar=CONFIG_VARIABLE, help="设置文件 / YAML file with settings."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / Print JSON for machines.")]
-Language = Annotated[str, typer.Option("--language", "-l", help="zh 或 en / Language to answer in: zh or en.")]
+Language = Annotated[
+    Literal["zh", "en"], typer.Option("--language", "-l", help="zh 或 en / Language to answer in: zh or en.")
+]
 
 
 def settings(config: Path | None, **overrides: object) -> Settings:

@@ -23,6 +23,7 @@ def serve(config: Config = None) -> None:
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 
     from appliance.app.build import build
+    from appliance.app.journal import journal
     from appliance.channels.http.api import create_app
     from appliance.channels.http.events import EventStream
     from appliance.channels.http.server import Server
@@ -36,7 +37,7 @@ def serve(config: Config = None) -> None:
     for collector in (PlatformCollector, GCCollector):
         collector(registry=registry)
     metrics = Metrics(registry)
-    with build(chosen, listener=metrics.listener) as appliance:
+    with build(chosen, listener=journal(metrics.listener)) as appliance:
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
         server = Server(create_app(appliance, chosen, metrics, events=events), chosen, on_stop=events.close)
         server.start()

@@ -16,7 +16,7 @@ from appliance.app.build import build
 from appliance.app.share import SessionShare
 from appliance.errors import ApplianceError, InvalidInput, Overloaded, PackInvalid, TooManyRequests, Unavailable
 from appliance.settings import Settings
-from appliance.values import OcrLine, OcrResult, Transcript, Turn
+from appliance.values import Entity, Intent, OcrLine, OcrResult, Transcript, Turn
 
 
 class Ear:
@@ -210,3 +210,25 @@ def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     appliance = build(Settings(data_dir=str(tmp_path)), senses=())
     appliance.close()
     appliance.close()
+
+
+def test_structure_that_the_pack_does_not_know_is_refused(appliance: Appliance) -> None:
+    with pytest.raises(InvalidInput, match=r"intent: expected one of the pack's, got 'zz_top'"):
+        appliance.turn(Turn("你好", source="tap", intent=Intent("zz_top", 1.0)))
+    with pytest.raises(InvalidInput, match="entities: expected a type of the pack"):
+        appliance.turn(Turn("你好", source="barcode", entities=(Entity("password", "你好", "x", 0, 2),)))
+    assert appliance.turn(Turn("走了", source="tap", intent=Intent("goodbye", 1.0))).backends == {"language": "given"}
+
+
+def test_a_required_feature_that_is_off_means_not_ready(tmp_path: Path) -> None:
+    with build(Settings(data_dir=str(tmp_path), required=("language", "asr")), senses=()) as built:
+        assert not built.ready()
+        assert {f.name for f in built.features() if f.required} == {"language", "asr"}
+        assert built.turn(Turn("你好")).parse.intent.name == "greet"
+
+
+def test_an_appliance_that_stops_is_no_longer_ready(rooms: Rooms) -> None:
+    door = Appliance(rooms, ExitStack())
+    assert door.ready()
+    door.close()
+    assert not door.ready()
