@@ -136,7 +136,10 @@ class Ticket:
         self._last: dict[str, int] = {}
 
     def run(self, arguments: Mapping[str, object], context: Context) -> Result:
-        """`queue` is the letter; gives `number` and `queue`."""
+        """`queue` is the letter; gives `number` and `queue`.
+
+        Raises StorageFailed where the numbers already given cannot be read: none is better than one given twice.
+        """
         queue = str(arguments["queue"])
         # A whole number, not a date: the log redacts texts, and this must be read back.
         day = int(context.now.strftime("%Y%m%d"))
@@ -150,7 +153,7 @@ class Ticket:
 
     def _counted(self, day: int) -> dict[str, int]:
         last: dict[str, int] = {}
-        for event in self._events.of_kind("ticket"):
+        for event in self._events.all_of_kind("ticket"):
             # An entry of another version may have other fields: it must not cost a customer the number.
             queue, number = str(event.payload.get("queue", "")), event.payload.get("number")
             if event.payload.get("day") == day and isinstance(number, int):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.errors import StorageFailed
 from appliance.listener import Listener, silent
 from appliance.records import ledger
 from appliance.records.chain import GENESIS, Event, canonical, log_id, redacted
@@ -123,6 +124,21 @@ class EventLog:
         """Events of one kind from all sessions, in order, those that still wait included."""
         return self._select("kind", kind, 2)
 
+    def all_of_kind(self, kind: str) -> tuple[Event, ...]:
+        """The same, and complete: raises StorageFailed while there is a database and it cannot be read.
+
+        A log in memory, or one whose file does not exist yet, is complete with what waits.
+        """
+        with self._lock:
+            self._flush()
+            written = self._written("kind", kind)
+            if written is None and self._exists():
+                raise StorageFailed(
+                    f"expected to read {self._path}, got {self._reason or 'a closed log'}",
+                    remedy="Check the disk and the permissions of the event log",
+                )
+            return (*(written or ()), *self._unwritten(kind, 2))
+
     def head(self) -> tuple[int, str]:
         """Sequence and hash of the last written event; keep it elsewhere to prove later that nothing was cut off."""
         with self._lock:
@@ -218,14 +234,31 @@ class EventLog:
 
     def _select(self, column: str, value: str, position: int) -> tuple[Event, ...]:
         with self._lock:
-            waiting = [item for item in self._waiting if item[position] == value]
-            try:
-                events = [] if self._connection is None else ledger.select(self._connection, column, value)
-            except sqlite3.Error as error:
-                self._fail(error)
-                events = []
-        events += [Event(item[0], 0, item[1], item[2], json.loads(item[3]), "", "") for item in waiting]
-        return tuple(events)
+            events = self._written(column, value) or []
+            return (*events, *self._unwritten(value, position))
+
+    def _written(self, column: str, value: str) -> list[Event] | None:
+        """Events in the database; None when there is none to ask."""
+        if self._connection is None:
+            return None
+        try:
+            return ledger.select(self._connection, column, value)
+        except sqlite3.Error as error:
+            self._fail(error)
+            return None
+
+    def _unwritten(self, value: str, position: int) -> list[Event]:
+        found = [item for item in self._waiting if item[position] == value]
+        return [Event(item[0], 0, item[1], item[2], json.loads(item[3]), "", "") for item in found]
+
+    def _exists(self) -> bool:
+        """False only when there surely is no file: a folder that may not be looked into could hold one."""
+        try:
+            return self._path is not None and bool(self._path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
 
     def _fail(self, error: Exception) -> bool:
         """Take note of a failure; True when it is worth to try again at once, on a new file."""

@@ -421,6 +421,39 @@ def test_nothing_personal_reaches_the_disk(staged, tmp_path):
     connection.close()
 
 
+def test_no_number_is_given_twice_after_a_restart_without_the_log(staged, tmp_path):
+    path, idle = tmp_path / "events.sqlite", [0.0]
+
+    def restarted():
+        idle[0] = 0.0
+        return staged(events=EventLog(path, redact=str, monotonic=lambda: idle[0]))
+
+    def take(stage):
+        return stage.say("我要取号", {"intent": "queue_ticket"})
+
+    stage = restarted()
+    assert take(stage).data["ticket"] == "A001"
+    stage.dialogue.close()
+    stage.events.close()
+    whole = path.read_bytes()
+    path.unlink()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA user_version = 99")
+    other.close()
+    stage = restarted()
+    answer = take(stage)
+    assert "A001" not in answer.text
+    assert "ticket" not in answer.data
+    ((_, failed),) = [(event, fields) for event, fields in stage.heard.events if event == "action"]
+    assert (failed["name"], failed["ok"]) == ("ticket", False)
+    assert "StorageFailed" in str(failed["error"])
+    path.write_bytes(whole)
+    idle[0] = 60.0
+    assert take(stage).data["ticket"] == "A002"
+    stage.dialogue.close()
+    stage.events.close()
+
+
 def test_one_turn_is_one_transaction(staged, tmp_path):
     events = EventLog(tmp_path / "events.sqlite", redact=str)
     calls = []

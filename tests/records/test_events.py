@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from appliance.errors import StorageFailed
 from appliance.records import database
 from appliance.records import events as events_module
 from appliance.records.chain import log_id
@@ -471,6 +472,52 @@ def test_a_reader_holds_the_wal_back(path):
     reader.execute("COMMIT")
     reader.close()
     assert database.checkpoint(path) is True
+    log.close()
+
+
+def test_a_complete_answer_or_none(path):
+    now = [0.0]
+    log = EventLog(path, redact=mask)
+    log.append("s", "ticket", {"number": 1})
+    log.close()
+    whole = path.read_bytes()
+    # Another program's database stands in its place: it exists, is left alone, and nothing can be read from it.
+    path.unlink()
+    sqlite3.connect(path).execute("PRAGMA user_version = 99").connection.close()
+    log = EventLog(path, redact=mask, monotonic=lambda: now[0])
+    log.append("s", "ticket", {"number": 2})
+    assert [event.payload["number"] for event in log.of_kind("ticket")] == [2]
+    with pytest.raises(StorageFailed, match="ForeignDatabase"):
+        log.all_of_kind("ticket")
+    path.write_bytes(whole)
+    now[0] = 60.0
+    assert [event.payload["number"] for event in log.all_of_kind("ticket")] == [1, 2]
+    log.close()
+    with pytest.raises(StorageFailed, match="closed"):
+        log.all_of_kind("ticket")
+
+
+def test_a_log_that_is_not_there_yet_is_complete(tmp_path):
+    memory = EventLog(None, redact=mask)
+    memory.append("s", "ticket", {"number": 1})
+    assert [event.payload["number"] for event in memory.all_of_kind("ticket")] == [1]
+    fresh = EventLog(tmp_path / "events.sqlite", redact=mask)
+    assert fresh.all_of_kind("ticket") == ()
+    fresh.close()
+    (tmp_path / "file").write_text("in the way")
+    nowhere = EventLog(tmp_path / "file" / "events.sqlite", redact=mask)
+    nowhere.append("s", "ticket", {"number": 7})
+    assert [event.payload["number"] for event in nowhere.all_of_kind("ticket")] == [7]
+    nowhere.close()
+
+
+def test_a_place_that_cannot_be_looked_at_may_hold_a_log(tmp_path):
+    folder = tmp_path
+    for _ in range(20):
+        folder /= "n" * 255  # longer than a path may be: stat fails otherwise than with "not found"
+    log = EventLog(folder / "events.sqlite", redact=mask)
+    with pytest.raises(StorageFailed):
+        log.all_of_kind("ticket")
     log.close()
 
 
