@@ -79,12 +79,13 @@ run: system $(VENV)/.runtime models-tried  ## set everything up, check it, and s
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## install what the tests need and run them all
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-check: $(VENV)/.dev  ## format, lint, types, import order, licences, locks, docs
+check: $(VENV)/.dev  ## format, lint, types, import order, licences, sizes, locks, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/licences.py
+	$(BIN)/python .ci/sizes.py
 	$(BIN)/python .ci/resolve.py
 	$(BIN)/python -m pytest tests/docs
 

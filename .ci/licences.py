@@ -1,4 +1,4 @@
-"""Fails when a package of the environment, or of a lock, has a licence that the project does not allow.
+"""Fails when a package of the environment has a licence that the project does not allow.
 
 Runtime packages must be on ALLOWED, or in REVIEWED with the reason. Test tools may be anything but AGPL: they are
 run, never shipped. The licence comes from each distribution's own metadata (PEP 639 expression, field, classifiers).
@@ -19,7 +19,7 @@ ALLOWED = re.compile(
     r"MPL-2\.0|Mozilla Public License 2\.0|HPND|MIT-CMU|CC0-1\.0|Unlicense|BSL-1\.0|Boost|CNRI-Python|CC-BY-4\.0)\b",
     re.IGNORECASE,
 )
-FORBIDDEN = re.compile(r"\b(AGPL|Affero|GPL|General Public|SSPL|Commons Clause|BUSL|non-?commercial)", re.IGNORECASE)
+FORBIDDEN = re.compile(r"\b(AGPL|Affero|L?GPL|General Public|SSPL|Commons Clause|BUSL|non-?commercial)", re.IGNORECASE)
 REVIEWED = {
     "soxr": "LGPL-2.1-or-later: an extension module loaded dynamically, replaceable by the user's own build",
     "vosk": "Apache-2.0 per https://github.com/alphacep/vosk-api/blob/master/COPYING; the wheel has no field",
