@@ -12,10 +12,13 @@ VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "appliance/__init__.py").r
 # onnxruntime and onnxruntime-gpu share one package directory and must never meet in an environment. No metadata can say
 # "this extra takes that requirement away" (pip evaluates the base requirements of every extra anew), so whoever wants
 # the GPU wheel says so while installing: ONNXRUNTIME=none pip install '.[gpu]'. `appliance check` reports a clash.
-ONNXRUNTIME = {"cpu": ["onnxruntime>=1.23.2"], "none": []}[os.environ.get("ONNXRUNTIME", "cpu")]
+CHOICES = {"cpu": ["onnxruntime>=1.23.2"], "none": []}
+CHOSEN = os.environ.get("ONNXRUNTIME", "cpu")
+if CHOSEN not in CHOICES:
+    raise SystemExit(f"expected ONNXRUNTIME={' or ONNXRUNTIME='.join(CHOICES)}, got ONNXRUNTIME={CHOSEN}")
 
 RUNTIME = [
-    *ONNXRUNTIME,
+    *CHOICES[CHOSEN],
     "numpy>=1.26",
     "opencv-python-headless>=4.10",
     "pyclipper>=1.3",

@@ -120,3 +120,9 @@ def test_a_disk_that_takes_no_model_stops_run(bare: dict[str, str], installed: P
     told = make(bare | {"PULL_EXITS": "1"}, installed, "run")
     assert told.returncode == 2
     assert "asked" not in told.stdout
+
+
+def test_an_unknown_choice_of_onnxruntime_names_the_known_ones(bare: dict[str, str]) -> None:
+    told = run(bare | {"ONNXRUNTIME": "gpu"}, sys.executable, "setup.py", "--version")
+    assert told.returncode == 1
+    assert told.stderr.strip() == "expected ONNXRUNTIME=cpu or ONNXRUNTIME=none, got ONNXRUNTIME=gpu"
