@@ -21,8 +21,9 @@ from appliance.channels.http.turns import register_turns
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 
-SPARE_UPLOADS = 3
-"""Files that may still be arriving while every image and audio job is taken."""
+SPARE_IMAGES = 2
+SPARE_RECORDINGS = 1
+"""Files that may still be arriving while every job of their kind is taken."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"})
 
@@ -63,7 +64,9 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
         return json_response(spec)
 
     register_problems(app)
-    uploads = Uploads(settings.image_jobs + settings.audio_jobs + SPARE_UPLOADS, listener=metrics.listener)
+    uploads = Uploads(
+        settings.image_jobs + SPARE_IMAGES, settings.audio_jobs + SPARE_RECORDINGS, listener=metrics.listener
+    )
     register_turns(app, door, settings, metrics, uploads)
     register_status(app, door, metrics, events)
     register_events(app, events)

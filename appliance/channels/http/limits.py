@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 from flask import Request
@@ -37,7 +38,7 @@ def check_length(asked: Request, limit: int) -> None:
 
 
 def read_body(asked: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes.
+    """The whole body, at most `limit` bytes, in memory once.
 
     Raises TooLarge over the limit, RequestTimeout when the client stalls, BadRequest when it breaks off or its
     chunks are malformed.
@@ -45,39 +46,45 @@ def read_body(asked: Request, limit: int) -> bytes:
     check_length(asked, limit)
     length = declared_length(asked)
     source: Any = asked.environ["wsgi.input"]
-    body = bytearray()
+    body = BytesIO()  # its value is handed out without a second copy
+    received = 0
     wanted = limit + 1 if length is None else length
     try:
-        while len(body) < wanted:
-            piece = source.read(min(PIECE, wanted - len(body)))
+        while received < wanted:
+            piece = source.read(min(PIECE, wanted - received))
             if not piece:
                 break
-            body += piece
+            received += body.write(piece)
     except TimeoutError as error:
-        raise RequestTimeout(f"body: expected {length or 'more'} bytes in time, got {len(body)}") from error
+        raise RequestTimeout(f"body: expected {length or 'more'} bytes in time, got {received}") from error
     except (OSError, ValueError) as error:
         raise BadRequest("body: expected whole and well-formed, got it broken off") from error
-    if len(body) > limit:
+    if received > limit:
         raise TooLarge(f"body: expected at most {limit} bytes, got more")
-    if length is not None and len(body) < length:
-        raise BadRequest(f"body: expected {length} bytes, got {len(body)}")
-    return bytes(body)
+    if length is not None and received < length:
+        raise BadRequest(f"body: expected {length} bytes, got {received}")
+    return body.getvalue()
 
 
 class Uploads:
-    """Counts the large bodies being received, so that slow clients can fill neither the memory nor the threads."""
+    """Counts the large bodies being received, so that slow clients can fill neither the memory nor the threads.
 
-    def __init__(self, places: int, *, listener: Listener = silent) -> None:
+    Images and recordings have places of their own: one kind cannot keep the other out, and a recording, which may be
+    larger, takes no place that was meant for an image.
+    """
+
+    def __init__(self, images: int, audio: int, *, listener: Listener = silent) -> None:
         self._listener = listener
-        self._places = threading.BoundedSemaphore(places)
+        self._places = {"image": threading.BoundedSemaphore(images), "audio": threading.BoundedSemaphore(audio)}
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place while a large body is read; raises Overloaded when all are taken."""
-        if not self._places.acquire(blocking=False):
+    def place(self, kind: str) -> Iterator[None]:
+        """Hold a place of `image` or `audio` while a body is read; raises Overloaded when all are taken."""
+        places = self._places[kind]
+        if not places.acquire(blocking=False):
             self._listener("shed", name="upload")
-            raise Overloaded("uploads: expected a free place, got all taken", retry_after=1)
+            raise Overloaded(f"uploads: expected a free place for {kind}, got all taken", retry_after=1)
         try:
             yield
         finally:
-            self._places.release()
+            places.release()

@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
-from appliance.channels.http.limits import FORM_BYTES, Uploads, read_body
+from appliance.channels.http.limits import FORM_BYTES, Uploads, declared_length, read_body
 from appliance.errors import BadRequest, InvalidInput, TooLarge, UnsupportedMedia
 from appliance.settings import Settings
 
@@ -70,14 +70,22 @@ def read_upload(
 
     Raises TooLarge, RequestTimeout, BadRequest, InvalidInput or Overloaded.
     """
-    with uploads.place():
-        if kind == "form":
-            largest = max(limit_of(name, settings) for name in files)
-            return _form(asked, read_body(asked, largest + FORM_BYTES), settings, files, texts)
+    if kind == "form":
+        largest = max(limit_of(name, settings) for name in files) + FORM_BYTES
+        with uploads.place(_place_of_form(asked, largest, settings)):
+            return _form(asked, read_body(asked, largest), settings, files, texts)
+    with uploads.place(kind):
         data = read_body(asked, limit_of(kind, settings))
     if not data:
         raise BadRequest(f"body: expected {kind} bytes, got an empty body")
     return Upload(kind, data)
+
+
+def _place_of_form(asked: Request, largest: int, settings: Settings) -> str:
+    """`image` for a form no larger than an image may be, else `audio`: what is in it is not known before it came."""
+    length = declared_length(asked)
+    size = largest if length is None else min(length, largest)
+    return "image" if size <= settings.max_image_bytes + FORM_BYTES else "audio"
 
 
 def _form(asked: Request, body: bytes, settings: Settings, files: Names, texts: Names) -> Upload:
@@ -126,7 +134,8 @@ def _checked(
     if len(present) != 1:
         raise InvalidInput(f"form: expected one file named {' or '.join(files)}, got {len(present)}")
     kind = present[0]
-    data = sent[kind].stream.read()
+    part = sent[kind].stream
+    data = part.getvalue() if isinstance(part, BytesIO) else part.read()  # the former makes no copy
     if len(data) > limit_of(kind, settings):
         raise TooLarge(f"{kind}: expected at most {limit_of(kind, settings)} bytes, got {len(data)}")
     if not data:

@@ -209,8 +209,8 @@ def test_silent_connections_hold_no_thread(serve):
 
 
 def test_slow_uploads_cannot_take_all_threads(serve):
-    server = serve(image_jobs=1, audio_jobs=1, http_timeout_s=3.0)  # five places
-    slow = [connect(server) for _ in range(5)]
+    server = serve(image_jobs=1, audio_jobs=1, http_timeout_s=3.0)  # three places for images
+    slow = [connect(server) for _ in range(3)]
     for sock in slow:
         sock.sendall(head() + b"Content-Length: 5000\r\n\r\n" + PNG)
     deadline = time.monotonic() + 5
@@ -221,6 +221,10 @@ def test_slow_uploads_cannot_take_all_threads(serve):
     assert response.json()["code"] == "overloaded"
     assert int(response.headers["Retry-After"]) >= 1
     assert server.ask("a").status_code == 200
+    heard = server.post("/v1/turns", data=b"RIFF", headers={"Content-Type": "audio/wav"})
+    assert heard.json()["message"].endswith("none installed")  # recordings have their own places
+    form = server.post("/v1/ocr", files={"image": ("a.png", PNG, "image/png")})
+    assert form.json()["code"] == "overloaded"
     assert b'appliance_shed_total{gate="upload"}' in server.metrics.text()
     for sock in slow:
         sock.close()
