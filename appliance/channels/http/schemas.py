@@ -35,7 +35,9 @@ Printable = Annotated[str, AfterValidator(_printable)]
 class EntityIn(_Strict):
     """Structure that comes with a turn: a scanned barcode, a confirmed field."""
 
-    type: str = Field(pattern=NAME_PATTERN, description="Entity type of the pack, for example tracking_no")
+    type: str = Field(
+        pattern=NAME_PATTERN, description="Entity type of the pack, for example tracking_no; another is refused"
+    )
     value: Printable = Field(min_length=1, max_length=ENTITY_CHARS, description="Normalised value")
     text: Printable | None = Field(
         default=None, max_length=ENTITY_CHARS, description="Characters of text that say it; default: the value"
@@ -53,7 +55,11 @@ class TurnIn(_Strict):
     )
     language: Literal["zh", "en"] | None = Field(default=None, description="Language to answer in; default zh")
     source: Literal["text", "tap", "barcode"] = Field(default="text", description="How the turn was made")
-    intent: str | None = Field(default=None, pattern=NAME_PATTERN, description="Intent of a tapped suggestion")
+    intent: str | None = Field(
+        default=None,
+        pattern=NAME_PATTERN,
+        description="Intent of a tapped suggestion; one that the pack does not know is refused",
+    )
     entities: list[EntityIn] = Field(default_factory=list, max_length=ENTITIES, description="Structure beside the text")
 
     def turn(self, language: str) -> Turn:

@@ -10,7 +10,7 @@ import requests
 from fake_door import JPEG, LINES, PNG, FakeDoor
 from promised import valid
 
-from appliance.errors import DeadlineExceeded, ModelCorrupt, Overloaded, TooLarge, TooManyRequests
+from appliance.errors import DeadlineExceeded, InvalidInput, ModelCorrupt, Overloaded, TooLarge, TooManyRequests
 
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + b"\0" * 28
 
@@ -277,6 +277,16 @@ def test_errors_of_the_door(serve, error, status, code, wait):
     response = serve(FakeDoor(error=error)).ask("a")
     refused(response, status, code)
     assert response.headers.get("Retry-After") == wait
+
+
+def test_name_that_the_door_does_not_know_is_an_invalid_input_and_documented(serve):
+    server = serve(FakeDoor(error=InvalidInput("intent: expected one of the pack, got another")))
+    said = refused(server.ask("a", source="tap", intent="made_up"), 422, "invalid_input")
+    assert "intent: expected one of the pack" in said["message"]
+    spec = server.get("/openapi.json").json()
+    assert "invalid_input" in spec["paths"]["/v1/turns"]["post"]["responses"]["422"]["description"]
+    turn = spec["components"]["schemas"]["TurnIn"]["properties"]
+    assert "refused" in turn["intent"]["description"]
 
 
 def test_greeting(shared):
