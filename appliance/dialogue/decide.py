@@ -215,7 +215,7 @@ class Decider:
             other = replace(turn, text=text, alternatives=())
             filled = self._value(x, flow, other, self._reread(other))
             if filled is not None:
-                return replace(filled, sure=False)
+                return slots.of_reading(filled, parse)
         # 我要退货 said again is no product's name.
         request = self._topic(x, flow) or (x.intent in flow.intents and self._clear(x))
         plain = x.state.asking == "slot" and not request and not self._unknown(x, flow)

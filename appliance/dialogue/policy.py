@@ -14,7 +14,7 @@ from appliance.dialogue.decide import Decider
 from appliance.dialogue.exchange import Exchange
 from appliance.dialogue.figures import AGE, HOURS, TARIFF
 from appliance.dialogue.photos import Photos
-from appliance.dialogue.privacy import loggable, mask, of_entities, of_slots
+from appliance.dialogue.privacy import loggable, mask, of_changes, of_entities, of_slots
 from appliance.dialogue.sessions import Session, Sessions
 from appliance.dialogue.tables import LOOKUP, SEARCH
 from appliance.dialogue.tracker import Change, SessionState, apply
@@ -141,7 +141,7 @@ class Dialogue:
         x.note("outcome", outcome=x.outcome, intent=x.intent)
         session.secrets.update(of_slots((*session.state.slots.values(), *x.state.slots.values())))
         session.secrets.update(of_entities((*turn.entities, *parse.entities)))
-        session.secrets.update(_of_changes(x.changes))
+        session.secrets.update(of_changes(x.changes))
         session.secrets.update(x.hidden)
         session.state = x.state
         if not x.state.task:
@@ -192,13 +192,3 @@ def _described(turn: Turn, parse: Parse) -> dict[str, Any]:
         "intent_source": parse.source,
         "entities": entities,
     }
-
-
-def _of_changes(changes: Iterable[Change]) -> dict[str, str]:
-    """Secrets among slots that were filled and are gone again by the end of the turn."""
-    secrets: dict[str, str] = {}
-    for change in changes:
-        if change.kind in ("slot_filled", "remembered") and change.payload["type"] in PERSONAL:
-            hidden = mask(change.payload["type"])
-            secrets.update({text: hidden for text in (change.payload["value"], change.payload["said"]) if text})
-    return secrets

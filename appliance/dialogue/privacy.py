@@ -6,15 +6,18 @@ The text of a photo is not logged at all: a waybill is somebody's name and addre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from appliance.dialogue.tracker import Change, Filled
+from appliance.dialogue.tracker import PRIVATE, Change, Filled, read_filled
 from appliance.language.redact import PERSONAL
 from appliance.values import Entity
 
 _DIGITS = 4
 """Digits from which a further detail of a personal value counts as personal, too."""
+
+_WORD = re.compile(r"[A-Za-z0-9_]")
 
 Secrets = Mapping[str, str]
 """Text to hide, and the mask to put in its place."""
@@ -40,7 +43,16 @@ def of_slots(slots: Iterable[Filled]) -> dict[str, str]:
     for filled in slots:
         if filled.type in PERSONAL:
             secrets.update(_secrets(filled.type, (filled.value, filled.said, *_parts(filled.type, filled.detail))))
+        elif PRIVATE in filled.detail:
+            # A free text is its own value; an option's or a row's is not the customer's.
+            words = (filled.value, filled.said) if filled.type == "text" else (filled.said,)
+            secrets.update(_secrets(filled.detail[PRIVATE], words))
     return secrets
+
+
+def of_changes(changes: Iterable[Change]) -> dict[str, str]:
+    """Secrets among slots that were filled, those included that are gone again by the end of the turn."""
+    return of_slots(read_filled(c.payload) for c in changes if c.kind in ("slot_filled", "remembered"))
 
 
 def _parts(kind: str, detail: Mapping[str, str]) -> Iterable[str]:
@@ -56,16 +68,38 @@ def _secrets(kind: str, texts: Iterable[str]) -> dict[str, str]:
 
 
 def scrub(value: Any, secrets: Secrets) -> Any:
-    """The same JSON value with every secret replaced, the longest first."""
+    """The same JSON value with every secret replaced, in upper or lower case; where secrets overlap, all they cover."""
     ordered = sorted(secrets.items(), key=lambda item: -len(item[0]))
-    return _scrubbed(value, ordered)
+    return _scrubbed(value, [(_pattern(secret), hidden) for secret, hidden in ordered if secret])
 
 
-def _scrubbed(value: Any, secrets: list[tuple[str, str]]) -> Any:
+def _pattern(secret: str) -> re.Pattern[str]:
+    """As it was written anywhere, and in any case as words of its own: Li is not in facility, which names a task."""
+    exact = re.escape(secret)
+    before = r"(?<![a-z0-9_])" if _WORD.match(secret[0]) else ""
+    after = r"(?![a-z0-9_])" if _WORD.match(secret[-1]) else ""
+    return re.compile(f"{exact}|(?i:{before}{exact}{after})")
+
+
+def _covered(text: str, secrets: Sequence[tuple[re.Pattern[str], str]]) -> str:
+    """The text without what the secrets cover together, under the mask of the longest: the rest of one is no rest."""
+    found = [(*match.span(), hidden) for pattern, hidden in secrets for match in pattern.finditer(text)]
+    merged: list[tuple[int, int, int, str]] = []
+    for start, end, hidden in sorted(found, key=lambda item: item[0]):
+        if merged and start < merged[-1][1]:
+            first, last, longest, named = merged[-1]
+            longer = end - start > longest
+            merged[-1] = (first, max(last, end), max(longest, end - start), hidden if longer else named)
+        else:
+            merged.append((start, end, end - start, hidden))
+    for start, end, _, hidden in reversed(merged):
+        text = text[:start] + hidden + text[end:]
+    return text
+
+
+def _scrubbed(value: Any, secrets: Sequence[tuple[re.Pattern[str], str]]) -> Any:
     if isinstance(value, str):
-        for secret, hidden in secrets:
-            value = value.replace(secret, hidden)
-        return value
+        return _covered(value, secrets)
     if isinstance(value, Mapping):
         return {key: _scrubbed(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -75,4 +109,12 @@ def _scrubbed(value: Any, secrets: list[tuple[str, str]]) -> Any:
 
 def loggable(changes: Iterable[Change], secrets: Secrets) -> list[tuple[str, Mapping[str, object]]]:
     """The changes as the event log takes them."""
-    return [(change.kind, scrub(change.payload, secrets)) for change in changes]
+    return [(change.kind, _hidden(change.kind, scrub(change.payload, secrets))) for change in changes]
+
+
+def _hidden(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """A private free text is masked altogether, whatever in it was known to be personal."""
+    if kind in ("slot_filled", "remembered") and payload["type"] == "text" and PRIVATE in payload["detail"]:
+        hidden = mask(payload["detail"][PRIVATE])
+        return {**payload, "value": hidden, "said": hidden}
+    return payload

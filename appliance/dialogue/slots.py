@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from appliance.dialogue.tables import folded
-from appliance.dialogue.tracker import Filled, SessionState
+from appliance.dialogue.tracker import PRIVATE, Filled, SessionState
+from appliance.language.redact import PERSONAL
 from appliance.packs.task import Flow, Slot
 from appliance.packs.vocabulary import ABSENT
 from appliance.values import Entity, Parse, Turn
@@ -116,19 +118,21 @@ def of_choices(choices: Sequence[Mapping[str, str]], text: str, entities: Collec
             c for c in choices if len(plain) > 1 and (plain in folded(c["zh"]) or plain in folded(c["en"]))
         ]
     if len(by_name) == 1:
-        return _of_row(by_name[0], text)
+        return _of_row(by_name[0], text, entities)
     known = {key for entity in entities for key in entity.detail.get("keys", "").split(",") if key}
     by_key = [c for c in choices if c["key"] in known]
     if len(by_key) == 1:
-        return _of_row(by_key[0], text)
+        return _of_row(by_key[0], text, entities)
     place = ordinal(text)
-    return _of_row(choices[place - 1], text) if place is not None and place <= len(choices) else None
+    return _of_row(choices[place - 1], text, entities) if place is not None and place <= len(choices) else None
 
 
-def _of_row(choice: Mapping[str, str], text: str) -> Filled:
+def _of_row(choice: Mapping[str, str], text: str, entities: Iterable[Entity]) -> Filled:
     detail = {"keys": choice["key"], "zh": choice["zh"], "en": choice["en"]}
     names = [name for name in (choice["zh"], choice["en"]) if folded(name) in folded(text)]
-    return Filled(choice["zh"], "row", names[0] if names else text[:_LONGEST_TEXT], detail)
+    if names:
+        return Filled(choice["zh"], "row", names[0], detail)
+    return Filled(choice["zh"], "row", text[:_LONGEST_TEXT], {**detail, **_whose(entities)})
 
 
 def of_asked(slot: Slot, turn: Turn, parse: Parse, today: datetime.date) -> Filled | None:
@@ -138,7 +142,8 @@ def of_asked(slot: Slot, turn: Turn, parse: Parse, today: datetime.date) -> Fill
         alike = [other for other in fitting if other.type == fitting[0].type and "keys" in other.detail]
         return _joined([of_entity(one, turn) for one in (alike if fitting[0] in alike else fitting[:1])])
     if "yes_no" in slot.types and parse.intent.name in ("affirm", "deny"):
-        return Filled("yes" if parse.intent.name == "affirm" else "no", "yes_no", turn.text[:_LONGEST_TEXT])
+        answer = "yes" if parse.intent.name == "affirm" else "no"
+        return Filled(answer, "yes_no", turn.text[:_LONGEST_TEXT], _whose((*parse.entities, *turn.entities)))
     return of_options(slot, said(turn, parse), asked=True)
 
 
@@ -147,7 +152,22 @@ def of_text(slot: Slot, turn: Turn, parse: Parse) -> Filled | None:
     text = said(turn, parse)[:_LONGEST_TEXT]
     if "text" not in slot.types or not text or parse.intent.name in ("affirm", "deny"):
         return None
-    return Filled(text, "text", text)
+    return Filled(text, "text", text, _whose((*parse.entities, *turn.entities)))
+
+
+def of_reading(filled: Filled, first: Parse) -> Filled:
+    """A value of another reading than the first: not certain, and private where the first reading was."""
+    theirs = _whose(first.entities) if filled.type == "text" else {}
+    return replace(filled, sure=False, detail={**theirs, **filled.detail})
+
+
+def _whose(entities: Iterable[Entity]) -> dict[str, str]:
+    """Detail of a value that keeps a turn's own words, cut and lower-cased: what they tell about a person, if anything.
+
+    What was cut is no longer what the parser has found, so the record could not find it in the words.
+    """
+    found = [entity.type for entity in entities if entity.type in PERSONAL]
+    return {PRIVATE: found[0]} if found else {}
 
 
 def volunteered(

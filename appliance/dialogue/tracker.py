@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+PRIVATE = "private"
+"""Detail of a value that keeps a turn's own words, where the turn held something personal: the type of that."""
+
 
 class Happened(Protocol):
     """What `apply` reads of an event; `records.chain.Event` is one."""
@@ -105,7 +108,8 @@ class SessionState:
     """True once the session has been ended or forgotten."""
 
 
-def _filled(payload: Mapping[str, Any]) -> Filled:
+def read_filled(payload: Mapping[str, Any]) -> Filled:
+    """A value from its JSON."""
     detail = {str(name): str(value) for name, value in payload["detail"].items()}
     return Filled(str(payload["value"]), str(payload["type"]), str(payload["said"]), detail, bool(payload["sure"]))
 
@@ -138,7 +142,7 @@ def apply(state: SessionState, event: Happened) -> SessionState:
         case "slot_filled":
             return replace(
                 state,
-                slots={**state.slots, p["slot"]: _filled(p)},
+                slots={**state.slots, p["slot"]: read_filled(p)},
                 skipped=tuple(name for name in state.skipped if name != p["slot"]),
                 attempts=0,
             )
@@ -158,7 +162,7 @@ def apply(state: SessionState, event: Happened) -> SessionState:
         case "task_ended":
             return replace(state, **_IDLE)
         case "remembered":
-            return replace(state, memory={**state.memory, p["name"]: _filled(p)})
+            return replace(state, memory={**state.memory, p["name"]: read_filled(p)})
         case "answered":
             return replace(state, said=Said(p["text"], tuple(p["suggestions"]), p["data"]), offered=p["offered"])
         case "outcome":

@@ -421,6 +421,62 @@ def test_nothing_personal_reaches_the_disk(staged, tmp_path):
     connection.close()
 
 
+STREET = "Nanjing West Road Building No. 1266 Plaza Tower Unit 5803 Shanghai"
+
+
+@pytest.mark.parametrize("intent", ["find_product", "check_price"])
+@pytest.mark.parametrize(
+    "text, kind, words, forbidden",
+    [
+        ("Zhang Wei", "person", "Zhang Wei", ["zhang", "wei"]),
+        ("My name is Zhang Wei", "person", "Zhang Wei", ["zhang", "wei"]),
+        ("zhang wei", "person", "Zhang Wei", ["zhang", "wei"]),
+        (f"please send all of it to {STREET}, thank you", "address", STREET, ["nanjing", "west road", "building"]),
+        (f"PLEASE SEND ALL OF IT TO {STREET.upper()}", "address", STREET.upper(), ["tower", "5803", "1266"]),
+        ("请都寄到我们家那边的地址就好了谢谢你们" * 3 + "南京西路一千二百六十六号恒隆广场五十八楼零三室", "address",
+         "南京西路一千二百六十六号恒隆广场五十八楼零三室", ["南京西路", "恒隆", "五十八楼", "零三室"]),
+    ],
+)  # fmt: skip
+def test_what_is_personal_in_a_free_text_never_reaches_the_disk(staged, tmp_path, intent, text, kind, words, forbidden):
+    stage = staged(events=EventLog(tmp_path / "events.sqlite", redact=lambda said: said))
+    assert stage.say("问一下", {"intent": intent}).expects
+    stage.say(text, {"entities": [{"type": kind, "text": words, "value": words}]})
+    stage.say("再说一遍", {"intent": "repeat"})
+    stage.say("多少钱", {"intent": "check_price"})
+    filled = [event.payload for event in stage.events.of_kind("slot_filled") if event.payload["type"] == "text"]
+    assert filled
+    assert {(payload["value"], payload["said"]) for payload in filled} == {(f"[{kind}]", f"[{kind}]")}
+    stage.dialogue.end(stage.session)
+    stage.events.close()
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir()).decode("utf-8", "replace").lower()
+    for part in forbidden:
+        assert part not in written, part
+    assert f"[{kind}]" in written
+
+
+def test_a_free_text_without_anything_personal_is_recorded(stage):
+    stage.say("问一下", {"intent": "find_product"})
+    stage.say("Blue Thing")
+    (filled,) = [event.payload for event in stage.events.of_kind("slot_filled")]
+    assert (filled["value"], filled["said"]) == ("blue thing", "blue thing")
+
+
+def test_private_words_of_yes_and_of_another_reading(staged, tmp_path):
+    long = f"yes of course, and here is where i live: {STREET.lower()}"
+    found = {"type": "address", "text": STREET.lower(), "value": STREET}
+    stage = staged(events=EventLog(tmp_path / "events.sqlite", redact=lambda said: said))
+    stage.say("我要退货", {"intent": "return_exchange"})
+    stage.say(long, {"intent": "affirm", "entities": [found]})
+    stage.say("问一下", {"intent": "find_product"})
+    stage.say("Zhang Wei", {"entities": [{"type": "person", "value": "Zhang Wei"}]}, source="audio",
+              alternatives=("Zhang Way",))  # fmt: skip
+    stage.dialogue.end(stage.session)
+    stage.events.close()
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir()).lower()
+    for part in (b"nanjing", b"west road", b"zhang", b"5803"):
+        assert part not in written, part
+
+
 def test_no_number_is_given_twice_after_a_restart_without_the_log(staged, tmp_path):
     path, idle = tmp_path / "events.sqlite", [0.0]
 
