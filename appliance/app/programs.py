@@ -29,6 +29,8 @@ class Finding:
     """What was found, or what is missing and what that turns off."""
     remedy: str = ""
     """Command that mends it."""
+    needed: bool = True
+    """False for what nothing uses in this version: its absence turns nothing off."""
 
 
 def _python() -> Finding:
@@ -89,18 +91,20 @@ def _tesseract() -> Finding:
     return Finding("tesseract", True, f"{_first_line(program, '--version')}, chi_sim")
 
 
+def _for_voice(name: str, package: str, found: str | None) -> Finding:
+    """What answers by voice will use: neither its presence nor its absence changes anything today."""
+    what = found or f"未安装 / not installed ({package})"
+    return Finding(name, found is not None, f"{what}；语音功能将来使用 / for voice, which comes later", needed=False)
+
+
 def _espeak() -> Finding:
     program = shutil.which("espeak-ng")
-    if program is None:
-        return _absent("espeak-ng", "未安装：没有语音播报 / not installed: no spoken answers", "espeak-ng")
-    return Finding("espeak-ng", True, _first_line(program, "--version").split("  Data at")[0])
+    version = program and _first_line(program, "--version").split("  Data at")[0]
+    return _for_voice("espeak-ng", "espeak-ng", version)
 
 
 def _portaudio() -> Finding:
-    found = ctypes.util.find_library("portaudio")
-    if found is None:
-        return _absent("portaudio", "未安装：麦克风不可用 / not installed: the microphone is off", "libportaudio2")
-    return Finding("portaudio", True, found)
+    return _for_voice("portaudio", "libportaudio2", ctypes.util.find_library("portaudio"))
 
 
 def _font() -> Finding:
@@ -143,5 +147,6 @@ def findings(folder: Path) -> tuple[Finding, ...]:
         try:
             found.append(probe())
         except (OSError, subprocess.SubprocessError) as error:
-            found.append(Finding(name, False, f"无法检查 / could not be examined: {error}"))
+            needed = probe is not _espeak
+            found.append(Finding(name, False, f"无法检查 / could not be examined: {error}", needed=needed))
     return tuple(found)

@@ -27,7 +27,8 @@ _NEXT = re.compile(r"; (?=[\w.-]+: |[\w.-]+ on [\w.-]+, )")
 def machine_lines(found: Iterable[Finding]) -> Iterator[str]:
     """One line for each finding, and one for its remedy."""
     for finding in found:
-        yield f"  {MARKS['ready' if finding.ok else 'off']} {_pad(finding.name, 14)} {finding.detail}"
+        mark = MARKS["ready" if finding.ok else "off"] if finding.ok or finding.needed else "·"
+        yield f"  {mark} {_pad(finding.name, 14)} {finding.detail}"
         if finding.remedy:
             yield f"      → {finding.remedy}"
 

@@ -13,6 +13,7 @@ import pytest
 
 from appliance.app import programs
 from appliance.app.programs import Finding, findings, graphics
+from appliance.cli.report import machine_lines
 
 
 def found(folder: Path) -> dict[str, Finding]:
@@ -47,13 +48,22 @@ def test_a_bare_machine_is_told_what_is_off_and_the_package_that_brings_it(
     bare = found(tmp_path)
     for name, package in {
         "tesseract": "tesseract-ocr tesseract-ocr-chi-sim",
-        "espeak-ng": "espeak-ng",
-        "portaudio": "libportaudio2",
         "chinese font": "fonts-wqy-microhei",
     }.items():
         assert not bare[name].ok
         assert " / " in bare[name].detail, "Chinese first, English beside"
         assert bare[name].remedy == f"sudo apt-get install {package}"
+        assert bare[name].needed
+    for name, package in {"espeak-ng": "espeak-ng", "portaudio": "libportaudio2"}.items():
+        later = f"未安装 / not installed ({package})；语音功能将来使用 / for voice, which comes later"
+        assert bare[name] == Finding(name, False, later, needed=False)
+
+
+def test_only_what_is_used_is_marked_as_off() -> None:
+    lines = list(machine_lines([Finding("a", False, "d", "mend it"), Finding("b", False, "d", needed=False)]))
+    assert ["✗" in line for line in lines] == [True, False, False]
+    assert lines[1].strip() == "→ mend it"
+    assert lines[2].split() == ["·", "b", "d"]
 
 
 def test_every_package_of_the_self_check_is_one_that_make_installs() -> None:
@@ -82,6 +92,7 @@ def test_a_program_that_cannot_run_is_itself_a_finding(tmp_path: Path, monkeypat
     broken = found(tmp_path)["espeak-ng"]
     assert not broken.ok
     assert "could not be examined" in broken.detail
+    assert not broken.needed
 
     def hangs(*_arguments: object, **_options: object) -> None:
         raise subprocess.TimeoutExpired("espeak-ng", 10)
