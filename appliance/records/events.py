@@ -21,6 +21,9 @@ from appliance.records import ledger
 from appliance.records.chain import GENESIS, Event, canonical, log_id, redacted
 from appliance.records.database import checkpoint, connect, identity, is_damaged, set_aside
 
+_PATIENCE_S = 0.25
+"""Longest wait of a turn for another one that is writing: flash memory may stall for seconds, and answers must not."""
+
 _RETRY_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 _REPLACEMENTS = 3
 """Damaged files set aside before the disk itself is taken for broken, so that it is not filled with copies."""
@@ -63,6 +66,8 @@ class EventLog:
         self._path, self._redact, self._clock, self._listener = path, redact, clock, listener
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._hall = threading.Lock()
+        self._incoming: deque[ledger.Entry] = deque()
         self._waiting: deque[ledger.Entry] = deque()
         self._capacity = capacity
         self._lost = self._lost_unsaid = 0
@@ -85,13 +90,22 @@ class EventLog:
     ) -> None:
         """Add a turn's events in one transaction; with `durable` they are on the disk, past a power cut, on return.
 
-        Never raises for what the database does. Every text is redacted before it is kept anywhere, memory included.
+        Never raises for what the database does, and never waits long for a disk that stalls under another turn: the
+        events then stay in memory until the next turn or `maintain` writes them, in their order. Every text is redacted
+        before it is kept anywhere, memory included.
         """
         identifier, now = log_id(session), float(self._clock())
         fresh = [(identifier, now, kind, self._stored(payload)) for kind, payload in events]
-        with self._lock:
-            self._waiting.extend(fresh)
-            self._flush(durable=durable)
+        with self._hall:
+            self._incoming.extend(fresh)
+            while len(self._incoming) > self._capacity:
+                self._incoming.popleft()
+                self._lost, self._lost_unsaid = self._lost + 1, self._lost_unsaid + 1
+        if self._lock.acquire(timeout=_PATIENCE_S):
+            try:
+                self._flush(durable=durable)
+            finally:
+                self._lock.release()
 
     def maintain(self) -> None:
         """Write what waits, if its time has come, and move the WAL into the database; call it now and then.
@@ -131,6 +145,7 @@ class EventLog:
         """
         with self._lock:
             self._flush()
+            self._admit()
             written = self._written("kind", kind)
             if written is None and self._exists():
                 raise StorageFailed(
@@ -173,9 +188,9 @@ class EventLog:
     @property
     def state(self) -> LogState:
         """Where events go now, and why."""
-        with self._lock:
-            place = "waiting" if self._connection is None else "memory" if self._path is None else "disk"
-            return LogState(place, self._reason, len(self._waiting), self._lost)
+        # Without the lock: whoever asks for the state must not wait for the disk either.
+        place = "waiting" if self._connection is None else "memory" if self._path is None else "disk"
+        return LogState(place, self._reason, len(self._waiting) + len(self._incoming), self._lost)
 
     def close(self) -> None:
         """Write what can be written and close the file; safe to call twice. Later events wait and are never written."""
@@ -189,7 +204,14 @@ class EventLog:
     def _stored(self, payload: Mapping[str, object]) -> str:
         return canonical(dict(_mapping(redacted(payload, self._redact))))
 
+    def _admit(self) -> None:
+        """Let in what turns have brought, in its order. Called with the lock held."""
+        with self._hall:
+            self._waiting.extend(self._incoming)
+            self._incoming.clear()
+
     def _flush(self, durable: bool = False) -> None:
+        self._admit()
         if self._closed or (self._connection is None and self._monotonic() < self._retry_at):
             self._bound()
             return
@@ -234,6 +256,7 @@ class EventLog:
 
     def _select(self, column: str, value: str, position: int) -> tuple[Event, ...]:
         with self._lock:
+            self._admit()
             events = self._written(column, value) or []
             return (*events, *self._unwritten(value, position))
 

@@ -526,3 +526,30 @@ def test_a_payload_must_be_a_mapping(path):
     with pytest.raises(TypeError, match="mapping"):
         log.append("s", "turn", ["not", "a", "mapping"])
     log.close()
+
+
+def test_a_disk_that_stalls_under_one_turn_keeps_no_other_waiting_and_nothing_is_lost(tmp_path):
+    log = EventLog(tmp_path / "events.sqlite", redact=str)
+    stalled, go = threading.Event(), threading.Event()
+    write = log._write
+
+    def stall(connection, durable):
+        if not stalled.is_set():
+            stalled.set()
+            assert go.wait(10)
+        write(connection, durable)
+
+    log._write = stall
+    first = threading.Thread(target=log.append, args=("a" * 24, "turn", {"n": 0}))
+    first.start()
+    assert stalled.wait(10)
+    for number in range(1, 4):
+        log.append("a" * 24, "turn", {"n": number})  # returns although the disk stands still
+    assert log.state.waiting >= 3
+    go.set()
+    first.join()
+    log.maintain()
+    assert [event.payload["n"] for event in log.read("a" * 24)] == [0, 1, 2, 3]
+    assert log.state.waiting == 0
+    assert log.verify() is None
+    log.close()
