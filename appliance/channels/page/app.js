@@ -5,6 +5,7 @@ import { Camera } from './camera.js';
 import { Chat } from './chat.js';
 import { $, toast } from './dom.js';
 import { Health } from './health.js';
+import { Idle } from './idle.js';
 import { Microphone } from './microphone.js';
 import { PhotoView, fitting } from './photo.js';
 import { STRINGS } from './strings.js';
@@ -21,6 +22,7 @@ const chat = new Chat(words, () => language, tapped);
 const health = new Health(api, words, featuresChanged);
 const camera = new Camera(words, (photo) => look(photo));
 const microphone = new Microphone(words, (recording) => hear(recording));
+const idle = new Idle(words, { held, waiting, over: () => startOver() });
 
 let asking = null; // several requests may meet a 401 at once: they share one dialog
 
@@ -62,6 +64,7 @@ async function act(request, waiting, done) {
   } finally {
     over();
     setBusy(-1);
+    idle.touched(); // an answer is to be read first
   }
 }
 
@@ -93,7 +96,9 @@ function use(text) {
 }
 
 async function look(file) {
+  const mine = visit;
   const blob = await fitting(file);
+  if (mine.signal.aborted) return; // wiped while it was made smaller
   const url = URL.createObjectURL(blob);
   photos.add(url);
   await act((signal) => api.send(blob, blob.type || 'image/jpeg', session, language, signal), words().reading, (reply) => {
@@ -112,6 +117,17 @@ function hear(recording) {
     chat.customer(reply.transcript?.text || reply.turn.text || '…');
     chat.answer(reply);
   });
+}
+
+// True while something of a customer is on the screen, or the camera or microphone may be on.
+function held() {
+  return Boolean(session || !chat.empty || $('text').value || document.querySelector('#camera[open], #microphone[open]'));
+}
+
+// True while the machine works or listens; a request that waits for a token waits for nobody who stands here.
+function waiting() {
+  const listening = $('microphone').open && !$('microphone-live').hidden;
+  return listening || (running > 0 && !$('token').open);
 }
 
 async function startOver() {
@@ -155,7 +171,10 @@ async function speak(next) {
   for (let pause = 1000; language === next; pause = Math.min(pause * 2, 10000)) {
     try {
       const greeting = await api.greeting(next);
-      if (language === next) chat.welcome(greeting);
+      if (language === next) {
+        chat.welcome(greeting);
+        idle.after(greeting.idle_s);
+      }
       return;
     } catch {
       await new Promise((resolve) => { setTimeout(resolve, pause); }); // the appliance may still be starting
