@@ -35,7 +35,7 @@ class Visit:
         self.context.grant_permissions(["camera", "microphone", "clipboard-read", "clipboard-write"], origin=server.url)
         self.page: Page = self.context.new_page()
         if stopped:
-            self.page.clock.install()
+            self.page.clock.install(time=0)
         self.strangers: list[str] = []
         self.errors: list[str] = []
         self.page.on(
@@ -45,6 +45,8 @@ class Visit:
         self.page.on("console", lambda m: self.errors.append(m.text) if "Content Security" in m.text else None)
         self.page.set_default_timeout(15_000)
         self.page.goto(server.url + address)
+        if stopped:
+            self.page.clock.pause_at(3600)
 
     def close(self) -> None:
         assert self.strangers == []
