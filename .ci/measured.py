@@ -30,23 +30,30 @@ def table(startup: dict[str, Any], http: dict[str, Any]) -> str:
     """The README's table."""
     runs, users, one = startup["runs"], http["users"], http["one_user"]["ms"]
     ready = sorted(run["ready_s"] for run in runs)[len(runs) // 2]
-    sent = sum(users["statuses"].values())
+    rss = users["rss"]
     rows = [
         ("cold start to `/readyz`, median", f"{ready:.1f} s", "6 s", "startup"),
         ("resident memory, OCR and VAD loaded", f"{max(r['rss_ready_mb'] for r in runs):.0f} MB", "450 MB", "startup"),
         ("largest while reading photos", f"{max(r['rss_peak_mb'] for r in runs):.0f} MB", "450 MB", "startup"),
         ("one user's text turn, p50 / p99", f"{one['p50']:.1f} / {one['p99']:.1f} ms", "15 ms (p50)", "http"),
         (
-            f"{users['users']} closed-loop users for {users['seconds']:.0f} s",
-            f"{users['statuses'].get('200', 0)} × 200, {users['statuses'].get('503', 0)} × 503 with Retry-After of "
-            f"{sent}, {users['unanswered']} unanswered",
-            "only these",
+            f"{users['users']} closed-loop users, {users['settle_s']:.0f} s and a measured {users['measured_s']:.0f} s",
+            f"{users['statuses'].get('200', 0)} × 200, {users['statuses'].get('503', 0)} × 503 with Retry-After, "
+            f"{users['unanswered']} unanswered",
+            "only these, 0 unanswered",
             "http",
         ),
         (
             "their answers, p50 / p99",
             f"{users['answered_ms']['p50']:.0f} / {users['answered_ms']['p99']:.0f} ms",
             "",
+            "http",
+        ),
+        (
+            "resident memory under that load: at first, settled, at the end",
+            f"{rss['first_mb']:.0f}, {rss['settled_mb']:.0f}, {rss['last_mb']:.0f} MB; "
+            f"{rss['growth_kb'] / 1000:+.1f} MB in the measured minute",
+            "flat: 1 MB",
             "http",
         ),
     ]
