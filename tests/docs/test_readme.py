@@ -56,3 +56,9 @@ def test_no_tracked_text_names_a_path_of_the_machine_that_built_it() -> None:
     for name in tracked("*.py", "*.md", "*.yaml", "*.toml", "*.txt", "*.json", "*.js", "*.html", "Makefile", ".ci/*"):
         found = banned.search((REPOSITORY / name).read_text("utf-8", errors="replace"))
         assert not found, f"{name} names {found and found[0]}"
+
+
+def test_the_measured_table_was_written_by_its_command() -> None:
+    table = README.partition("<!-- measured: begin -->")[2].partition("<!-- measured: end -->")[0]
+    assert "`make measured` wrote this table" in table
+    assert len(re.findall(r"^\| .* \| `python -m benchmarks\.\w+ --check` \|$", table, re.MULTILINE)) >= 6
