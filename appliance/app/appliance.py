@@ -91,11 +91,11 @@ class Appliance:
 
     def _known(self, turn: Turn) -> None:
         """Refuse structure that the pack has no word for: it would go through the house unchecked, to the metrics."""
-        lexicon = self._rooms.pack.lexicon
-        if turn.intent is not None and turn.intent.name not in lexicon.intent_names:
+        intents, types = self.vocabulary()
+        if turn.intent is not None and turn.intent.name not in intents:
             raise InvalidInput(f"intent: expected one of the pack's, got {turn.intent.name[:64]!r}")
         for entity in turn.entities:
-            if entity.type not in lexicon.entity_types:
+            if entity.type not in types:
                 raise InvalidInput(f"entities: expected a type of the pack, got {entity.type[:64]!r}")
 
     def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
@@ -165,6 +165,11 @@ class Appliance:
                 for s in pack.suggestions
             ],
         }
+
+    def vocabulary(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """See `Door.vocabulary`."""
+        lexicon = self._rooms.pack.lexicon
+        return lexicon.intent_names, lexicon.entity_types
 
     def close(self) -> None:
         """Stop and release everything; a second call does nothing."""

@@ -36,3 +36,6 @@ class Door(Protocol):
 
     def greeting(self, language: str = "zh") -> dict[str, object]:
         """What the page shows before the first turn: title, welcome words and suggestions from the pack."""
+
+    def vocabulary(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Intents and entity types that a turn may carry with it; any other is refused."""

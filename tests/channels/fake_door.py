@@ -145,6 +145,10 @@ class FakeDoor:
             "sessions": len(self.sessions),
         }
 
+    def vocabulary(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        intents = ("find_product", "check_stock", "human_agent", "facility_location", "track_parcel")
+        return (*intents, "return_exchange", "store_hours"), ("tracking_no", "phone", "product")
+
     def greeting(self, language: str = "zh") -> dict[str, object]:
         if language == "en":
             return {

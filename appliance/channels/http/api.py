@@ -42,7 +42,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
         static_folder=None,  # type: ignore[arg-type]  # Flask takes None, for no static route; APIFlask's hint is narrower
     )
     events = events or EventStream(door, settings.event_streams, listener=metrics.listener)
-    spec = document(settings)
+    spec = document(settings, door.vocabulary())
     check = guard(settings)
 
     @app.before_request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from appliance import __version__
@@ -169,9 +170,10 @@ def _paths(settings: Settings) -> Json:
     }
 
 
-def document(settings: Settings) -> Json:
-    """The whole document for these settings: limits and the token's scheme are as set."""
-    components: Json = {"schemas": request_schemas(settings.max_text_chars) | SCHEMAS, "requestBodies": FORMS}
+def document(settings: Settings, vocabulary: tuple[Sequence[str], Sequence[str]] = ((), ())) -> Json:
+    """The whole document for these settings and the pack's `vocabulary` (intents, entity types)."""
+    asked = request_schemas(settings.max_text_chars, *vocabulary)
+    components: Json = {"schemas": asked | SCHEMAS, "requestBodies": FORMS}
     if settings.http_token:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return {

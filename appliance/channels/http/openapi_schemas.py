@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -165,12 +166,21 @@ SCHEMAS: dict[str, Json] = {
 """Schemas of everything that is answered, by name."""
 
 
-def request_schemas(max_text_chars: int) -> dict[str, Json]:
-    """Schemas of what is asked, from the models that check it."""
+def request_schemas(
+    max_text_chars: int, intents: Sequence[str] = (), entity_types: Sequence[str] = ()
+) -> dict[str, Json]:
+    """Schemas of what is asked, from the models that check it; `intents` and `entity_types` are those of the pack."""
     _, definitions = models_json_schema([(TurnIn, "validation")], ref_template="#/components/schemas/{model}")
     schemas: dict[str, Json] = definitions["$defs"]
     schemas["TurnIn"]["properties"]["text"] |= {"maxLength": max_text_chars, "pattern": SAYING}
     entity = schemas["EntityIn"]["properties"]
     for text in (entity["value"], *(kind for kind in entity["text"]["anyOf"] if kind["type"] == "string")):
         text["pattern"] = PRINTABLE
+    if intents:
+        given = next(kind for kind in schemas["TurnIn"]["properties"]["intent"]["anyOf"] if kind["type"] == "string")
+        given["enum"] = sorted(intents)
+        del given["pattern"]
+    if entity_types:
+        entity["type"]["enum"] = sorted(entity_types)
+        del entity["type"]["pattern"]
     return schemas

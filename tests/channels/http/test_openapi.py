@@ -53,7 +53,7 @@ def test_bodies_and_refusals_are_complete():
 
 
 def test_served_document_is_the_document(shared):
-    assert shared.get("/openapi.json").json() == document(shared.settings)
+    assert shared.get("/openapi.json").json() == document(shared.settings, shared.door.vocabulary())
 
 
 def test_swagger_ui_is_local(shared):
