@@ -102,6 +102,7 @@ class Server:
         self._settings = settings
         self._on_stop = on_stop
         self._stopped = threading.Event()
+        self._drained = threading.Event()
         server: Any = _Cheroot(
             (settings.http_host.strip("[]"), settings.http_port),
             app,
@@ -152,8 +153,11 @@ class Server:
         return f"{'https' if self._server.ssl_adapter else 'http'}://{name}:{port}"
 
     def serve_forever(self) -> None:
-        """Serve until `stop` is called from another thread or a signal handler."""
+        """Serve until `stop` is called from another thread; returns when that has let running requests finish."""
         self._server.serve()
+        # cheroot leaves its loop as soon as it is told to; the rooms behind must not close under running requests.
+        if self._stopped.is_set():
+            self._drained.wait(DRAIN_S + 5)
 
     def stop(self) -> None:
         """End the streams, take no more connections, let running requests finish for DRAIN_S, close. Idempotent."""
@@ -162,4 +166,7 @@ class Server:
         self._stopped.set()
         if self._on_stop is not None:
             self._on_stop()
-        self._server.stop()
+        try:
+            self._server.stop()
+        finally:
+            self._drained.set()
