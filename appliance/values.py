@@ -81,6 +81,18 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class Character:
+    """One recognised character and what else it may be."""
+
+    text: str
+    """The character."""
+    confidence: float
+    """0 to 1."""
+    alternatives: tuple[tuple[str, float], ...] = ()
+    """Other readings with their confidences, best first, at most four: with the character itself the five best."""
+
+
+@dataclass(frozen=True, slots=True)
 class OcrLine:
     """One line of text found in an image."""
 
@@ -90,6 +102,8 @@ class OcrLine:
     """Mean character confidence, 0 to 1."""
     box: Quad
     """Its corners in pixels of the upright image."""
+    characters: tuple[Character, ...] = ()
+    """The characters of `text` one by one; empty where the reader does not tell (tesseract)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,15 @@ class OcrResult:
     """Which reader made it, for example `pp-ocrv6-small/onnxruntime-cpu` or `tesseract`."""
     timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
     """Milliseconds by stage: decode, detect, orient, recognise, layout."""
+    angle: int = 0
+    """Degrees clockwise by which the page stands turned in the image: 0, 90, 180 or 270; boxes stay in the image."""
+    unread: int = 0
+    """Lines that were found but not read when the deadline came or the reading was stopped."""
+
+    @property
+    def partial(self) -> bool:
+        """True when the deadline came or the reading was stopped before the last line."""
+        return self.unread > 0
 
     @property
     def text(self) -> str:

@@ -22,6 +22,7 @@ from appliance.settings import Settings
 from appliance.speech.hear import Hearing
 from appliance.values import Feature, OcrResult, Parse, Reply, Transcript, Turn
 from appliance.vision.image import Pixels
+from appliance.vision.watch import UNWATCHED, Watch
 
 TIDY_S = 3600.0
 """Seconds between two removals of old records."""
@@ -30,7 +31,14 @@ TIDY_S = 3600.0
 class Reads(Protocol):
     """A reader of upright images: the networks, or tesseract."""
 
-    def read(self, image: Pixels, *, size: tuple[int, int] | None = None, deadline: float | None = None) -> OcrResult:
+    def read(
+        self,
+        image: Pixels,
+        *,
+        size: tuple[int, int] | None = None,
+        deadline: float | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> OcrResult:
         """Read all lines; `size` is that of the photo that `image` is a smaller version of."""
 
 
@@ -98,10 +106,18 @@ class Appliance:
             if entity.type not in types:
                 raise InvalidInput(f"entities: expected a type of the pack, got {entity.type[:64]!r}")
 
-    def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
+    def look(
+        self,
+        image: bytes,
+        session: str | None = None,
+        language: str = "zh",
+        *,
+        deadline_s: float | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> Reply:
         """See `Door.look`."""
         with self._turns.enter(), self._share.of(session), self._timed("look") as timings:
-            ocr = self._read(image)
+            ocr = self._read(image, deadline_s, watch)
             timings.update(ocr.timings_ms)
             turn = Turn(ocr.text, source="image", confidence=ocr.confidence, language=language)
             return self._answer(turn, session, timings, ocr=ocr)
@@ -115,10 +131,10 @@ class Appliance:
             turn = Turn(transcript.text, source="audio", confidence=transcript.confidence, language=language)
             return self._answer(turn, session, timings, transcript=transcript)
 
-    def read(self, image: bytes) -> OcrResult:
+    def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         """See `Door.read`."""
         with self._turns.enter(), self._timed("read") as timings:
-            result = self._read(image)
+            result = self._read(image, deadline_s, watch)
             timings.update(result.timings_ms)
             return result
 
@@ -183,17 +199,17 @@ class Appliance:
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         self.close()
 
-    def _read(self, image: bytes) -> OcrResult:
+    def _read(self, image: bytes, deadline_s: float | None, watch: Watch) -> OcrResult:
         reader = self._rooms.reader
         if reader is None:
             ocr = next(feature for feature in self.features() if feature.name == "ocr")
             raise Unavailable(f"reading is off: {ocr.reason}", retry_after=60)
         with self._images.enter():
-            deadline = self._deadline()
+            deadline = self._deadline(deadline_s)
             begin = time.perf_counter()
             pixels, size = self._rooms.decode(image)
             decoded = (time.perf_counter() - begin) * 1000
-            result = reader.read(pixels, size=size, deadline=deadline)
+            result = reader.read(pixels, size=size, deadline=deadline, watch=watch)
             return replace(result, timings_ms={"decode": decoded, **result.timings_ms})
 
     def _answer(
@@ -236,8 +252,9 @@ class Appliance:
             timings["total"] = (time.perf_counter() - begin) * 1000
             self._rooms.listener("timings", door=door, stages=dict(timings))
 
-    def _deadline(self) -> float:
-        return time.monotonic() + self._rooms.settings.deadline_s
+    def _deadline(self, asked_s: float | None = None) -> float:
+        longest = self._rooms.settings.deadline_s
+        return time.monotonic() + (longest if asked_s is None else min(asked_s, longest))
 
     def _sweep(self) -> None:
         """Forget idle sessions, on time even when nobody asks anything, and old records."""

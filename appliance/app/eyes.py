@@ -12,6 +12,7 @@ from appliance.errors import ApplianceError, BackendFailed, Unavailable
 from appliance.listener import Listener, silent
 from appliance.values import Feature, OcrResult
 from appliance.vision.image import Pixels
+from appliance.vision.watch import UNWATCHED, Watch
 
 AGAIN_S = 30.0
 """Seconds after a failure until the networks are tried again: long enough not to pay for each image twice."""
@@ -46,17 +47,24 @@ class Eyes:
         state = "fallback" if self._spare is not None else "failed"
         return replace(self._feature, state=state, backend=backend, reason=self._failed)
 
-    def read(self, image: Pixels, *, size: tuple[int, int] | None = None, deadline: float | None = None) -> OcrResult:
+    def read(
+        self,
+        image: Pixels,
+        *,
+        size: tuple[int, int] | None = None,
+        deadline: float | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> OcrResult:
         """Read all lines; raises Unavailable when neither reader can, and what `first` raises for a bad image."""
         if not self._failed or self._clock() >= self._again:
             try:
-                result = self._first.read(image, size=size, deadline=deadline)
+                result = self._first.read(image, size=size, deadline=deadline, watch=watch)
             except BackendFailed as error:
                 self._note(error)
             else:
                 self._failed = ""
                 return result
-        return self._other().read(image, size=size, deadline=deadline)
+        return self._other().read(image, size=size, deadline=deadline, watch=watch)
 
     def _note(self, error: BackendFailed) -> None:
         self._again = self._clock() + AGAIN_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from appliance.values import Feature, OcrResult, Reply, Turn
+from appliance.vision.watch import UNWATCHED, Watch
 
 
 class Door(Protocol):
@@ -13,14 +14,26 @@ class Door(Protocol):
     def turn(self, turn: Turn, session: str | None = None) -> Reply:
         """Answer a text, tap or barcode turn. An unknown or forgotten session starts a new one with a new name."""
 
-    def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
-        """Read an encoded image and answer what it says."""
+    def look(
+        self,
+        image: bytes,
+        session: str | None = None,
+        language: str = "zh",
+        *,
+        deadline_s: float | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> Reply:
+        """Read an encoded image and answer what it says; see `read` for `deadline_s` and `watch`."""
 
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """Recognise a WAV recording and answer it."""
 
-    def read(self, image: bytes) -> OcrResult:
-        """Read an encoded image and return its lines alone."""
+    def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
+        """Read an encoded image and return its lines alone.
+
+        After `deadline_s` seconds (at most the setting of that name, which is the default) what is known so far comes
+        back, marked partial; DeadlineExceeded when that is nothing. `watch` hears of each line at once and may stop.
+        """
 
     def end(self, session: str) -> bool:
         """Forget a session and everything in it; False when there was none."""

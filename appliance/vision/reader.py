@@ -16,8 +16,9 @@ from appliance.vision.detect import Corners, DetectorOptions, detect
 from appliance.vision.image import WORK_SIDE, Pixels
 from appliance.vision.layout import reading_order
 from appliance.vision.orient import turned
-from appliance.vision.recognise import Reading, alphabet, recognise
+from appliance.vision.recognise import alphabet, recognise
 from appliance.vision.rectify import strip
+from appliance.vision.watch import UNWATCHED, Watch
 
 _T = TypeVar("_T")
 
@@ -51,12 +52,21 @@ class Reader:
         self._min_confidence = min_confidence
         self._options = replace(options or DetectorOptions(), max_side=max_side)
 
-    def read(self, image: Pixels, *, size: tuple[int, int] | None = None, deadline: float | None = None) -> OcrResult:
+    def read(
+        self,
+        image: Pixels,
+        *,
+        size: tuple[int, int] | None = None,
+        deadline: float | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> OcrResult:
         """Read an upright BGR image, shape (height, width, 3), dtype uint8.
 
         `size` is the (width, height) of the photo that `image` is a smaller version of, as `probe(data).upright` gives
-        it; the boxes are then in its pixels. `deadline` is in seconds of time.monotonic.
-        Raises InvalidInput for another array, DeadlineExceeded when the deadline passes, and what the networks raise.
+        it; the boxes are then in its pixels. `deadline` is in seconds of time.monotonic: when it passes, or `watch`
+        says stop, what is known so far comes back with the number of lines left unread.
+        Raises InvalidInput for another array, DeadlineExceeded when the deadline passes before a line was found, and
+        what the networks raise.
         """
         if (
             image.ndim != 3
@@ -76,14 +86,25 @@ class Reader:
         strips = stages.run("rectify", lambda: [strip(image, box) for box in boxes])
         boxes, strips = stages.run("orient", lambda: self._upright(boxes, strips, deadline))
         order = stages.run("layout", lambda: reading_order(boxes))
-        readings = stages.run("recognise", lambda: self._read(strips, stages))
+        watch.found(len(order))
         full = size or (width, height)
-        lines = tuple(
-            OcrLine(reading.text, reading.confidence, _quad(boxes[index], full[0] / width, full[1] / height))
-            for index in order
-            if (reading := readings[index]).text and reading.confidence >= self._min_confidence
-        )
-        return OcrResult(lines, full[0], full[1], self._name, stages.timings_ms)
+        lines: list[OcrLine] = []
+        began, unread = time.perf_counter(), len(order)
+        for index in order:
+            try:
+                stages.check()
+                if watch.stopped():
+                    break
+                reading = recognise(self._recognise, strips[index], self._classes, deadline)
+            except DeadlineExceeded:
+                break
+            unread -= 1
+            if reading.text and reading.confidence >= self._min_confidence:
+                box = _quad(boxes[index], full[0] / width, full[1] / height)
+                lines.append(OcrLine(reading.text, reading.confidence, box))
+                watch.line(lines[-1])
+        stages.timings_ms["recognise"] = (time.perf_counter() - began) * 1000
+        return OcrResult(tuple(lines), full[0], full[1], self._name, stages.timings_ms, unread=unread)
 
     def _upright(
         self, boxes: list[Corners], strips: list[Pixels], deadline: float | None
@@ -96,14 +117,6 @@ class Reader:
             [np.roll(box, 2, axis=0) if answer else box for box, answer in zip(boxes, answers, strict=True)],
             [s[::-1, ::-1] if answer else s for s, answer in zip(strips, answers, strict=True)],
         )
-
-    def _read(self, strips: list[Pixels], stages: _Stages) -> list[Reading]:
-        readings = [Reading("", ())] * len(strips)
-        # By width, so that the runtime meets each shape once and reuses the memory of the shape before.
-        for index in sorted(range(len(strips)), key=lambda index: strips[index].shape[1]):
-            stages.check()
-            readings[index] = recognise(self._recognise, strips[index], self._classes, stages.deadline)
-        return readings
 
 
 class _Stages:

@@ -19,6 +19,7 @@ import numpy as np
 from appliance.errors import BackendFailed, DeadlineExceeded, Unavailable
 from appliance.values import OcrLine, OcrResult, Quad
 from appliance.vision.image import Pixels
+from appliance.vision.watch import UNWATCHED, Watch
 
 _CJK = r"[　-〿㐀-䶿一-鿿豈-﫿＀-￯]"
 _SPACE_IN_CHINESE = re.compile(rf"(?<={_CJK})\s+(?={_CJK})")
@@ -71,9 +72,17 @@ class TesseractReader:
             raise _missing(f"Tesseract's language {', '.join(lacking)}", [_package(language) for language in lacking])
         return f"tesseract {version} ({self._languages})"
 
-    def read(self, image: Pixels, *, size: tuple[int, int] | None = None, deadline: float | None = None) -> OcrResult:
-        """Read an upright BGR image, shape (height, width, 3), dtype uint8; `size` and `deadline` as `Reader.read`.
+    def read(
+        self,
+        image: Pixels,
+        *,
+        size: tuple[int, int] | None = None,
+        deadline: float | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> OcrResult:
+        """Read an upright BGR image, shape (height, width, 3), dtype uint8; arguments as `Reader.read`.
 
+        The program gives all lines at its end, so `watch` hears them together and a deadline leaves none.
         Raises DeadlineExceeded when the deadline or the reader's own timeout passes (the child is then killed),
         Unavailable when the program has gone, BackendFailed when it fails.
         """
@@ -85,6 +94,9 @@ class TesseractReader:
         scale = (full[0] / shown.shape[1], full[1] / shown.shape[0])
         lines = tuple(line for line in _lines(_words(table), scale) if line.confidence >= self._min_confidence)
         timings = {"recognise": (time.perf_counter() - started) * 1000}
+        watch.found(len(lines))
+        for line in lines:
+            watch.line(line)
         return OcrResult(lines, full[0], full[1], "tesseract", timings)
 
     def _table(self, image: Pixels, deadline: float | None) -> Mapping[str, Any]:

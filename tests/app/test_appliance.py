@@ -36,7 +36,9 @@ class Eye:
         self.entered = threading.Semaphore(0)
         self.go = threading.Event()
 
-    def read(self, image: object, *, size: object = None, deadline: float | None = None) -> OcrResult:
+    def read(
+        self, image: object, *, size: object = None, deadline: float | None = None, watch: object = None
+    ) -> OcrResult:
         self.entered.release()
         assert self.go.wait(10)
         line = OcrLine("SF1392847561002", 0.9, ((0, 0), (9, 0), (9, 9), (0, 9)))

@@ -19,7 +19,9 @@ class Reader:
     def __init__(self, engine: str, error: Exception | None = None) -> None:
         self.engine, self.error, self.calls = engine, error, 0
 
-    def read(self, image: object, *, size: object = None, deadline: float | None = None) -> OcrResult:
+    def read(
+        self, image: object, *, size: object = None, deadline: float | None = None, watch: object = None
+    ) -> OcrResult:
         self.calls += 1
         if self.error is not None:
             raise self.error

@@ -20,6 +20,7 @@ from appliance.values import (
     Turn,
     Word,
 )
+from appliance.vision.watch import UNWATCHED, Watch
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
@@ -93,8 +94,16 @@ class FakeDoor:
         self.turns.append(turn)
         return self._reply(turn, session)
 
-    def look(self, image: bytes, session: str | None = None, language: str = "zh") -> Reply:
-        result = self.read(image)
+    def look(
+        self,
+        image: bytes,
+        session: str | None = None,
+        language: str = "zh",
+        *,
+        deadline_s: float | None = None,
+        watch: Watch = UNWATCHED,
+    ) -> Reply:
+        result = self.read(image, deadline_s=deadline_s, watch=watch)
         reply = self._reply(Turn(result.text, "image", 0.95, language), session)
         return Reply(
             reply.session, reply.turn, reply.parse, reply.answer, reply.timings_ms, {"ocr": result.engine}, ocr=result
@@ -113,7 +122,7 @@ class FakeDoor:
             reply.session, reply.turn, reply.parse, reply.answer, reply.timings_ms, {"asr": "vosk"}, transcript=heard
         )
 
-    def read(self, image: bytes) -> OcrResult:
+    def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         self._act()
         if not image.startswith((PNG, JPEG, WEBP, BMP)):
             raise InvalidInput("image: expected JPEG, PNG, WebP or BMP, got other bytes")

@@ -16,6 +16,7 @@ from appliance.inference.backend import Run
 from appliance.vision.detect import DetectorOptions
 from appliance.vision.image import Pixels
 from appliance.vision.reader import Reader
+from appliance.vision.watch import Watch
 
 Pages = dict[str, tuple[Pixels, list[str]]]
 
@@ -150,8 +151,6 @@ def test_the_detector_sees_no_more_than_max_side(networks: Networks, pages: Page
     reader.read(pages["notice"][0])
     assert [max(shape) for shape in detect.shapes] == [480]
     assert all(shape[2] == 48 and shape[3] % 8 == 0 for shape in recognise.shapes)
-    widths = [shape[3] for shape in recognise.shapes]
-    assert widths == sorted(widths)
 
 
 def test_the_deadline_reaches_every_network(networks: Networks, pages: Pages) -> None:
@@ -168,12 +167,25 @@ def test_a_deadline_in_the_past_stops_before_the_first_network(networks: Network
     assert not any(run.shapes for run in runs)
 
 
-def test_a_deadline_that_passes_stops_between_two_lines(networks: Networks, pages: Pages) -> None:
+def test_a_deadline_that_passes_between_two_lines_leaves_those_read(networks: Networks, pages: Pages) -> None:
     image, truth = pages["receipt"]
     reader, (_, recognise, _) = watched(networks, delay=1.0)
-    with pytest.raises(DeadlineExceeded):
-        reader.read(image, deadline=time.monotonic() + 2.5)
+    result = reader.read(image, deadline=time.monotonic() + 2.5)
+    assert result.partial
+    assert len(result.lines) + result.unread == len(truth)
+    assert [line.text for line in result.lines] == truth[: len(result.lines)]
     assert len(recognise.shapes) < len(truth)
+
+
+def test_who_watches_hears_each_line_at_once_and_may_stop(reader: Reader, pages: Pages) -> None:
+    image, truth = pages["receipt"]
+    found, lines = [], []
+    watch = Watch(found.append, lines.append, lambda: len(lines) == 2)
+    result = reader.read(image, watch=watch)
+    assert found == [len(truth)]
+    assert tuple(lines) == result.lines
+    assert [line.text for line in lines] == truth[:2]
+    assert result.unread == len(truth) - 2
 
 
 def test_threads_may_share_one_reader(reader: Reader, pages: Pages) -> None:

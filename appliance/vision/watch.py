@@ -1,0 +1,31 @@
+"""Watching a reading while it goes on: lines as they are read, and a way to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from appliance.values import OcrLine
+
+
+def _ignore(_: object) -> None:
+    """Nobody wants to know."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a channel that watches a reading hands in; every part may be left out."""
+
+    found: Callable[[int], None] = _ignore
+    """Called once, with the number of lines found, before the first is read."""
+    line: Callable[[OcrLine], None] = _ignore
+    """Called with each line in reading order as soon as it is read, in the thread that reads."""
+    stopped: Callable[[], bool] = _never
+    """Asked between two lines: True ends the reading with what is known so far."""
+
+
+UNWATCHED = Watch()
