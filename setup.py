@@ -52,6 +52,7 @@ DEV = [
     "hypothesis>=6",
     "schemathesis>=4",
     "playwright>=1.50",
+    "axe-playwright-python>=0.1.8",
     "psutil>=6",
     "matplotlib>=3.9",
     "ruff>=0.11",
