@@ -84,6 +84,12 @@ class Settings:
     page_idle_s: float = _setting(
         60.0, "Seconds without a touch after which the page asks and starts over", minimum=10, maximum=3600
     )
+    page_attract_s: float = _setting(
+        30.0,
+        "Seconds of nobody at the empty start page until it invites passers-by; 0 never",
+        minimum=0,
+        maximum=3600,
+    )
     session_idle_s: float = _setting(
         300.0, "Seconds after which an idle session is forgotten", minimum=5, maximum=86400
     )

@@ -174,6 +174,7 @@ class Appliance:
         pack = self._rooms.pack
         return {
             "idle_s": self._rooms.settings.page_idle_s,
+            "attract_s": self._rooms.settings.page_attract_s,
             "title": pack.title.said_in(language),
             "welcome": pack.welcome.said_in(language),
             "suggestions": [

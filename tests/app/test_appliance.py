@@ -199,6 +199,8 @@ def test_the_greeting_speaks_both_languages(appliance: Appliance) -> None:
     assert chinese["suggestions"]
     assert chinese["title"] != english["title"]
     assert str(english["welcome"]).isascii()
+    assert chinese["idle_s"] == Settings().page_idle_s
+    assert chinese["attract_s"] == Settings().page_attract_s
 
 
 def test_a_broken_pack_ends_the_start_and_leaves_nothing_open(tmp_path: Path) -> None:

@@ -159,8 +159,14 @@ SCHEMAS: dict[str, Json] = {
     },
     "Greeting": {
         "type": "object",
-        "description": "Title, welcome words and suggestions of the pack",
-        "properties": {"suggestions": _list({"type": "object"})},
+        "description": "Title, welcome words and suggestions of the pack, and how long the page waits for people",
+        "properties": {
+            "title": {"type": "string"},
+            "welcome": {"type": "string"},
+            "idle_s": {"type": "number", "description": "Seconds without a touch until the page asks and starts over"},
+            "attract_s": {"type": "number", "description": "Seconds of nobody until the page invites; 0 never"},
+            "suggestions": _list({"type": "object"}),
+        },
     },
 }
 """Schemas of everything that is answered, by name."""
