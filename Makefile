@@ -16,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
-.PHONY: help run test check system models models-once models-tried format lock docs sizes pictures measured clean python system-test
+.PHONY: help run test check system models models-once models-tried format lock docs sizes pictures measured vendor clean python system-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -85,6 +85,7 @@ check: $(VENV)/.dev  ## format, lint, types, import order, licences, sizes, lock
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/licences.py
+	$(BIN)/python .ci/vendor.py
 	$(BIN)/python .ci/sizes.py
 	$(BIN)/python .ci/resolve.py
 	$(BIN)/python -m pytest tests/docs
@@ -104,6 +105,9 @@ pictures: $(VENV)/.dev models  ## make the README's pictures from the running ap
 
 measured: $(VENV)/.dev models  ## run the benchmarks and write their figures into the README
 	$(BIN)/python .ci/measured.py
+
+vendor: $(VENV)/.dev  ## get the page's vendored JavaScript anew from npm
+	$(BIN)/python .ci/vendor.py fetch
 
 lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py

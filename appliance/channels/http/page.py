@@ -21,7 +21,7 @@ TYPES = {
 
 def register_page(app: APIFlask, folder: Path = PAGE) -> None:
     """Add the page and the files beside it; which files there are is looked up once."""
-    names = frozenset(path.name for path in folder.iterdir() if path.suffix in TYPES)
+    names = frozenset(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in TYPES)
 
     def serve(name: str) -> Response:
         if name not in names:
@@ -36,7 +36,7 @@ def register_page(app: APIFlask, folder: Path = PAGE) -> None:
     def get_page() -> Response:
         return serve("index.html")
 
-    @app.get("/assets/<name>")
+    @app.get("/assets/<path:name>")
     def get_asset(name: str) -> Response:
         return serve(name)
 

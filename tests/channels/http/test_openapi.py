@@ -20,7 +20,7 @@ from appliance.metrics import Metrics
 from appliance.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
-PAGES = {"/", "/assets/<name>", "/favicon.ico", "/docs", "/docs/assets/<name>"}
+PAGES = {"/", "/assets/<path:name>", "/favicon.ico", "/docs", "/docs/assets/<name>"}
 
 
 def test_every_route_is_documented():
