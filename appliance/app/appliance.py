@@ -181,6 +181,11 @@ class Appliance:
                 {"label": s.label.said_in(language), "text": s.text.said_in(language), "intent": s.intent}
                 for s in pack.suggestions
             ],
+            "asks": {
+                name: {slot.name: list(slot.types) for slot in flow.slots if slot.ask and slot.types}
+                for name, flow in pack.flows.items()
+                if any(slot.ask and slot.types for slot in flow.slots)
+            },
         }
 
     def vocabulary(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -201,6 +201,11 @@ def test_the_greeting_speaks_both_languages(appliance: Appliance) -> None:
     assert str(english["welcome"]).isascii()
     assert chinese["idle_s"] == Settings().page_idle_s
     assert chinese["attract_s"] == Settings().page_attract_s
+    asks = chinese["asks"]
+    assert isinstance(asks, dict)
+    assert asks["track_parcel"] == {"tracking_no": ["tracking_no"]}
+    assert asks["pick_up_parcel"]["pickup_code"] == ["pickup_code", "tracking_no"]
+    assert "store_hours" not in asks
 
 
 def test_a_broken_pack_ends_the_start_and_leaves_nothing_open(tmp_path: Path) -> None:

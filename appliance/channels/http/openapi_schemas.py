@@ -166,6 +166,14 @@ SCHEMAS: dict[str, Json] = {
             "idle_s": {"type": "number", "description": "Seconds without a touch until the page asks and starts over"},
             "attract_s": {"type": "number", "description": "Seconds of nobody until the page invites; 0 never"},
             "suggestions": _list({"type": "object"}),
+            "asks": {
+                "type": "object",
+                "description": "Entity types that fill each slot that a flow asks for: which keyboard suits an answer",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": _list({"type": "string"}),
+                },
+            },
         },
     },
 }
