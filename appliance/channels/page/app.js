@@ -1,19 +1,23 @@
 // Wires the page: one customer at a time, nothing kept in any storage.
 
 import { Api, Problem } from './api.js';
+import { Attract } from './attract.js';
 import { Camera } from './camera.js';
 import { Chat } from './chat.js';
 import { $, toast } from './dom.js';
 import { Health } from './health.js';
 import { Idle } from './idle.js';
+import { Large } from './large.js';
 import { Microphone } from './microphone.js';
 import { PhotoView, fitting } from './photo.js';
+import { withinReach } from './reach.js';
 import { STRINGS } from './strings.js';
 
 let language = 'zh';
 let session = null;
 let visit = new AbortController(); // aborted when the customer starts over: late answers of the old one are dropped
 let asr = null;
+let ocr = null;
 const photos = new Set();
 
 const words = () => STRINGS[language];
@@ -22,7 +26,13 @@ const chat = new Chat(words, () => language, tapped);
 const health = new Health(api, words, featuresChanged);
 const camera = new Camera(words, (photo) => look(photo));
 const microphone = new Microphone(words, (recording) => hear(recording));
-const idle = new Idle(words, { held, waiting, over: () => startOver() });
+const large = new Large($('large'));
+const idle = new Idle(words, { held, waiting, over: leave });
+const attract = new Attract(api, {
+  free: () => !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
+  extras: () => [...(serves(ocr) ? [['camera', 'attractPhoto']] : []), ...(serves(asr) ? [['mic', 'attractSpeak']] : [])],
+  begin: (chosen) => { if (chosen !== language) speak(chosen); },
+});
 
 let asking = null; // several requests may meet a 401 at once: they share one dialog
 
@@ -121,13 +131,20 @@ function hear(recording) {
 
 // True while something of a customer is on the screen, or the camera or microphone may be on.
 function held() {
-  return Boolean(session || !chat.empty || $('text').value || document.querySelector('#camera[open], #microphone[open]'));
+  return Boolean(session || !chat.empty || $('text').value || large.on || language !== 'zh'
+    || document.querySelector('#camera[open], #microphone[open]'));
 }
 
 // True while the machine works or listens; a request that waits for a token waits for nobody who stands here.
 function waiting() {
   const listening = $('microphone').open && !$('microphone-live').hidden;
   return listening || (running > 0 && !$('token').open);
+}
+
+// Whoever comes next starts with what the shop speaks; whoever starts over by hand is still there.
+function leave() {
+  startOver();
+  if (language !== 'zh') speak('zh');
 }
 
 async function startOver() {
@@ -137,6 +154,7 @@ async function startOver() {
   visit = new AbortController();
   chat.wipe();
   $('text').value = '';
+  large.set(false);
   $('zoom-body').replaceChildren();
   document.querySelectorAll('dialog[open]:not(#token)').forEach((dialog) => dialog.close());
   photos.forEach((url) => URL.revokeObjectURL(url));
@@ -147,11 +165,14 @@ async function startOver() {
 
 function featuresChanged(features) {
   asr = features.asr ?? null;
+  ocr = features.ocr ?? null;
   showMicrophone();
 }
 
+const serves = (feature) => feature?.state === 'ready' || feature?.state === 'fallback';
+
 function showMicrophone() {
-  const on = asr?.state === 'ready' || asr?.state === 'fallback';
+  const on = serves(asr);
   $('speak').classList.toggle('is-off', !on);
   $('speak').setAttribute('aria-disabled', String(!on));
   $('speak').title = on ? '' : words().speakOff;
@@ -174,6 +195,7 @@ async function speak(next) {
       if (language === next) {
         chat.welcome(greeting);
         idle.after(greeting.idle_s);
+        attract.after(greeting.attract_s);
       }
       return;
     } catch {
@@ -212,5 +234,6 @@ document.querySelectorAll('dialog:not(#token)').forEach((dialog) => {
 $('zoom').addEventListener('close', () => $('zoom-body').replaceChildren());
 $('log').hidden = true;
 
+withinReach();
 speak('zh');
 health.run();

@@ -11,6 +11,8 @@ const ICONS = {
   invoice: 'card', payment_issue: 'card',
 };
 
+export const picture = (intent) => ICONS[intent] ?? 'ask';
+
 export class Chat {
   constructor(words, language, tapped) {
     this.words = words;
@@ -25,7 +27,8 @@ export class Chat {
   }
 
   #add(kind, ...content) {
-    const item = make('li', { class: `entry ${kind}`, lang: this.language() === 'en' ? 'en' : 'zh-CN' }, ...content);
+    const who = make('span', { class: 'unseen' }, kind.startsWith('customer') ? this.words().you : this.words().kiosk);
+    const item = make('div', { class: `entry ${kind}`, lang: this.language() === 'en' ? 'en' : 'zh-CN' }, who, ...content);
     this.log.append(item);
     $('hero').hidden = true;
     this.log.hidden = false;
@@ -99,7 +102,7 @@ export class Chat {
     $('tiles').style.setProperty('--columns', count % 4 === 0 || count > 6 ? 4 : Math.min(3, count));
     $('tiles').replaceChildren(...greeting.suggestions.map((s) => make('li', {},
       make('button', { type: 'button', class: 'tile', onclick: () => this.tapped(s) },
-        icon(ICONS[s.intent] ?? 'ask'), make('span', {}, s.label), icon('arrow')))));
+        icon(picture(s.intent)), make('span', {}, s.label), icon('arrow')))));
     if (!this.empty) this.chips(greeting.suggestions);
   }
 

@@ -61,7 +61,8 @@ export class Health {
     const words = this.words();
     $('state').dataset.state = this.state;
     const text = words[this.state];
-    if ($('state-text').textContent !== text) $('state-text').textContent = text;
+    // Told beside the button: what stands in a button is part of its name, and no change of it is read out.
+    for (const id of ['state-text', 'state-told']) if ($(id).textContent !== text) $(id).textContent = text;
     $('features').replaceChildren(...this.features.map((f) => make('li', { 'data-state': f.state },
       make('span', { class: 'dot', 'aria-hidden': 'true' }),
       make('div', {},

@@ -4,7 +4,7 @@ import { $ } from './dom.js';
 
 const QUIET_S = 60; // unless the appliance's greeting says otherwise
 const COUNTDOWN_S = 15;
-const SIGNS = ['pointerdown', 'pointerup', 'keydown', 'input', 'wheel', 'touchmove'];
+export const SIGNS = ['pointerdown', 'pointerup', 'keydown', 'input', 'wheel', 'touchmove'];
 
 export class Idle {
   #quiet = QUIET_S;

@@ -103,7 +103,7 @@ def test_typed_question_is_shown_as_text_and_never_as_markup(serve, visit):
     nasty = "<img src=x onerror=alert(1)><b>洗衣液</b>"
     ask(page, nasty)
     expect(page.locator(".customer .bubble")).to_have_text(nasty)
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     assert page.locator(".log img, .log b").count() == 0
     assert server.door.turns[-1].text == nasty
     assert server.door.turns[-1].source == "text"
@@ -293,7 +293,7 @@ def test_start_over_leaves_nothing_behind(serve, visit):
     server = serve()
     page = visit(server)
     ask(page, "我的电话是13812345678")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     page.click("#photo")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
     expect(page.locator(".photo")).to_be_visible()
@@ -333,7 +333,7 @@ def test_an_idle_page_asks_and_then_wipes_everything(serve, visit):
     server = serve()
     page = visit(server, stopped=True)
     ask(page, "我的电话是13812345678")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     page.click("#photo")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
     expect(page.locator(".photo .overlay polygon")).to_have_count(3)
@@ -377,7 +377,7 @@ def test_whoever_is_still_there_goes_on(serve, visit, sign):
     page.click("#en")
     expect(page.locator("#welcome")).to_contain_text("Hello")
     ask(page, "laundry liquid")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     pass_by(page, 65)
     expect(page.locator("#idle-title")).to_have_text("Still there?")
     expect(page.locator("#idle")).not_to_contain_text(re.compile("[\u4e00-\u9fff]"))
@@ -390,7 +390,7 @@ def test_whoever_is_still_there_goes_on(serve, visit, sign):
     expect(page.locator("#idle")).to_be_hidden()
     pass_by(page, 50)
     expect(page.locator("#idle")).to_be_hidden()
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     assert len(server.door.sessions) == 1
     pass_by(page, 15)
     expect(page.locator("#idle")).to_be_visible()
@@ -399,12 +399,12 @@ def test_whoever_is_still_there_goes_on(serve, visit, sign):
 def test_a_touch_starts_the_time_again(serve, visit):
     page = visit(serve(), stopped=True)
     ask(page, "洗衣液")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     for _ in range(3):
         pass_by(page, 50)
         page.mouse.click(5, 5)
     expect(page.locator("#idle")).to_be_hidden()
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
 
 
 def test_the_appliance_says_how_long_is_idle(serve, visit):
@@ -412,7 +412,7 @@ def test_the_appliance_says_how_long_is_idle(serve, visit):
     page = visit(server, stopped=True)
     expect(page.locator(".tile").first).to_be_visible()
     ask(page, "洗衣液")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     pass_by(page, 25)
     expect(page.locator("#idle")).to_be_visible()
     pass_by(page, 12)
@@ -467,7 +467,7 @@ def test_token_is_asked_for_and_kept_in_memory(serve, visit):
     page.press("#token-text", "Enter")
     expect(page.locator("#state-text")).to_have_text("服务中")
     ask(page, "洗衣液")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
 
 
@@ -540,7 +540,7 @@ def test_keyboard_alone_is_enough(serve, visit):
     assert {"state", "zh", "en", "show", "tile", "restart", "text", "send", "photo", "speak"} <= seen
     page.focus(".tile")
     page.keyboard.press("Enter")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
 
 
 def test_swagger_ui_draws_the_document(serve, visit):
