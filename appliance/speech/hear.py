@@ -1,4 +1,4 @@
-"""A recording in, words out: decode, resample, find speech, recognise."""
+"""A recording in, words out: decode, resample, bring to level, find speech, recognise."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from appliance.errors import Unavailable
 from appliance.speech.asr import Recogniser, transcript
+from appliance.speech.level import levelled
 from appliance.speech.resample import to_16k
 from appliance.speech.vad import Vad
 from appliance.speech.wav import decode
@@ -43,8 +44,9 @@ class Hearing:
         """Recognise the WAV file `data` in `language` before `deadline` (seconds of time.monotonic).
 
         Where nobody speaks, or no word was recognised, the transcript is empty with confidence 0. `timings_ms` has
-        decode, resample, vad (when there is one) and asr (when there was speech). Raises what `wav.decode` does,
-        Unavailable naming the command that installs a recogniser for `language`, DeadlineExceeded and BackendFailed.
+        decode, resample, level, vad (when there is one) and asr (when there was speech). Times count from the
+        beginning of the recording. Raises what `wav.decode` does, Unavailable naming the command that installs a
+        recogniser for `language`, DeadlineExceeded and BackendFailed.
         """
         timings: dict[str, float] = {}
         limits = self.limits
@@ -52,7 +54,8 @@ class Hearing:
             timings, "decode", lambda: decode(data, max_seconds=limits.max_seconds, max_bytes=limits.max_bytes)
         )
         recogniser = self._recogniser(language)
-        audio = _timed(timings, "resample", lambda: to_16k(recording))
+        resampled = _timed(timings, "resample", lambda: to_16k(recording))
+        audio = _timed(timings, "level", lambda: levelled(resampled))
         segments: tuple[Segment, ...] = (Segment(0.0, audio.seconds),)
         vad = self.vad
         if vad is not None:

@@ -1,13 +1,15 @@
 """Reads WAV recordings into mono float32, strictly: everything is judged from the header before any allocation.
 
 RIFF/WAVE after Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" (1991) and
-"Multiple Channel Audio Data and WAVE Files" (2007, WAVE_FORMAT_EXTENSIBLE). The standard library's `wave` is not
-used: it knows neither float samples nor, before Python 3.12, the extensible header.
+"Multiple Channel Audio Data and WAVE Files" (2007, WAVE_FORMAT_EXTENSIBLE); RF64 and BW64, in which some recorders
+write short files too, after EBU Tech 3306 and ITU-R BS.2088. The standard library's `wave` is not used: it knows
+neither float samples nor, before Python 3.12, the extensible header.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,9 @@ MAX_CHANNELS = 32
 
 _PCM, _FLOAT, _EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
 _NAMES = {0x0002: "MS ADPCM", 0x0006: "A-law", 0x0007: "mu-law", 0x0011: "IMA ADPCM", 0x0055: "MP3", 0x00FF: "AAC"}
+_WIDE = (b"RF64", b"BW64")
+"""Files whose true sizes stand in a ds64 chunk, with 0xFFFFFFFF in the places of 32 bits."""
+_IN_DS64 = 0xFFFFFFFF
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 _BITS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64)}
 _CHUNKS = 256
@@ -31,6 +36,9 @@ _BLOCK = 65_536
 """Samples converted at a time, so that no temporary grows with the recording."""
 _PEAK = 65_536.0
 """Largest float sample that can still be sound: recorders that do not normalise write 16-bit values as floats."""
+_LONE = 3.0
+"""How much more power than the mean of all channels makes one channel stand alone: 4 when the other of two is dead,
+without end when their phases are opposite (a miswired plug); 2 for two that have nothing in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,9 @@ class WavFormat:
 def decode(data: bytes, *, max_seconds: float, max_bytes: int) -> Audio:
     """Decode a WAV file to mono float32 in [-1, 1], shape (n,), n >= 1, at the file's own rate.
 
-    Reads PCM of 8, 16, 24 and 32 bits and IEEE float of 32 and 64 bits, plain or extensible, 1 to 32 channels (their
-    mean is taken) at 8 to 96 kHz. A data size that cannot be true, as programs write that stream into a pipe (0,
+    Reads PCM of 8, 16, 24 and 32 bits and IEEE float of 32 and 64 bits, plain or extensible, RIFF, RF64 or BW64, at 8
+    to 96 kHz. Of 1 to 32 channels the mean is taken, or the loudest alone where the mean would lose it: beside dead
+    channels, or where phases cancel. A data size that cannot be true, as programs write that stream into a pipe (0,
     0xFFFFFFFF, or beyond the end), means "to the end of the file". Floats beyond 1 are scaled down by their peak.
 
     Raises UnsupportedMedia (not a WAV, or encoded otherwise), TooLarge (more than `max_bytes`, or longer than
@@ -76,10 +85,11 @@ def decode(data: bytes, *, max_seconds: float, max_bytes: int) -> Audio:
 
 def _chunks(data: bytes) -> tuple[WavFormat, int, int]:
     """Walk the RIFF chunks; return the format and the offset and size in bytes of the samples."""
-    if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    if len(data) < 12 or data[:4] not in (b"RIFF", *_WIDE) or data[8:12] != b"WAVE":
         raise UnsupportedMedia(f"expected a WAV file (RIFF....WAVE), got {_printable(data[:12])}")
     honest = struct.unpack_from("<I", data, 4)[0] == len(data) - 8
     form: WavFormat | None = None
+    wide: int | None = None
     at = 12
     for _ in range(_CHUNKS):
         if at + 8 > len(data):
@@ -90,11 +100,15 @@ def _chunks(data: bytes) -> tuple[WavFormat, int, int]:
         if name == b"data":
             if form is None:
                 raise InvalidInput("WAV: expected the fmt chunk before the data chunk, got data first")
+            if size == _IN_DS64 and wide is not None:
+                size = wide
             # An encoder that writes into a pipe cannot come back to fill sizes in, so neither size is true then.
             unknown = size > left or (size == 0 and not honest)
             return form, at, left if unknown else size
         if size > left:
             raise InvalidInput(f"WAV: expected {size} bytes in chunk {_printable(name)}, got {left}")
+        if name == b"ds64" and data[:4] in _WIDE and size >= 24:
+            wide = struct.unpack_from("<Q", data, at + 8)[0]
         if name == b"fmt ":
             if form is not None:
                 raise InvalidInput("WAV: expected one fmt chunk, got two")
@@ -126,7 +140,31 @@ def _format(chunk: bytes) -> WavFormat:
 
 
 def _mono(data: bytes, form: WavFormat, start: int, frames: int) -> npt.NDArray[np.float32]:
+    lone = _lone_channel(data, form, start, frames) if form.channels > 1 else 0
     mono = np.empty(frames, np.float32)
+    for first, block in _blocks(data, form, start, frames):
+        mono[first : first + len(block)] = block.mean(axis=1, dtype=np.float64) if lone is None else block[:, lone]
+    if form.tag == _FLOAT:
+        peak = float(np.abs(mono).max())
+        if peak > 1:
+            mono /= np.float32(peak)
+    return mono
+
+
+def _lone_channel(data: bytes, form: WavFormat, start: int, frames: int) -> int | None:
+    """The channel that the mean of all would lose (see `_LONE`), or None. Offsets do not count as power."""
+    sums, squares = np.zeros(form.channels + 1), np.zeros(form.channels + 1)
+    for _, block in _blocks(data, form, start, frames):
+        both = np.column_stack([block, block.mean(axis=1, dtype=np.float64)])
+        sums += both.sum(axis=0)
+        squares += np.einsum("ij,ij->j", both, both)
+    *powers, mixed = squares / frames - np.square(sums / frames)
+    loudest = int(np.argmax(powers))
+    return loudest if powers[loudest] > _LONE * max(mixed, 0.0) else None
+
+
+def _blocks(data: bytes, form: WavFormat, start: int, frames: int) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
+    """First frame and samples, shape (frames, channels), of one block after the other."""
     step = _BLOCK // form.channels
     for first in range(0, frames, step):
         count = min(step, frames - first)
@@ -135,12 +173,7 @@ def _mono(data: bytes, form: WavFormat, start: int, frames: int) -> npt.NDArray[
         # NaN compares false with everything, so the test is written as "inside", not "outside".
         if form.tag == _FLOAT and not np.abs(block).max() <= _PEAK:
             raise InvalidInput(f"WAV: expected finite samples within 1, got NaN, infinity or more than {_PEAK:g}")
-        mono[first : first + count] = block.reshape(count, form.channels).mean(axis=1, dtype=np.float64)
-    if form.tag == _FLOAT:
-        peak = float(np.abs(mono).max())
-        if peak > 1:
-            mono /= np.float32(peak)
-    return mono
+        yield first, block.reshape(count, form.channels)
 
 
 def _samples(raw: bytes, form: WavFormat) -> npt.NDArray[np.floating]:

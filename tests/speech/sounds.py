@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,28 @@ GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 
 def tone(rate: int, seconds: float, *, pitch: float = 440.0, level: float = 0.5) -> np.ndarray:
     return level * np.sin(2 * np.pi * pitch * np.arange(round(rate * seconds)) / rate)
+
+
+@cache
+def not_speech(rate: int = 16000, seconds: float = 8.0) -> dict[str, np.ndarray]:
+    """Sounds of a shop in which nobody speaks, by name."""
+    noise = np.random.default_rng(7)
+    at = np.arange(round(rate * seconds)) / rate
+    spectrum = np.fft.rfft(noise.standard_normal(len(at)))
+    pitches = np.fft.rfftfreq(len(at), 1 / rate)
+    return {
+        "silence": np.zeros(len(at)),
+        "white noise": 0.1 * noise.standard_normal(len(at)),
+        "pink noise": 30 * np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1), len(at)),
+        "air conditioning": np.fft.irfft(spectrum / np.sqrt(1 + (pitches / 300) ** 4), len(at)),
+        "clicks": np.where(np.arange(len(at)) % (rate * 9 // 16) < rate // 800, 0.9, 0.0),
+        "mains hum": 0.3 * np.sin(2 * np.pi * 50 * at) + 0.1 * np.sin(2 * np.pi * 150 * at),
+        "chord": sum(0.1 * np.sin(2 * np.pi * pitch * at) for pitch in (220, 277, 330, 440)),
+        "scanner beeps": 0.5 * np.sin(2 * np.pi * 2700 * at) * (at % 1 < 0.15),
+        "bursts of noise": 0.3 * noise.standard_normal(len(at)) * (at % 0.7 < 0.1),
+        "offset": np.full(len(at), 0.5),
+        "full-scale square": np.sign(np.sin(2 * np.pi * 200 * at)),
+    }
 
 
 def stored(samples: np.ndarray, kind: str) -> bytes:

@@ -57,7 +57,7 @@ def test_speech_goes_through_every_stage(vad: Vad, espeak: str) -> None:
     assert (heard.text, heard.engine, heard.language) == ("在", "fake:zh", "zh")
     assert heard.confidence == pytest.approx(0.8)
     assert heard.seconds == pytest.approx((len(data) - 44) / 2 / 22050)
-    assert list(heard.timings_ms) == ["decode", "resample", "vad", "asr"]
+    assert list(heard.timings_ms) == ["decode", "resample", "level", "vad", "asr"]
     assert all(milliseconds >= 0 for milliseconds in heard.timings_ms.values())
 
 
@@ -68,7 +68,7 @@ def test_where_nobody_speaks_nothing_is_heard(vad: Vad, rate: int) -> None:
         heard = hearing(vad, ear).transcribe(wav(sound, rate), "zh")
         assert (heard.text, heard.confidence, heard.words) == ("", 0.0, ())
         assert (heard.seconds, heard.engine, heard.language) == (2.0, "fake:zh", "zh")
-        assert list(heard.timings_ms) == ["decode", "resample", "vad"]
+        assert list(heard.timings_ms) == ["decode", "resample", "level", "vad"]
     assert ear.given == [], "no ghost words: the recogniser is not even asked"
 
 
@@ -76,7 +76,7 @@ def test_without_voice_activity_detection_all_counts_as_speech() -> None:
     ear = FakeRecogniser()
     heard = hearing(None, ear).transcribe(wav(tone(48000, 1.0), 48000), "zh")
     assert ear.given[0][1] == (Segment(0.0, 1.0),)
-    assert list(heard.timings_ms) == ["decode", "resample", "asr"]
+    assert list(heard.timings_ms) == ["decode", "resample", "level", "asr"]
 
 
 def test_each_language_has_its_recogniser(vad: Vad, espeak: str) -> None:
@@ -151,6 +151,6 @@ def test_a_real_model_hears_espeak(vad: Vad, vosk_model: Path, espeak: str) -> N
     heard = ears.transcribe(spoken(espeak, "1 2 3 4 5", "en"), "zh", deadline=time.monotonic() + 120)
     assert heard.text
     assert heard.engine == "vosk:test"
-    assert list(heard.timings_ms) == ["decode", "resample", "vad", "asr"]
+    assert list(heard.timings_ms) == ["decode", "resample", "level", "vad", "asr"]
     assert ears.transcribe(wav(np.zeros(16000)), "zh").text == ""
     ear.close()

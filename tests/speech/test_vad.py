@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import spoken, tone
+from sounds import not_speech, spoken
 
 from appliance.artifacts.cases import Case, load_cases
 from appliance.artifacts.manifest import shipped_root
@@ -214,33 +214,16 @@ def test_a_curt_word_is_heard(vad: Vad, espeak: str, word: str, speed: int) -> N
     assert segment.end > 1.2
 
 
-NOISE = np.random.default_rng(7)
-SECONDS = np.arange(16000 * 8) / 16000
-SPECTRUM = np.fft.rfft(NOISE.standard_normal(len(SECONDS)))
-NOT_SPEECH = {
-    "silence": np.zeros(len(SECONDS)),
-    "white noise": 0.1 * NOISE.standard_normal(len(SECONDS)),
-    "pink noise": 30 * np.fft.irfft(SPECTRUM / np.sqrt(np.arange(len(SPECTRUM)) + 1)),
-    "clicks": np.where(np.arange(len(SECONDS)) % 9000 < 20, 0.9, 0.0),
-    "mains hum": 0.3 * np.sin(2 * np.pi * 50 * SECONDS) + 0.1 * np.sin(2 * np.pi * 150 * SECONDS),
-    "chord": sum(0.1 * np.sin(2 * np.pi * pitch * SECONDS) for pitch in (220, 277, 330, 440)),
-    "scanner beeps": tone(16000, 8, pitch=2700) * (SECONDS % 1 < 0.15),
-    "bursts of noise": 0.3 * NOISE.standard_normal(len(SECONDS)) * (SECONDS % 0.7 < 0.1),
-    "offset": np.full(len(SECONDS), 0.5),
-    "full-scale square": np.sign(np.sin(2 * np.pi * 200 * SECONDS)),
-}
-
-
-@pytest.mark.parametrize("name", NOT_SPEECH)
+@pytest.mark.parametrize("name", not_speech())
 def test_what_is_no_speech(vad: Vad, name: str) -> None:
-    assert vad.segments(audio(np.clip(NOT_SPEECH[name], -1, 1))) == ()
+    assert vad.segments(audio(np.clip(not_speech()[name], -1, 1))) == ()
 
 
 def test_speech_in_noise_is_found(vad: Vad, espeak: str) -> None:
     said = recording(spoken(espeak, "qing3 wen4 xi3 yi1 ye4 zai4 na3 li3"))
     sound = between(2.0, said, 2.0).samples
     level = float(np.sqrt(np.mean(said.samples**2)))
-    (segment,) = vad.segments(audio(sound + 0.1 * level * NOISE.standard_normal(len(sound))))
+    (segment,) = vad.segments(audio(sound + 0.1 * level * np.random.default_rng(7).standard_normal(len(sound))))
     assert 1.4 < segment.start < 2.2
     assert segment.end == pytest.approx(2 + said.seconds, abs=0.6)
 

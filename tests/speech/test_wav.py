@@ -94,8 +94,58 @@ def test_a_last_frame_cut_in_two_is_dropped() -> None:
 
 
 def test_channels_are_averaged() -> None:
-    frames = np.stack([tone(16000, 0.1), -tone(16000, 0.1)], axis=1)
-    assert np.abs(read(wav(frames)).samples).max() < 1e-4
+    left, right = tone(16000, 0.1), 0.6 * tone(16000, 0.1, pitch=700)
+    samples = read(wav(np.stack([left, right], axis=1))).samples
+    np.testing.assert_allclose(samples, (left + right) / 2, atol=2**-14)
+
+
+DEAD = np.zeros(1600)
+VOICE = tone(16000, 0.1)
+ROOM = 0.02 * np.random.default_rng(5).standard_normal(1600)
+
+
+@pytest.mark.parametrize("kind", ["s16", "s24", "f32"])
+@pytest.mark.parametrize(
+    "channels",
+    [
+        pytest.param([VOICE, DEAD], id="right dead"),
+        pytest.param([DEAD, VOICE], id="left dead"),
+        pytest.param([DEAD + 0.4, VOICE], id="left dead with an offset"),
+        pytest.param([VOICE, -VOICE], id="opposite phase"),
+        pytest.param([VOICE, -0.9 * VOICE + 0.1 * ROOM], id="nearly opposite phase"),
+        pytest.param([DEAD, DEAD, VOICE, DEAD, DEAD, DEAD], id="centre of six"),
+    ],
+)
+def test_a_voice_is_not_lost_in_the_mean(channels: list[np.ndarray], kind: str) -> None:
+    np.testing.assert_allclose(read(wav(np.stack(channels, axis=1), kind=kind)).samples, VOICE, atol=2**-14)
+
+
+def test_channels_that_go_together_are_averaged_against_their_noise() -> None:
+    rng = np.random.default_rng(6)
+    array = np.stack([VOICE + 0.05 * rng.standard_normal(1600) for _ in range(8)], axis=1)
+    error = read(wav(np.clip(array, -1, 1))).samples - VOICE
+    assert error.std() < 0.05 / 8**0.5 * 1.1
+
+
+def test_silence_on_all_channels_is_silence() -> None:
+    assert not read(wav(np.zeros((1600, 2)))).samples.any()
+
+
+WIDE = chunk(b"ds64", struct.pack("<QQQI", 0, len(SOUND) - 8, 160, 0))
+
+
+@pytest.mark.parametrize("name", [b"RF64", b"BW64"])
+def test_wide_files_have_their_sizes_in_ds64(name: bytes) -> None:
+    body = stored(tone(16000, 0.01), "s16")
+    note = chunk(b"LIST", b"not sound" * 30)
+    data = riff(WIDE, fmt(), chunk(b"data", body, 0xFFFFFFFF), note, size=0xFFFFFFFF)
+    plain = read(riff(fmt(), chunk(b"data", body))).samples
+    np.testing.assert_array_equal(read(name + data[4:]).samples, plain)
+    assert len(read(data).samples) > len(plain), "in a RIFF file the chunk ds64 means nothing"
+    without = riff(fmt(), chunk(b"data", body, 0xFFFFFFFF), size=0xFFFFFFFF)
+    np.testing.assert_array_equal(read(name + without[4:]).samples, plain)
+    lying = name + data[4:].replace(struct.pack("<Q", len(body)), struct.pack("<Q", 2**63))
+    assert len(read(lying).samples) > len(plain), "a size beyond the end means to the end"
 
 
 @pytest.mark.parametrize("peak", [1.5, 32768.0])
@@ -120,7 +170,6 @@ def test_floats_that_are_no_sound(kind: str, value: float) -> None:
         (b"RIFF", UnsupportedMedia, "expected a WAV file"),
         (b"\xff\xfb\x90\x44" * 99, UnsupportedMedia, "expected a WAV file"),
         (b"RIFX" + riff(fmt(), SOUND)[4:], UnsupportedMedia, "RIFX"),
-        (b"RF64" + riff(fmt(), SOUND)[4:], UnsupportedMedia, "RF64"),
         (riff(fmt(tag=0x55), SOUND), UnsupportedMedia, r"MP3 \(0x0055\)"),
         (riff(fmt(tag=7), SOUND), UnsupportedMedia, r"mu-law \(0x0007\)"),
         (riff(fmt(tag=0x1234), SOUND), UnsupportedMedia, r"format \(0x1234\)"),
