@@ -16,11 +16,12 @@ from appliance.dialogue.policy import Dialogue
 from appliance.errors import ApplianceError, InvalidInput, Unavailable
 from appliance.inference.admission import Admission
 from appliance.language.parse import Parser
+from appliance.language.suggest import Suggester
 from appliance.listener import Listener
 from appliance.packs.schema import Pack
 from appliance.settings import Settings
 from appliance.speech.hear import Hearing
-from appliance.values import Feature, OcrResult, Parse, Reply, Transcript, Turn
+from appliance.values import Feature, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
 from appliance.vision.image import Pixels
 from appliance.vision.watch import UNWATCHED, Watch
 
@@ -52,6 +53,8 @@ class Rooms:
     """The compiled pack."""
     parser: Parser
     """Understands."""
+    suggester: Suggester
+    """Completes what is being typed."""
     dialogue: Dialogue
     """Keeps the conversation."""
     reader: Reads | None
@@ -137,6 +140,10 @@ class Appliance:
             result = self._read(image, deadline_s, watch)
             timings.update(result.timings_ms)
             return result
+
+    def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
+        """See `Door.suggest`. It takes a fraction of a millisecond, so it passes no gate; nobody hears of it."""
+        return self._rooms.suggester.suggest(text, language, limit)
 
     def end(self, session: str) -> bool:
         """See `Door.end`."""

@@ -15,10 +15,13 @@ from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.dialogue.policy import Dialogue
 from appliance.inference.scheduler import Scheduler
+from appliance.language.clean import Cleaner
 from appliance.language.parse import Parser
 from appliance.language.redact import redact
+from appliance.language.suggest import Suggester
 from appliance.listener import Listener, silent
 from appliance.packs.compile import load_pack
+from appliance.packs.vocabulary import ABSENT
 from appliance.records.events import EventLog
 from appliance.settings import Settings, data_dir
 from appliance.speech.hear import Hearing
@@ -57,6 +60,7 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
     closing.enter_context(scheduler)
     pack = load_pack(settings.pack)
     parser = Parser(pack.lexicon)
+    offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
     closing.callback(events.close)
     dialogue = Dialogue(
@@ -99,6 +103,7 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
         settings=settings,
         pack=pack,
         parser=parser,
+        suggester=Suggester(pack.questions, offered, Cleaner()),
         dialogue=dialogue,
         reader=sight.reader,
         decode=_decoder(settings),

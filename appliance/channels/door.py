@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from appliance.values import Feature, OcrResult, Reply, Turn
+from appliance.values import Feature, OcrResult, Reply, Suggestion, Turn
 from appliance.vision.watch import UNWATCHED, Watch
 
 
@@ -33,6 +33,12 @@ class Door(Protocol):
 
         After `deadline_s` seconds (at most the setting of that name, which is the default) what is known so far comes
         back, marked partial; DeadlineExceeded when that is nothing. `watch` hears of each line at once and may stop.
+        """
+
+    def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
+        """What a customer who has typed `text` so far may be about to ask, best first; kept and logged nowhere.
+
+        Raises InvalidInput unless `text` has 1 to 64 characters and `limit` is 1 to 20.
         """
 
     def end(self, session: str) -> bool:

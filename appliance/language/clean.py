@@ -189,6 +189,11 @@ class Cleaner:
             convert = opencc.OpenCC("t2s").convert
         self._convert = convert
 
+    def uniform(self, text: str) -> str:
+        """Letters, digits and Chinese characters of `text` alone: half-width, lower case, simplified, none folded."""
+        text = "".join(character for character, _, _ in _widths(text)[0] if character.isalnum())
+        return self._convert(text) if any(character >= "\u3400" for character in text) else text
+
     def clean(self, text: str) -> Cleaned:
         """The cleaned form of `text` with its alignment; never longer runs of whitespace or punctuation than one."""
         pieces, emoji = _widths(text)

@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from appliance.errors import PackInvalid
+from appliance.language.lexicon import Lexicon
+from appliance.language.suggest import SLOT, Question
 from appliance.packs.flows import load_flows
 from appliance.packs.reader import Section, read_csv, read_yaml
 from appliance.packs.responses import load_responses
@@ -49,6 +51,25 @@ def _suggestions(section: Section, intents: tuple[str, ...]) -> Iterator[PackSug
             raise keys["label"].fail("every suggestion once", f"{label.zh!r} twice")
         seen.add(label.zh)
         yield PackSuggestion(label, keys["text"].localised(), intent)
+
+
+def _questions(
+    section: Section | None, suggestions: tuple[PackSuggestion, ...], lexicon: Lexicon
+) -> Iterator[Question]:
+    """What to tap first, then suggest.yaml: one name in braces, a listed type's, may stand in all words of an entry."""
+    for s in suggestions:
+        yield Question(s.intent, {"zh": s.label.zh, "en": s.label.en}, {"zh": s.text.zh, "en": s.text.en})
+    if section is None:
+        return
+    listed = sorted({entry.type for entry in lexicon.gazetteer})
+    for item, s in zip(section.items(), _suggestions(section, lexicon.intent_names), strict=True):
+        question = Question(s.intent, {"zh": s.label.zh, "en": s.label.en}, {"zh": s.text.zh, "en": s.text.en})
+        slots = [tuple(SLOT.findall(words)) for words in (*question.text.values(), *question.label.values())]
+        if len(slots[0]) > 1 or any(slot != slots[0] for slot in slots):
+            raise item.fail("the same one {type} in label and text of both languages, or none", repr(slots))
+        if slots[0] and question.slot not in listed:
+            raise item.fail(f"a type of things that the pack lists ({', '.join(listed)})", repr(question.slot))
+        yield question
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -97,11 +118,14 @@ def load_pack(name_or_path: str) -> Pack:
         for intent in _named(flow, "intent"):
             if intent and intent not in lexicon.intent_names:
                 raise PackInvalid(f"{folder.name}/flows.yaml ({name}): expected an intent of the pack, got {intent!r}")
+    suggestions = tuple(_suggestions(keys["suggestions"], lexicon.intent_names))
+    asked = folder / "suggest.yaml"
     return Pack(
         name=folder.name,
         title=keys["title"].localised(),
         welcome=keys["welcome"].localised(),
-        suggestions=tuple(_suggestions(keys["suggestions"], lexicon.intent_names)),
+        suggestions=suggestions,
+        questions=tuple(_questions(read_yaml(asked) if asked.is_file() else None, suggestions, lexicon)),
         lexicon=lexicon,
         flows=flows,
         responses=load_responses(folder),

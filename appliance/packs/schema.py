@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from appliance.language.lexicon import Lexicon
+from appliance.language.suggest import Question
 
 if TYPE_CHECKING:
     from appliance.packs.flows import Flow
@@ -61,6 +62,8 @@ class Pack:
     """What to tap first."""
     lexicon: Lexicon
     """The language side."""
+    questions: tuple[Question, ...] = ()
+    """What customers are likely to type, most frequent first: `suggestions`, then suggest.yaml."""
     flows: Mapping[str, Flow] = field(default_factory=dict)
     """Tasks by name, from flows.yaml."""
     responses: Mapping[str, Response] = field(default_factory=dict)

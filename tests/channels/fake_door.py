@@ -129,6 +129,26 @@ class FakeDoor:
         self.images.append(image)
         return OcrResult(LINES, 600, 300, "fake-reader", {"decode": 1.0, "detect": 20.0, "recognise": 30.0})
 
+    def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
+        if self.error is not None:
+            raise self.error
+        english = language == "en"
+        known = (
+            (
+                "xiyiye 洗衣液 laundry liquid",
+                Suggestion("laundry liquid" if english else "洗衣液", "洗衣液在哪里", "find_product"),
+            ),
+            (
+                "xiyifen 洗衣粉 washing powder",
+                Suggestion("washing powder" if english else "洗衣粉", "洗衣粉在哪里", "find_product"),
+            ),
+            (
+                "tuihuo 退货 return",
+                Suggestion("Return something" if english else "退货", "我要退货", "return_exchange"),
+            ),
+        )
+        return tuple(found for words, found in known if any(word.startswith(text) for word in words.split()))[:limit]
+
     def end(self, session: str) -> bool:
         if session in self.sessions:
             self.sessions.remove(session)

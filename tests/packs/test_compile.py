@@ -118,6 +118,13 @@ def test_the_suggestions_can_be_tapped(store: Pack) -> None:
     assert all(suggestion.intent in INTENTS - {OUT_OF_SCOPE} for suggestion in store.suggestions)
 
 
+def test_what_is_suggested_while_typing(store: Pack, copy: Path) -> None:
+    assert [question.label["zh"] for question in store.questions[:2]] == ["找商品", "查快递"]
+    assert {question.slot for question in store.questions} == {"", "product", "place", "brand"}
+    (copy / "suggest.yaml").unlink()
+    assert len(load_pack(str(copy)).questions) == len(store.suggestions)
+
+
 def test_a_pack_is_found_by_name_or_path(copy: Path) -> None:
     assert find_pack("store") == shipped_packs() / "store"
     assert find_pack(str(copy)) == copy
@@ -136,6 +143,24 @@ def change(folder: Path, name: str, pattern: str, replacement: str) -> None:
 @pytest.mark.parametrize(
     ("name", "pattern", "replacement", "complaint"),
     [
+        (
+            "suggest.yaml",
+            r"en: \"\{product\}\"",
+            'en: "{place}"',
+            r"suggest.yaml line 4 .*: expected the same one \{type\}",
+        ),
+        (
+            "suggest.yaml",
+            r"intent: find_product",
+            "intent: fly",
+            r"suggest.yaml line 4 .*an intent of the pack, got 'fly'",
+        ),
+        (
+            "suggest.yaml",
+            r"(?s)\A.*?(?=- intent: check_price)",
+            '- {intent: help, label: {zh: "{phone}", en: "{phone}"}, text: {zh: "{phone}", en: "{phone}"}}\n',
+            r"suggest.yaml line 1 .*a type of things that the pack lists \(.*product.*\), got 'phone'",
+        ),
         ("pack.yaml", r"^title:.*$", "", r"store/pack.yaml.*expected key 'title'"),
         (
             "pack.yaml",

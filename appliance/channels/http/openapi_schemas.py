@@ -78,6 +78,7 @@ SCHEMAS: dict[str, Json] = {
         source=TEXT,
     ),
     "Suggestion": _object("Something to tap next", label=TEXT, text=TEXT, intent=_or_null(TEXT)),
+    "Suggestions": _object("What may be meant, best first", suggestions=_list(_ref("Suggestion"))),
     "Answer": _object(
         "What the kiosk says",
         text=TEXT,

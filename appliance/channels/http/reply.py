@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response
 
-from appliance.values import Answer, Entity, Feature, OcrLine, OcrResult, Parse, Reply, Transcript, Turn
+from appliance.values import Answer, Entity, Feature, OcrLine, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
 
 JSON = "application/json"
 
@@ -37,6 +37,11 @@ def entity_json(entity: Entity) -> dict[str, Any]:
     }
 
 
+def suggestion_json(suggestion: Suggestion) -> dict[str, Any]:
+    """Something to tap next."""
+    return {"label": suggestion.label, "text": suggestion.text, "intent": suggestion.intent}
+
+
 def parse_json(parse: Parse) -> dict[str, Any]:
     """What a turn means."""
     return {
@@ -54,7 +59,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     return {
         "text": answer.text,
         "language": answer.language,
-        "suggestions": [{"label": s.label, "text": s.text, "intent": s.intent} for s in answer.suggestions],
+        "suggestions": [suggestion_json(suggestion) for suggestion in answer.suggestions],
         "outcome": answer.outcome,
         "flow": answer.flow,
         "expects": answer.expects,

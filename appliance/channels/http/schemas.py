@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from appliance.errors import BadRequest, InvalidInput
+from appliance.language.suggest import LONGEST
 from appliance.values import Entity, Intent, Turn
 
 SESSION_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -17,6 +18,8 @@ LANGUAGES = ("zh", "en")
 ENTITIES = 16
 """Most entities that a turn may carry."""
 ENTITY_CHARS = 512
+SUGGESTIONS = 8
+"""How many suggestions are given unless asked otherwise."""
 
 
 class _Strict(BaseModel):
@@ -189,3 +192,22 @@ def check_language(language: str | None) -> str:
     if language not in LANGUAGES:
         raise InvalidInput(f"language: expected zh or en, got {_kind(language)}")
     return language
+
+
+def check_typed(text: str | None) -> str:
+    """A half-typed text; raises InvalidInput when there is none or it is too long."""
+    if text is None or not 0 < len(text) <= LONGEST:
+        got = "none" if text is None else _kind(text)
+        raise InvalidInput(f"text: expected 1 to {LONGEST} characters, got {got}")
+    return text
+
+
+def check_count(name: str, given: str | None, default: int, least: int, most: int) -> int:
+    """A whole number from the query, `default` when nothing was said; raises InvalidInput outside `least` to `most`."""
+    if given is None:
+        return default
+    # Digits of ASCII alone: int() would also take 8_0, ٨ and spaces.
+    if not (given.isascii() and given.isdigit() and len(given) <= 9 and least <= int(given) <= most):
+        got = given if given.isascii() and given.isdigit() and len(given) <= 9 else _kind(given)
+        raise InvalidInput(f"{name}: expected a whole number from {least} to {most}, got {got}")
+    return int(given)

@@ -1,4 +1,4 @@
-"""POST /v1/turns, POST /v1/ocr, GET /v1/greeting and DELETE /v1/sessions/{session}: what customers do."""
+"""Turns, images to read, suggestions, the greeting and the end of a session: what customers do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from flask import Response, request
 from appliance.channels.door import Door
 from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
 from appliance.channels.http.media import kind_of, read_upload
-from appliance.channels.http.reply import json_response, ocr_json, reply_json
-from appliance.channels.http.schemas import check_language, check_session, read_turn
+from appliance.channels.http.reply import json_response, ocr_json, reply_json, suggestion_json
+from appliance.channels.http.schemas import (
+    SUGGESTIONS,
+    check_count,
+    check_language,
+    check_session,
+    check_typed,
+    read_turn,
+)
 from appliance.errors import InvalidInput, NotFound
+from appliance.language.suggest import MOST
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.values import Reply
@@ -54,6 +62,14 @@ def register_turns(app: APIFlask, door: Door, settings: Settings, metrics: Metri
         result = door.read(upload.data)
         metrics.read(result)
         return json_response(ocr_json(result))
+
+    @app.get("/v1/suggestions")
+    def get_suggestions() -> Response:
+        text = check_typed(_queried("text"))
+        language = check_language(_queried("language"))
+        limit = check_count("limit", _queried("limit"), SUGGESTIONS, 1, MOST)
+        found = door.suggest(text, language, limit)
+        return json_response({"suggestions": [suggestion_json(suggestion) for suggestion in found]})
 
     @app.get("/v1/greeting")
     def get_greeting() -> Response:

@@ -1,0 +1,217 @@
+"""What a customer may be about to type: the pack's frequent questions, and its questions about each thing it names.
+
+Best first: what was typed whole; what begins with it, in characters or full pinyin; the initials of its pinyin; what
+holds it further in. Within these the pack's own order decides. Nothing that was typed is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple, TypeVar
+
+from appliance.errors import InvalidInput
+from appliance.language.clean import Cleaner, is_han
+from appliance.language.lexicon import GazetteerEntry
+from appliance.language.spelling import INITIALS, PARTIAL, RARE, Form, Spellings, read_forms
+from appliance.values import Suggestion
+
+_T = TypeVar("_T")
+
+LONGEST = 64
+"""Most characters of a text that is completed."""
+MOST = 20
+"""Most suggestions given at once."""
+SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""Stands in a question for each thing of a type."""
+
+_LEAST_WITHIN = 2
+"""Letters below which nothing is looked for in the middle of a name: half the shop would answer."""
+_WHOLE, _BEGINS, _INITIALS_WHOLE, _INITIALS, _WITHIN, _INITIALS_WITHIN = range(6)
+_FOREIGN = 10
+"""Added to the grade of a name in the other language that has only been begun."""
+_ALIAS = 1 << 20
+"""Added to the rank of an alias, so that names go before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something customers ask; `{product}` in it stands for every product, and so for any listed type."""
+
+    intent: str
+    """Intent that it has."""
+    label: Mapping[str, str]
+    """Words to show, by language."""
+    text: Mapping[str, str]
+    """Words to send, by language."""
+
+    @property
+    def slot(self) -> str:
+        """The entity type that it asks about; empty when it stands for itself."""
+        found = SLOT.search(self.text["zh"])
+        return found[1] if found else ""
+
+    def about(self, names: Mapping[str, str], language: str) -> Suggestion:
+        """The suggestion for one thing with these `names` by language."""
+        said = names.get(language, "")
+        return Suggestion(SLOT.sub(said, self.label[language]), SLOT.sub(said, self.text[language]), self.intent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is asked about: a listed thing, or nothing for a question that stands for itself."""
+
+    slot: str
+    names: Mapping[str, str]
+    questions: tuple[Question, ...]
+
+
+class _Match(NamedTuple):
+    """A subject that fits, and the one question that the text has already begun, if any. Smaller is better."""
+
+    grade: int
+    rare: int
+    rank: int
+    subject: _Subject
+    question: Question | None = None
+
+    def order(self) -> tuple[int, int, int]:
+        return self[:3]
+
+
+class Suggester:
+    """Completes what is typed. Built in milliseconds, asked in microseconds; never changes, so any thread may ask."""
+
+    def __init__(
+        self,
+        questions: Iterable[Question],
+        things: Iterable[GazetteerEntry],
+        cleaner: Cleaner,
+        forms: Callable[[str], tuple[Form, ...]] | None = None,
+    ) -> None:
+        """Take the questions, most frequent first, and the things that they may be about."""
+        self._cleaner = cleaner
+        spelt = forms or read_forms()
+
+        def index(names: Iterable[tuple[str, int, _T]]) -> Spellings[_T]:
+            return Spellings(((cleaner.uniform(said), rank, item) for said, rank, item in names), spelt, kept=MOST)
+
+        by_slot: dict[str, tuple[Question, ...]] = {}
+        for question in questions:
+            by_slot[question.slot] = (*by_slot.get(question.slot, ()), question)
+        names = list(_names(by_slot, things))
+        han = [name for name in names if any(map(is_han, name[0]))]
+        latin = [name for name in names if not any(map(is_han, name[0]))]
+        self._outer = (("zh", index(han)), ("en", index(latin)))
+        self._inner = (("zh", index(_parts(han))), ("en", index(_parts(latin))))
+        self._heads = index(_around(by_slot, 0))
+        self._tails = index(_around(by_slot, 1))
+
+    def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
+        """At most `limit` suggestions for what has been typed so far, best first, no text twice.
+
+        Raises InvalidInput unless `text` has 1 to 64 characters and `limit` is 1 to 20.
+        """
+        if not 0 < len(text) <= LONGEST:
+            raise InvalidInput(f"text: expected 1 to {LONGEST} characters, got {len(text)}")
+        if not 0 < limit <= MOST:
+            raise InvalidInput(f"limit: expected 1 to {MOST}, got {limit}")
+        typed = self._cleaner.uniform(text)
+        found: dict[str, Suggestion] = {}
+        for match, level in self._in_order(typed, language):
+            subject = match.subject
+            if not subject.slot or subject.names.get(language):
+                suggestion = (match.question or subject.questions[level]).about(subject.names, language)
+                found.setdefault(suggestion.text, suggestion)
+                if len(found) == limit:
+                    break
+        return tuple(found.values())
+
+    def _in_order(self, typed: str, language: str) -> Iterator[tuple[_Match, int]]:
+        """What fits, best first, with the number of the question to ask about it."""
+        begun = sorted(self._beginning(typed, language), key=_Match.order)
+        yield from _levels([match for match in begun if match.grade == _WHOLE], 0)
+        yield from ((match, 0) for match in begun)
+        held = sorted(self._holding(typed, language), key=_Match.order)
+        yield from ((match, 0) for match in held)
+        yield from _levels([*begun, *held], 1)
+
+    def _beginning(self, typed: str, language: str) -> Iterator[_Match]:
+        """What begins as typed, and questions that have been typed past the name in them or up to it."""
+        for native, index in self._outer:
+            foreign = native != language
+            for f in index.starting(typed):
+                if f.how & INITIALS:
+                    grade = _INITIALS_WHOLE if f.whole and not f.how & RARE else _INITIALS
+                else:
+                    grade = _WHOLE if f.whole and not f.how & PARTIAL else _BEGINS
+                yield _Match(grade + (_FOREIGN if foreign and grade else 0), f.how & RARE, f.rank, f.item)
+            for f in index.leading(typed):
+                for tail in self._tails.starting(typed, f.end):
+                    if tail.item in f.item.questions and not (f.how | tail.how) & INITIALS:
+                        yield _Match(_BEGINS, (f.how | tail.how) & RARE, f.rank, f.item, tail.item)
+            for head in self._heads.leading(typed):
+                for f in index.starting(typed, head.end):
+                    if head.item in f.item.questions and not head.how & INITIALS:
+                        yield _Match(
+                            _INITIALS if f.how & INITIALS else _BEGINS, f.how & RARE, f.rank, f.item, head.item
+                        )
+
+    def _holding(self, typed: str, language: str) -> Iterator[_Match]:
+        """What holds the typed text further in."""
+        if len(typed) < _LEAST_WITHIN and not is_han(typed):
+            return
+        for native, index in self._inner:
+            foreign = native != language
+            for f in index.starting(typed):
+                if f.how & INITIALS and f.how & RARE:
+                    continue
+                grade = (_INITIALS_WITHIN if f.how & INITIALS else _WITHIN) + (_FOREIGN if foreign else 0)
+                yield _Match(grade, f.how & RARE, f.rank, f.item)
+
+
+def _levels(matches: list[_Match], level: int) -> Iterator[tuple[_Match, int]]:
+    """The questions about each subject from `level` on: the first about all of them before the second about any."""
+    while matches := [m for m in matches if m.question is None and level < len(m.subject.questions)]:
+        yield from ((match, level) for match in matches)
+        level += 1
+
+
+def _names(
+    by_slot: Mapping[str, tuple[Question, ...]], things: Iterable[GazetteerEntry]
+) -> Iterator[tuple[str, int, _Subject]]:
+    """Every name with its rank: questions that stand for themselves first, then things in the pack's order."""
+    numbers = count()
+    for question in by_slot.get("", ()):
+        shown = _Subject("", {}, (question,))
+        spoken = _Subject("", {}, (Question(question.intent, question.text, question.text),))
+        yield from ((said, next(numbers), shown) for said in question.label.values())
+        yield from ((said, next(numbers) + _ALIAS, spoken) for said in question.text.values())
+    for entry in things:
+        if entry.type not in by_slot or not entry.type:
+            continue
+        english = next((surface for surface in entry.surfaces if surface.isascii()), "")
+        names = {"zh": entry.name, "en": entry.detail.get("name_en", english)}
+        subject = _Subject(entry.type, names, by_slot[entry.type])
+        for said in dict.fromkeys((*filter(None, names.values()), *entry.surfaces)):
+            yield said, next(numbers) + (0 if said in names.values() else _ALIAS), subject
+
+
+def _parts(names: Iterable[tuple[str, int, _Subject]]) -> Iterator[tuple[str, int, _Subject]]:
+    """Every name from its second character on, from its third, ...; of Latin names from each further word on."""
+    for said, rank, subject in names:
+        for at in range(1, len(said)):
+            if is_han(said[at]) or (said[at].isalnum() and not (said[at - 1].isascii() and said[at - 1].isalnum())):
+                yield said[at:], rank, subject
+
+
+def _around(by_slot: Mapping[str, tuple[Question, ...]], side: int) -> Iterator[tuple[str, int, Question]]:
+    """What stands before (`side` 0) or behind (1) the name in each question, where the other side is free."""
+    for slot, questions in by_slot.items():
+        for rank, question in enumerate(questions if slot else ()):
+            for text in question.text.values():
+                sides = SLOT.split(text)[::2]
+                if sides[side].strip() and (side == 0 or not sides[0].strip()):
+                    yield sides[side], rank, question
