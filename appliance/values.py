@@ -78,6 +78,8 @@ class Transcript:
     """Length of the audio in seconds."""
     timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
     """Milliseconds by stage."""
+    segments: tuple[Segment, ...] = ()
+    """Where somebody spoke, in order of time; the whole recording where nothing tells speech from other sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,3 +286,5 @@ class Feature:
     """True when the appliance is not ready without it."""
     models: tuple[str, ...] = ()
     """Models behind it, as `name@digest`."""
+    languages: tuple[str, ...] = ()
+    """Languages that it serves, for example `zh`; empty where it serves every language or none."""

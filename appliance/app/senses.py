@@ -128,7 +128,8 @@ def build_hearing(
         reasons.append(f"{language}: {model} loaded")
     state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
     backend = "vosk" if recognisers else "none"
-    features.append(Feature("asr", state, backend, "; ".join(reasons), models=model_ids(manifests, *used)))
+    models = model_ids(manifests, *used)
+    features.append(Feature("asr", state, backend, "; ".join(reasons), models=models, languages=tuple(recognisers)))
     hearing = Hearing(vad, recognisers, limits=audio_limits(settings))
     return Hears(hearing, tuple(features), tuple(recogniser.close for recogniser in recognisers.values()))
 

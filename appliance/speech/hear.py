@@ -64,7 +64,7 @@ class Hearing:
             heard = _timed(timings, "asr", lambda: recogniser.transcribe(audio, segments, deadline=deadline))
         else:
             heard = transcript((), language=recogniser.language, engine=recogniser.name, seconds=0.0)
-        return replace(heard, seconds=recording.seconds, timings_ms=timings)
+        return replace(heard, seconds=recording.seconds, timings_ms=timings, segments=segments)
 
     def _recogniser(self, language: str) -> Recogniser:
         if language in self.recognisers:

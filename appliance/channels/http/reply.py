@@ -113,6 +113,10 @@ def transcript_json(transcript: Transcript) -> dict[str, Any]:
             }
             for word in transcript.words
         ],
+        "segments": [
+            {"start": round(float(segment.start), 3), "end": round(float(segment.end), 3)}
+            for segment in transcript.segments
+        ],
         "engine": transcript.engine,
         "seconds": round(float(transcript.seconds), 3),
         "timings_ms": _rounded(transcript.timings_ms),
@@ -145,4 +149,5 @@ def feature_json(feature: Feature) -> dict[str, Any]:
         "reason": feature.reason,
         "required": feature.required,
         "models": list(feature.models),
+        "languages": list(feature.languages),
     }
