@@ -1,6 +1,10 @@
 // The appliance's API as the page uses it. The token lives in this module's memory and nowhere else.
 
+import { STREAM, events, isStream } from './stream.js';
+
 const PATIENCE_MS = 45000;
+const PATIENCE_FILE_MS = 90000;
+const HEARTBEATS_MS = 25000; // two heartbeats missed: the line is dead
 
 export class Problem extends Error {
   constructor({ code, message, remedy, status = 0, retryAfter = 0 }) {
@@ -21,19 +25,19 @@ export class Api {
     const given = new URLSearchParams(location.hash.slice(1)).get('token');
     if (given) {
       this.#token = given;
-      history.replaceState(null, '', location.pathname);
+      history.replaceState(null, '', location.pathname + location.search);
     }
   }
 
-  async #send(method, path, { body, type, signal, patience = PATIENCE_MS } = {}) {
-    const headers = path === '/v1/events' ? { Accept: 'text/event-stream' } : {};
+  async #send(method, path, { body, type, accept, signal, keepalive = false, patience = PATIENCE_MS } = {}) {
+    const headers = accept ? { Accept: accept } : {};
     if (type) headers['Content-Type'] = type;
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     const limit = AbortSignal.timeout(patience);
     let response;
     try {
       response = await fetch(path, {
-        method, headers, body, cache: 'no-store', credentials: 'omit', redirect: 'error',
+        method, headers, body, keepalive, cache: 'no-store', credentials: 'omit', redirect: 'error',
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
     } catch (error) {
@@ -42,13 +46,17 @@ export class Api {
     }
     if (response.status === 401) {
       this.#token = await this.askToken(Boolean(this.#token));
-      return this.#send(method, path, { body, type, signal, patience });
+      return this.#send(method, path, { body, type, accept, signal, keepalive, patience });
     }
     return response;
   }
 
   async #json(method, path, options) {
-    const response = await this.#send(method, path, options);
+    return this.#answer(await this.#send(method, path, options), path === '/readyz');
+  }
+
+  // The JSON of an answer; a refusal is thrown, unless it is what was asked for.
+  async #answer(response, wanted = false) {
     if (response.status === 204) return null;
     let answer;
     try {
@@ -56,57 +64,72 @@ export class Api {
     } catch {
       throw new Problem({ code: 'lost', message: '', remedy: '', status: response.status });
     }
-    if (response.ok || path === '/readyz') return answer;
+    if (response.ok || wanted) return answer;
     throw new Problem({ ...answer, status: response.status, retryAfter: Number(response.headers.get('Retry-After')) || 0 });
   }
 
-  ask(turn, signal) {
-    return this.#json('POST', '/v1/turns', { body: JSON.stringify(turn), type: 'application/json', signal });
+  ask(turn) {
+    return this.#json('POST', '/v1/turns', { body: JSON.stringify(turn), type: 'application/json' });
   }
 
-  send(blob, type, session, language, signal) {
-    const query = new URLSearchParams({ language });
-    if (session) query.set('session', session);
-    return this.#json('POST', `/v1/turns?${query}`, { body: blob, type, signal, patience: 90000 });
+  hear(recording, session, language) {
+    return this.#json('POST', file(session, language), { body: recording, type: 'audio/wav', patience: PATIENCE_FILE_MS });
   }
 
-  forget(session) {
-    return this.#json('DELETE', `/v1/sessions/${encodeURIComponent(session)}`);
+  // Reads a photo and answers it. `watch(name, data)` hears of the lines while they are read, where the appliance tells.
+  async look(blob, session, language, signal, watch) {
+    const silence = new AbortController();
+    const response = await this.#send('POST', file(session, language), {
+      body: blob, type: blob.type || 'image/jpeg', accept: `${STREAM}, application/json`,
+      signal: AbortSignal.any([signal, silence.signal]), patience: PATIENCE_FILE_MS,
+    });
+    if (!isStream(response)) return this.#answer(response);
+    try {
+      for await (const [name, data] of events(response, PATIENCE_MS, () => silence.abort())) {
+        if (name === 'result') return data;
+        if (name === 'error') throw new Problem({ ...data, retryAfter: data.retry_after ?? 0 });
+        watch(name, data);
+      }
+    } catch (error) {
+      if (signal.aborted || error instanceof Problem) throw error;
+      const slow = silence.signal.aborted || error.name === 'TimeoutError';
+      throw new Problem({ code: slow ? 'slow' : 'lost', message: '', remedy: '' });
+    }
+    throw new Problem({ code: 'lost', message: '', remedy: '' }); // it ended without a result
+  }
+
+  // `keepalive` lets the request outlive a page that is being closed.
+  forget(session, { keepalive = false } = {}) {
+    return this.#json('DELETE', `/v1/sessions/${encodeURIComponent(session)}`, { keepalive });
   }
 
   greeting(language) {
     return this.#json('GET', `/v1/greeting?language=${language}`);
   }
 
+  suggestions(text, language, signal) {
+    return this.#json('GET', `/v1/suggestions?${new URLSearchParams({ text, language })}`, { signal, patience: 5000 });
+  }
+
   ready() {
     return this.#json('GET', '/readyz', { patience: 8000 });
   }
 
-  // Server-sent events over fetch: unlike EventSource it can carry the token. Calls `tell(name, data)` until it breaks.
+  // Calls `tell(name, data)` for each event of the appliance's state until the stream breaks.
   async events(tell, signal) {
     const silence = new AbortController();
     const response = await this.#send('GET', '/v1/events', {
-      signal: AbortSignal.any([signal, silence.signal]), patience: 2 ** 31 - 1,
+      accept: STREAM, signal: AbortSignal.any([signal, silence.signal]), patience: 2 ** 31 - 1,
     });
     if (!response.ok) {
       throw new Problem({ code: 'events', message: '', remedy: '', status: response.status });
     }
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let text = '';
-    for (;;) {
-      const timer = setTimeout(() => silence.abort(), 25000); // two heartbeats missed: the line is dead
-      const { value, done } = await reader.read().finally(() => clearTimeout(timer));
-      if (done) return;
-      text += value;
-      let end;
-      while ((end = text.indexOf('\n\n')) >= 0) {
-        const fields = Object.fromEntries(text.slice(0, end).split('\n').map((line) => {
-          const at = line.indexOf(': ');
-          return [line.slice(0, at), line.slice(at + 2)];
-        }));
-        text = text.slice(end + 2);
-        if (fields.event) tell(fields.event, JSON.parse(fields.data));
-      }
-    }
+    for await (const [name, data] of events(response, HEARTBEATS_MS, () => silence.abort())) tell(name, data);
   }
+}
+
+function file(session, language) {
+  const query = new URLSearchParams({ language });
+  if (session) query.set('session', session);
+  return `/v1/turns?${query}`;
 }

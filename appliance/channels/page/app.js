@@ -4,14 +4,18 @@ import { Api, Problem } from './api.js';
 import { Attract } from './attract.js';
 import { Camera } from './camera.js';
 import { Chat } from './chat.js';
+import { Clipboard } from './clipboard.js';
 import { $, toast } from './dom.js';
 import { Health } from './health.js';
 import { Idle } from './idle.js';
+import { Keyboard } from './keyboard.js';
 import { Large } from './large.js';
 import { Microphone } from './microphone.js';
 import { PhotoView, fitting } from './photo.js';
 import { withinReach } from './reach.js';
+import { Scanner } from './scanner.js';
 import { STRINGS } from './strings.js';
+import { Suggest } from './suggest.js';
 
 let language = 'zh';
 let session = null;
@@ -26,7 +30,11 @@ const chat = new Chat(words, () => language, tapped);
 const health = new Health(api, words, featuresChanged);
 const camera = new Camera(words, (photo) => look(photo));
 const microphone = new Microphone(words, (recording) => hear(recording));
+const clipboard = new Clipboard();
 const large = new Large($('large'));
+const suggest = new Suggest(api, words, () => language, chosen);
+const scanner = new Scanner(scanned, () => $('token').open);
+const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd());
 const idle = new Idle(words, { held, waiting, over: leave });
 const attract = new Attract(api, {
   free: () => !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
@@ -52,10 +60,10 @@ function askToken(wrong) {
   return asking;
 }
 
-// Runs one request to the appliance with its waiting bubble and its error card.
+// Runs one request to the appliance: `waiting()` shows that it works and returns how to take that away again.
 async function act(request, waiting, done) {
   const mine = visit;
-  const over = chat.busy(waiting);
+  const over = waiting();
   setBusy(+1);
   try {
     const reply = await request(mine.signal);
@@ -66,15 +74,17 @@ async function act(request, waiting, done) {
     session = reply.session;
     over();
     done(reply);
+    keyboard.expect(reply.answer);
   } catch (error) {
     over();
-    if (mine.signal.aborted) return;
+    if (mine.signal.aborted || error.name === 'AbortError') return; // wiped, or stopped by the customer
     if (!(error instanceof Problem)) throw error;
     chat.problem(error, () => act(request, waiting, done));
   } finally {
-    over();
-    setBusy(-1);
-    idle.touched(); // an answer is to be read first
+    if (mine === visit) {
+      setBusy(-1);
+      idle.touched(); // an answer is to be read first
+    }
   }
 }
 
@@ -86,10 +96,11 @@ function setBusy(change) {
   $('send').disabled = running > 0;
 }
 
+// A turn of words takes milliseconds: it is never broken off, so that its session's name is known and can be forgotten.
 function ask(turn) {
   chat.customer(turn.text);
-  return act((signal) => api.ask(session ? { ...turn, session, language } : { ...turn, language }, signal),
-    words().thinking, (reply) => chat.answer(reply));
+  return act(() => api.ask(session ? { ...turn, session, language } : { ...turn, language }),
+    () => chat.busy(words().thinking), (reply) => chat.answer(reply));
 }
 
 function tapped(suggestion) {
@@ -99,31 +110,87 @@ function tapped(suggestion) {
   ask(turn);
 }
 
+function chosen(suggestion) {
+  if (running) return;
+  $('text').value = '';
+  forgetTyping();
+  tapped(suggestion);
+}
+
+// What a scanner read, whatever is open: the answer to it is to be seen.
+function scanned(text) {
+  if (running) {
+    toast(words().scanBusy);
+    return;
+  }
+  closeDialogs();
+  attract.hide();
+  forgetTyping();
+  ask({ text, source: 'barcode' });
+}
+
+function forgetTyping() {
+  keyboard.clear();
+  suggest.clear();
+  scanner.clear();
+}
+
 function use(text) {
   $('zoom').close();
   $('text').value = text;
   $('text').focus();
 }
 
+// The photo is there at once, and its lines appear over it while they are read.
 async function look(file) {
   const mine = visit;
   const blob = await fitting(file);
   if (mine.signal.aborted) return; // wiped while it was made smaller
   const url = URL.createObjectURL(blob);
   photos.add(url);
-  await act((signal) => api.send(blob, blob.type || 'image/jpeg', session, language, signal), words().reading, (reply) => {
-    const enlarge = () => {
-      const large = new PhotoView(url, reply.ocr, words(), use, { open: true });
-      $('zoom-body').replaceChildren(large.element);
-      $('zoom').showModal();
-    };
-    chat.photo(new PhotoView(url, reply.ocr, words(), use, { enlarge }).element);
+  const stopping = new AbortController();
+  const doing = { use, copy: (text) => clipboard.copy(text) };
+  let read = null;
+  const enlarge = () => {
+    $('zoom-body').replaceChildren(new PhotoView(url, words(), { ...doing, open: true }).finish(read).element);
+    $('zoom').showModal();
+  };
+  const view = new PhotoView(url, words(), { ...doing, enlarge, stop: () => stopping.abort() });
+  const remove = chat.photo(view.element);
+  const drop = () => {
+    remove();
+    photos.delete(url);
+    URL.revokeObjectURL(url);
+  };
+  stopping.signal.addEventListener('abort', () => {
+    drop();
+    toast(words().stopped);
+  });
+  const watch = (name, data) => {
+    if (name === 'found') view.found(data.lines);
+    else if (name === 'line') view.add(data);
+  };
+  const request = async (signal) => {
+    try {
+      return await api.look(blob, session, language, AbortSignal.any([signal, stopping.signal]), watch);
+    } catch (error) {
+      if (error instanceof Problem && !error.canRetry) drop(); // no photo that could be read
+      throw error;
+    }
+  };
+  const waiting = () => {
+    view.restart();
+    return () => view.rest();
+  };
+  await act(request, waiting, (reply) => {
+    read = reply.ocr;
+    view.finish(read);
     chat.answer(reply);
   });
 }
 
 function hear(recording) {
-  return act((signal) => api.send(recording, 'audio/wav', session, language, signal), words().hearing, (reply) => {
+  return act(() => api.hear(recording, session, language), () => chat.busy(words().hearing), (reply) => {
     chat.customer(reply.transcript?.text || reply.turn.text || '…');
     chat.answer(reply);
   });
@@ -131,7 +198,7 @@ function hear(recording) {
 
 // True while something of a customer is on the screen, or the camera or microphone may be on.
 function held() {
-  return Boolean(session || !chat.empty || $('text').value || large.on || language !== 'zh'
+  return Boolean(session || !chat.empty || $('text').value || keyboard.composing || large.on || language !== 'zh'
     || document.querySelector('#camera[open], #microphone[open]'));
 }
 
@@ -147,20 +214,28 @@ function leave() {
   if (language !== 'zh') speak('zh');
 }
 
-async function startOver() {
+// Wipes the page, the process's memory of the session, and the clipboard.
+async function startOver({ closing = false } = {}) {
   const old = session;
   session = null;
   visit.abort();
   visit = new AbortController();
+  setBusy(-running);
+  closeDialogs();
+  forgetTyping();
   chat.wipe();
-  $('text').value = '';
-  large.set(false);
+  $('form').reset();
   $('zoom-body').replaceChildren();
-  document.querySelectorAll('dialog[open]:not(#token)').forEach((dialog) => dialog.close());
+  large.set(false);
   photos.forEach((url) => URL.revokeObjectURL(url));
   photos.clear();
-  toast(words().cleared);
-  if (old) await api.forget(old).catch(() => {}); // an idle session may be gone already
+  clipboard.wipe();
+  if (!closing) toast(words().cleared);
+  if (old) await api.forget(old, { keepalive: closing }).catch(() => {}); // an idle session may be gone already
+}
+
+function closeDialogs() {
+  document.querySelectorAll('dialog[open]:not(#token)').forEach((dialog) => dialog.close());
 }
 
 function featuresChanged(features) {
@@ -188,6 +263,7 @@ async function speak(next) {
   document.querySelectorAll('[data-t-label]').forEach((element) => { element.setAttribute('aria-label', strings[element.dataset.tLabel]); });
   document.querySelectorAll('[data-t-placeholder]').forEach((element) => { element.placeholder = strings[element.dataset.tPlaceholder]; });
   health.translate();
+  keyboard.translate();
   showMicrophone();
   for (let pause = 1000; language === next; pause = Math.min(pause * 2, 10000)) {
     try {
@@ -196,6 +272,7 @@ async function speak(next) {
         chat.welcome(greeting);
         idle.after(greeting.idle_s);
         attract.after(greeting.attract_s);
+        keyboard.asks = greeting.asks ?? {};
       }
       return;
     } catch {
@@ -206,9 +283,11 @@ async function speak(next) {
 
 $('form').addEventListener('submit', (event) => {
   event.preventDefault();
+  keyboard.flush();
   const text = $('text').value.trim();
   if (!text || running) return;
   $('text').value = '';
+  forgetTyping();
   ask({ text });
 });
 for (const id of ['photo', 'show']) $(id).addEventListener('click', () => { if (!running) camera.show(); });
@@ -221,7 +300,10 @@ $('speak').addEventListener('click', () => {
   }
 });
 
-$('restart').addEventListener('click', startOver);
+$('restart').addEventListener('click', () => startOver());
+// A page that is closed or left takes everything with it; one that comes back from a cache begins anew.
+addEventListener('pagehide', () => startOver({ closing: true }));
+addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 $('state').addEventListener('click', () => $('health').showModal());
 $('zh').addEventListener('click', () => speak('zh'));
 $('en').addEventListener('click', () => speak('en'));

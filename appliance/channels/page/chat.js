@@ -45,8 +45,13 @@ export class Chat {
     return this.#add('customer', make('p', { class: 'bubble' }, text));
   }
 
+  // Returns how to take the photo away again.
   photo(element) {
-    return this.#add('customer picture', element);
+    const item = this.#add('customer picture', element);
+    return () => {
+      item.remove();
+      if (this.empty) this.wipe();
+    };
   }
 
   // Three dots and what is being done; returns how to take them away.

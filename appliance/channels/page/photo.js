@@ -1,5 +1,5 @@
-// A photo with the lines that were read drawn over it. Boxes are pixels of the upright image; the drawing has the same
-// coordinates as its view box, so it scales with the photo by itself.
+// A photo with the lines that were read drawn over it, one after the other while they are read. Boxes are pixels of the
+// upright image; the drawing has the same coordinates as its view box, so it scales with the photo by itself.
 
 import { draw, icon, make, toast } from './dom.js';
 
@@ -7,45 +7,146 @@ const UNSURE = 0.8;
 const REACH = 28; // pixels of the screen: half a large target
 
 export class PhotoView {
-  // `url` is an object URL; `words` the strings of the language; `use(text)` puts a line into the question.
-  constructor(url, ocr, words, use, { enlarge = null, open = false } = {}) {
-    this.words = words;
-    this.use = use;
+  #found = 0;
+
+  // `url` is an object URL; `words` the strings of the language; `use(text)` puts a line into the question, `copy(text)`
+  // into the clipboard, if it may. `enlarge()` and `stop()` are what its buttons do; without one there is no button.
+  constructor(url, words, { use, copy, enlarge = null, stop = null, open = false }) {
+    Object.assign(this, { words, use });
+    this.copy = async (text) => {
+      if (await copy(text)) toast(words.copied);
+      else use(text); // the text still lands where it can be used
+    };
+    this.lines = [];
     this.shapes = [];
     this.rows = [];
-    const count = ocr.lines.length;
-    const overlay = draw('svg', {
-      class: 'overlay', viewBox: `0 0 ${ocr.width} ${ocr.height}`, role: 'img', 'aria-label': words.lines(count),
-    });
-    const stroke = Math.max(ocr.width, ocr.height) / 360;
-    const list = make('ol', { class: 'lines' });
-    ocr.lines.forEach((line, index) => {
-      const shape = draw('polygon', {
-        points: line.box.map((point) => point.join(',')).join(' '),
-        class: line.confidence < UNSURE ? 'line unsure' : 'line',
-        'stroke-width': stroke, 'data-index': index,
-      });
-      overlay.append(shape);
-      this.shapes.push(shape);
-      const row = make('button', { type: 'button', 'aria-pressed': 'false', onclick: () => this.choose(index) }, line.text);
-      list.append(make('li', {}, row));
-      this.rows.push(row);
-    });
-    overlay.addEventListener('click', (event) => this.#pick(event.clientX, event.clientY));
-    this.lines = ocr.lines;
-    this.detail = make('div', { class: 'chosen', 'aria-live': 'polite' });
-    this.#hint(count ? words.tapLine : words.noLines);
-    const stage = make('div', { class: 'stage' }, make('img', { src: url, alt: words.photoSent }), overlay);
-    stage.style.aspectRatio = `${ocr.width} / ${ocr.height}`;
-    stage.style.setProperty('--ratio', ocr.width / ocr.height);
-    const bar = make('div', { class: 'photo-bar' }, make('span', { class: 'count' }, words.lines(count)));
-    if (enlarge) {
-      bar.append(make('button', { type: 'button', class: 'small enlarge', onclick: enlarge }, icon('zoom'), words.enlarge));
-    }
-    const text = count
-      ? make('details', { open }, make('summary', {}, words.photoRead), list)
+    this.overlay = draw('svg', { class: 'overlay', role: 'img', 'aria-label': words.photoSent });
+    this.overlay.addEventListener('click', (event) => this.#pick(event.clientX, event.clientY));
+    this.list = make('ol', { class: 'lines' });
+    this.detail = make('div', { class: 'chosen' });
+    this.count = make('span', { class: 'count' });
+    this.enlarge = enlarge
+      ? make('button', { type: 'button', class: 'small enlarge', onclick: enlarge, hidden: true }, icon('zoom'), words.enlarge)
       : null;
-    this.element = make('div', { class: 'photo' }, make('div', { class: 'mat' }, stage), make('div', { class: 'photo-side' }, bar, this.detail, text));
+    this.stop = stop
+      ? make('button', { type: 'button', class: 'small stop', onclick: stop }, icon('close'), words.stop)
+      : null;
+    this.progress = make('progress', { class: 'read', 'aria-label': words.reading });
+    this.text = make('details', { open, hidden: true }, make('summary', {}, words.photoRead), this.list);
+    this.image = make('img', { src: url, alt: '' });
+    this.image.addEventListener('load', () => {
+      if (!this.overlay.hasAttribute('viewBox')) this.#size(this.image.naturalWidth, this.image.naturalHeight);
+    });
+    this.stage = make('div', { class: 'stage' }, this.image, this.overlay);
+    // The lines are many: what is read out is the answer, and not each of them.
+    this.element = make('div', { class: 'photo reading-now', 'aria-live': 'off', 'aria-busy': 'true' },
+      make('div', { class: 'mat' }, this.stage),
+      make('div', { class: 'photo-side' },
+        make('div', { class: 'photo-bar' }, this.count, this.enlarge, this.stop), this.progress, this.detail, this.text));
+    this.restart();
+  }
+
+  // From the beginning, for a second try.
+  restart() {
+    this.#found = 0;
+    this.#clear();
+    this.element.classList.add('reading-now');
+    this.element.setAttribute('aria-busy', 'true');
+    if (this.stop) this.stop.hidden = false;
+    this.progress.hidden = false;
+    this.progress.removeAttribute('value');
+    this.count.textContent = this.words.reading;
+    this.#hint(this.words.readingHint);
+  }
+
+  // How many lines there are, before the first is read.
+  found(count) {
+    this.#found = count;
+    this.#count();
+  }
+
+  // One line as it is read.
+  add(line) {
+    const index = this.lines.length;
+    const shape = draw('polygon', {
+      points: line.box.map((point) => point.join(',')).join(' '),
+      class: line.confidence < UNSURE ? 'line unsure' : 'line', 'data-index': index,
+    });
+    const row = make('button', { type: 'button', 'aria-pressed': 'false', onclick: () => this.choose(index) }, line.text);
+    this.lines.push(line);
+    this.shapes.push(shape);
+    this.rows.push(row);
+    this.overlay.append(shape);
+    this.list.append(make('li', {}, row));
+    this.text.hidden = false;
+    if (this.#found) this.#count();
+  }
+
+  // The whole reading: it has the last word on order and boxes.
+  finish(ocr) {
+    const chosen = this.lines.find((_, i) => this.rows[i].getAttribute('aria-pressed') === 'true')?.text;
+    this.#size(ocr.width, ocr.height);
+    this.#found = 0;
+    this.#clear();
+    ocr.lines.forEach((line) => this.add(line));
+    this.#settle();
+    const count = ocr.lines.length;
+    this.count.textContent = ocr.unread ? this.words.linesOf(count, count + ocr.unread) : this.words.lines(count);
+    this.overlay.setAttribute('aria-label', this.words.lines(count));
+    if (this.enlarge) this.enlarge.hidden = !count;
+    const again = this.lines.findIndex((line) => line.text === chosen);
+    if (again >= 0) this.choose(again);
+    else this.#hint(count ? this.words.tapLine : this.words.noLines);
+    return this;
+  }
+
+  // Nothing is being read any more; after a failure the photo stays for the next try.
+  rest() {
+    this.#settle();
+    this.count.textContent = '';
+    this.#hint('');
+  }
+
+  choose(index) {
+    const line = this.lines[index];
+    this.shapes.forEach((shape, i) => shape.classList.toggle('chosen-line', i === index));
+    this.rows.forEach((row, i) => row.setAttribute('aria-pressed', String(i === index)));
+    this.detail.replaceChildren(
+      make('p', { class: 'chosen-text', role: 'status' }, line.text),
+      make('p', { class: 'sure' }, this.words.sure(Math.round(line.confidence * 100))),
+      make('div', { class: 'chosen-acts' },
+        make('button', { type: 'button', class: 'small primary', onclick: () => this.use(line.text) }, icon('ask'), this.words.useLine),
+        make('button', { type: 'button', class: 'small', onclick: () => this.copy(line.text) }, icon('copy'), this.words.copy)),
+    );
+  }
+
+  #clear() {
+    this.lines = [];
+    this.shapes = [];
+    this.rows = [];
+    this.overlay.replaceChildren();
+    this.list.replaceChildren();
+    this.text.hidden = true;
+  }
+
+  #settle() {
+    if (this.stop) this.stop.hidden = true;
+    this.progress.hidden = true;
+    this.element.classList.remove('reading-now');
+    this.element.removeAttribute('aria-busy');
+  }
+
+  #size(width, height) {
+    this.overlay.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    this.overlay.style.strokeWidth = Math.max(width, height) / 360;
+    this.stage.style.aspectRatio = `${width} / ${height}`;
+    this.stage.style.setProperty('--ratio', width / height);
+  }
+
+  #count() {
+    this.progress.max = Math.max(1, this.#found);
+    this.progress.value = this.lines.length;
+    this.count.textContent = this.words.linesOf(this.lines.length, this.#found);
   }
 
   // Lines can be smaller than a finger: the nearest one within reach is meant.
@@ -60,27 +161,6 @@ export class PhotoView {
 
   #hint(text) {
     this.detail.replaceChildren(make('p', { class: 'hint' }, text));
-  }
-
-  choose(index) {
-    const line = this.lines[index];
-    this.shapes.forEach((shape, i) => shape.classList.toggle('chosen-line', i === index));
-    this.rows.forEach((row, i) => row.setAttribute('aria-pressed', String(i === index)));
-    const copy = async () => {
-      try {
-        await navigator.clipboard.writeText(line.text);
-        toast(this.words.copied);
-      } catch {
-        this.use(line.text); // without permission for the clipboard the text still lands where it can be used
-      }
-    };
-    this.detail.replaceChildren(
-      make('p', { class: 'chosen-text' }, line.text),
-      make('p', { class: 'sure' }, this.words.sure(Math.round(line.confidence * 100))),
-      make('div', { class: 'chosen-acts' },
-        make('button', { type: 'button', class: 'small primary', onclick: () => this.use(line.text) }, icon('ask'), this.words.useLine),
-        make('button', { type: 'button', class: 'small', onclick: copy }, icon('copy'), this.words.copy)),
-    );
   }
 }
 
