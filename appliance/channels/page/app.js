@@ -198,7 +198,7 @@ function hear(recording) {
 
 // True while something of a customer is on the screen, or the camera or microphone may be on.
 function held() {
-  return Boolean(session || !chat.empty || $('text').value || keyboard.composing || large.on || language !== 'zh'
+  return Boolean(session || !chat.empty || $('text').value || keyboard.open || large.on || language !== 'zh'
     || document.querySelector('#camera[open], #microphone[open]'));
 }
 

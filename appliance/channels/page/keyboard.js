@@ -10,6 +10,8 @@ import { LAYOUTS, PADS, display, labels } from './keys.js';
 const LEAST_WIDTH = '(min-width: 600px)'; // a phone has a keyboard of its own
 const LONGEST = 32; // letters of pinyin at once
 const LETTERS = new Set(['zh', 'en', 'shift']);
+// These may take the keyboard away. They act when the finger is lifted: else the tap would end on what lies beneath.
+const LEAVING = new Set(['{send}', '{close}']);
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Keyboard {
@@ -30,7 +32,8 @@ export class Keyboard {
     this.keys = new SimpleKeyboard($('keyboard-keys'), {
       layout: LAYOUTS, layoutName: 'zh', theme: 'keys', display: {}, useButtonTag: true,
       enableLayoutCandidates: false, disableCaretPositioning: true, inputPattern: /^$/, // it keeps nothing of what is typed
-      onKeyPress: (key, event) => { if (event || key === '{bksp}') this.#press(key); }, // held keys: erasing alone repeats
+      // A key that is held comes without an event: erasing alone repeats.
+      onKeyPress: (key, event) => { if (!LEAVING.has(key) && (event || key === '{bksp}')) this.#press(key); },
       onRender: () => this.#rendered(),
     });
     this.#allow();
@@ -75,9 +78,12 @@ export class Keyboard {
     });
     this.panel.addEventListener('mousedown', (event) => event.preventDefault()); // the field keeps the focus
     // A screen reader and the Enter key make a click without a pointer, of which simple-keyboard hears nothing.
+    let down = null;
+    const key = (event) => event.target.closest('.hg-button');
+    this.panel.addEventListener('pointerdown', (event) => { down = key(event); }, { capture: true });
     $('keyboard-keys').addEventListener('click', (event) => {
-      const key = event.target.closest('.hg-button');
-      if (key && event.detail === 0) this.#press(key.dataset.skbtn);
+      const name = key(event)?.dataset.skbtn;
+      if (event.detail === 0 ? name : LEAVING.has(name) && key(event) === down) this.#press(name);
     });
     this.panel.addEventListener('keydown', (event) => this.#walk(event));
     document.addEventListener('keydown', (event) => {
