@@ -1,17 +1,21 @@
 // The photo dialog: a notice first, then the camera or a file. The camera is off again as soon as the dialog closes.
 
 import { $ } from './dom.js';
+import { Guidance } from './guidance.js';
 
 export class Camera {
   #stream = null;
+  #lit = false;
 
   constructor(words, taken) {
     this.words = words; // () => strings of the current language
     this.dialog = $('camera');
     this.video = $('video');
+    this.guidance = new Guidance(this.video, (hint) => this.#hint(hint));
     $('camera-open').addEventListener('click', () => this.#open());
     $('camera-file').addEventListener('click', () => $('file').click());
     $('camera-take').addEventListener('click', () => this.#take(taken));
+    $('camera-torch').addEventListener('click', () => this.#torch(!this.#lit));
     $('file').addEventListener('change', () => {
       const [file] = $('file').files;
       $('file').value = '';
@@ -45,7 +49,14 @@ export class Camera {
     this.video.srcObject = this.#stream;
     $('camera-notice').hidden = true;
     $('camera-view').hidden = false;
-    await this.video.play();
+    $('camera-torch').hidden = !this.#track?.getCapabilities?.().torch;
+    this.#hint('good');
+    try {
+      await this.video.play();
+    } catch {
+      return undefined; // closed before the first frame came
+    }
+    this.guidance.start();
     $('camera-take').focus();
     return undefined;
   }
@@ -60,7 +71,33 @@ export class Camera {
     taken(photo);
   }
 
+  get #track() {
+    return this.#stream?.getVideoTracks()[0];
+  }
+
+  async #torch(on) {
+    try {
+      await this.#track?.applyConstraints({ advanced: [{ torch: on }] });
+      this.#lit = on;
+    } catch {
+      this.#lit = false;
+      $('camera-torch').hidden = true; // it has said that it can, and cannot
+    }
+    $('camera-torch').setAttribute('aria-pressed', String(this.#lit));
+  }
+
+  // What would make the photo better, calmly; the shutter works all the same.
+  #hint(hint) {
+    const text = this.words().hints[hint];
+    this.dialog.dataset.hint = hint;
+    if ($('camera-hint').textContent !== text) $('camera-hint').textContent = text;
+  }
+
   #stop() {
+    this.guidance.stop();
+    this.#lit = false;
+    $('camera-torch').setAttribute('aria-pressed', 'false');
+    $('camera-hint').textContent = '';
     this.#stream?.getTracks().forEach((track) => track.stop());
     this.#stream = null;
     this.video.srcObject = null;
