@@ -47,6 +47,12 @@ class Settings:
     http_tls_certificate: str = _setting("", "PEM certificate file; with http_tls_key it turns HTTPS on")
     http_tls_key: str = _setting("", "PEM private key file of http_tls_certificate")
     http_threads: int = _setting(64, "Server threads", minimum=8, maximum=512)
+    http_connections: int = _setting(
+        4096,
+        "Client connections open at once; each needs an open file, and beyond them new ones get 503",
+        minimum=64,
+        maximum=65_536,
+    )
     http_timeout_s: float = _setting(15.0, "Seconds that a client may be silent in a request", minimum=1, maximum=300)
     admitted: int = _setting(
         16, "Requests worked on or queued at once before 503; at most half of http_threads", minimum=1, maximum=256

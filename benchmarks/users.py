@@ -1,17 +1,23 @@
-"""Closed-loop users over raw sockets: each asks, waits for the whole answer, and asks again, for a bounded time.
+"""Users over raw sockets: each asks, waits for the whole answer, pauses as its habit says, and asks again.
 
-Run in a process of its own (`python -m benchmarks.users URL USERS SECONDS`), so that the load does not share the
-interpreter of whoever measures; prints one JSON object.
+Run in a process of its own (`python -m benchmarks.users URL USERS SECONDS`, see --help for habits and photos),
+so that the load does not share the interpreter of whoever measures; prints one JSON object. Without a habit the users
+are closed-loop ones: they ask again as soon as they have an answer, whatever it is.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
+import random
+import resource
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 SENTENCES = (
@@ -41,6 +47,26 @@ TURNS = 6
 """Turns of one customer; then the session is forgotten, as the page does it, and the next customer comes."""
 PATIENCE_S = 10.0
 """Seconds after which a request counts as unanswered."""
+PHOTO_PATIENCE_S = 45.0
+"""The same for a photo, which the appliance itself may read for 30 s."""
+LATE_S = 2.0
+"""Seconds from which an answer is written down one by one, with when it was asked."""
+LATE_KEPT = 200
+LOOK_S = 0.05
+"""How often the generator looks at its own clock: a generator that stood still saw late answers that were not."""
+RESETS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, asyncio.IncompleteReadError)
+"""What a connection that the server cut off looks like from here."""
+SPARE_FILES = 128
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How long users pause."""
+
+    think_s: tuple[float, float] = (0.0, 0.0)
+    """Shortest and longest pause after an answer; each is drawn anew."""
+    retry_s: float | None = None
+    """Pause after a refusal (503), before the same is asked again; None: a refused user thinks like an answered one."""
 
 
 @dataclass
@@ -57,8 +83,22 @@ class Tally:
     """Refusals that did not say when to come back."""
     unanswered: list[str] = field(default_factory=list)
     """What happened instead of an answer."""
+    resets: int = 0
+    """Connections that broke under a request, or could not be made."""
+    late: list[dict[str, float | str]] = field(default_factory=list)
+    """Requests that took over LATE_S, the first LATE_KEPT of them: seconds since the start, seconds taken, outcome."""
+    late_count: int = 0
+    """How many took over LATE_S, whatever became of them."""
+    oldest_s: float = 0.0
+    """Longest that any request, of any kind but photos, was without an answer."""
     forgotten: int = 0
     """Sessions ended."""
+    photos_ms: list[float] = field(default_factory=list)
+    """Of photos that were read."""
+    photo_statuses: dict[str, int] = field(default_factory=dict)
+    """Answers to photos, by status."""
+    generator_gap_s: float = 0.0
+    """Longest time that this generator's own event loop stood still beyond LOOK_S."""
 
 
 class User:
@@ -69,14 +109,16 @@ class User:
         self._head = f"Host: {host}:{port}\r\n" + (f"Authorization: Bearer {token}\r\n" if token else "")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    async def request(
+        self, method: str, path: str, body: bytes = b"", kind: str = "application/json"
+    ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one request."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
-        kind = "Content-Type: application/json\r\n" if body else ""
+        typed = f"Content-Type: {kind}\r\n" if body else ""
         writer.write(
-            f"{method} {path} HTTP/1.1\r\n{self._head}{kind}Content-Length: {len(body)}\r\n\r\n".encode() + body
+            f"{method} {path} HTTP/1.1\r\n{self._head}{typed}Content-Length: {len(body)}\r\n\r\n".encode() + body
         )
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
@@ -92,46 +134,156 @@ class User:
             self._streams = None
 
 
-async def live(user: User, number: int, until: float, tally: Tally) -> None:
-    """Be one customer after the other until the time is over."""
-    session, asked = "", 0
-    while time.perf_counter() < until:
-        body = {"text": SENTENCES[(number * 7 + asked) % len(SENTENCES)]} | ({"session": session} if session else {})
+class Crowd:
+    """Users that live at once until a moment, and their tally."""
+
+    def __init__(self, url: str, token: str, habit: Habit, seconds: float) -> None:
+        parts = urlsplit(url)
+        self._address = (parts.hostname or "127.0.0.1", parts.port or 80, token)
+        self._habit = habit
+        self._began = time.perf_counter()
+        self._until = self._began + seconds
+        self.tally = Tally()
+
+    def _over(self) -> bool:
+        return time.perf_counter() >= self._until
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, min(seconds, self._until - time.perf_counter())))
+
+    async def _timed(
+        self, user: User, asking: Awaitable[tuple[int, dict[str, str], bytes]], patience_s: float
+    ) -> tuple[float, tuple[int, dict[str, str], bytes] | None]:
+        """Seconds taken, and the answer or None; what became of it is tallied."""
         began = time.perf_counter()
+        answer, outcome = None, ""
         try:
-            asking = user.request("POST", "/v1/turns", json.dumps(body).encode())
-            status, headers, answer = await asyncio.wait_for(asking, PATIENCE_S)
-            took = (time.perf_counter() - began) * 1000
-            tally.statuses[str(status)] = tally.statuses.get(str(status), 0) + 1
-            if status == 200:
-                tally.latencies_ms.append(took)
-                session, asked = json.loads(answer)["session"], asked + 1
-                if asked % TURNS == 0:
-                    await asyncio.wait_for(user.request("DELETE", f"/v1/sessions/{session}"), PATIENCE_S)
-                    session, tally.forgotten = "", tally.forgotten + 1
-            elif status == 503:
-                tally.refusals_ms.append(took)
-                tally.without_retry_after += "retry-after" not in headers
+            answer = await asyncio.wait_for(asking, patience_s)
+            outcome = str(answer[0])
         except (OSError, EOFError, asyncio.TimeoutError) as error:
-            tally.unanswered.append(type(error).__name__)
+            outcome = type(error).__name__
+            self.tally.unanswered.append(outcome)
+            self.tally.resets += isinstance(error, RESETS)
             user.close()
-    user.close()
+        took = time.perf_counter() - began
+        if patience_s == PATIENCE_S:
+            self.tally.oldest_s = max(self.tally.oldest_s, took)
+            if took > LATE_S:
+                self.tally.late_count += 1
+                if len(self.tally.late) < LATE_KEPT:
+                    at = round(began - self._began, 2)
+                    self.tally.late.append({"asked_s": at, "took_s": round(took, 2), "outcome": outcome})
+        return took, answer
+
+    async def customer(self, number: int) -> None:
+        """Be one customer after the other, with words."""
+        user, session, asked = User(*self._address), "", 0
+        longest = self._habit.think_s[1]
+        await self._pause(random.uniform(0.0, longest) if longest else 0.0)
+        while not self._over():
+            text = SENTENCES[(number * 7 + asked) % len(SENTENCES)]
+            body = json.dumps({"text": text} | ({"session": session} if session else {})).encode()
+            took, answer = await self._timed(user, user.request("POST", "/v1/turns", body), PATIENCE_S)
+            if answer is None:
+                continue
+            status, headers, said = answer
+            self.tally.statuses[str(status)] = self.tally.statuses.get(str(status), 0) + 1
+            if status == 503:
+                self.tally.refusals_ms.append(took * 1000)
+                self.tally.without_retry_after += "retry-after" not in headers
+                if self._habit.retry_s is not None:
+                    await self._pause(self._habit.retry_s)
+                    continue
+            elif status == 200:
+                self.tally.latencies_ms.append(took * 1000)
+                session, asked = json.loads(said)["session"], asked + 1
+                if asked % TURNS == 0:
+                    await self._timed(user, user.request("DELETE", f"/v1/sessions/{session}"), PATIENCE_S)
+                    session, self.tally.forgotten = "", self.tally.forgotten + 1
+            if longest:
+                await self._pause(random.uniform(*self._habit.think_s))
+        user.close()
+
+    async def photographer(self, number: int, pictures: list[tuple[bytes, str]]) -> None:
+        """Be one customer after the other, with photos."""
+        user = User(*self._address)
+        await self._pause(random.uniform(0.0, 2.0))
+        while not self._over():
+            data, kind = pictures[number % len(pictures)]
+            number += 1
+            took, answer = await self._timed(user, user.request("POST", "/v1/ocr", data, kind), PHOTO_PATIENCE_S)
+            if answer is not None:
+                status = str(answer[0])
+                self.tally.photo_statuses[status] = self.tally.photo_statuses.get(status, 0) + 1
+                if answer[0] == 200:
+                    self.tally.photos_ms.append(took * 1000)
+            await self._pause(random.uniform(1.0, 3.0))
+        user.close()
+
+    async def watch(self) -> None:
+        """Look at the clock all the time."""
+        last = time.perf_counter()
+        while not self._over():
+            await asyncio.sleep(LOOK_S)
+            now = time.perf_counter()
+            self.tally.generator_gap_s = max(self.tally.generator_gap_s, round(now - last - LOOK_S, 3))
+            last = now
 
 
-async def drive(url: str, users: int, seconds: float, token: str = "") -> Tally:
-    """Let `users` live at once for `seconds`."""
-    parts = urlsplit(url)
-    tally = Tally()
-    crowd = [User(parts.hostname or "127.0.0.1", parts.port or 80, token) for _ in range(users)]
-    until = time.perf_counter() + seconds
-    await asyncio.gather(*(live(user, number, until, tally) for number, user in enumerate(crowd)))
-    return tally
+async def drive(
+    url: str,
+    users: int,
+    seconds: float,
+    token: str = "",
+    habit: Habit | None = None,
+    pictures: list[tuple[bytes, str]] | None = None,
+    photographers: int = 0,
+) -> Tally:
+    """Let `users` (and `photographers`, who send `pictures`) live at once for `seconds`."""
+    crowd = Crowd(url, token, habit or Habit(), seconds)
+    living: list[Callable[[], Awaitable[None]]] = [crowd.watch]
+    living += [lambda number=number: crowd.customer(number) for number in range(users)]
+    if pictures:
+        living += [lambda number=number: crowd.photographer(number, pictures) for number in range(photographers)]
+    await asyncio.gather(*(life() for life in living))
+    return crowd.tally
+
+
+def allow_files(wanted: int) -> None:
+    """Raise this process's limit of open files, one for each user; exits with a sentence where it cannot be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise SystemExit(f"open files: expected a hard limit of at least {wanted}, got {hard}; see ulimit -Hn")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def case_pictures() -> list[tuple[bytes, str]]:
+    """The OCR model's own case pages, with their types."""
+    from appliance.artifacts.manifest import shipped_root
+
+    kinds = {".png": "image/png", ".jpg": "image/jpeg"}
+    cases: Path = shipped_root() / "pp-ocrv6-small" / "cases"
+    pages = sorted(p for p in cases.iterdir() if p.suffix in kinds and not p.name.startswith("line-"))
+    return [(page.read_bytes(), kinds[page.suffix]) for page in pages]
 
 
 def main() -> None:
     """Drive and print the tally."""
-    url, users, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-    json.dump(asdict(asyncio.run(drive(url, users, seconds, os.environ.get("BENCHMARK_TOKEN", "")))), sys.stdout)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("users", type=int)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--think", type=float, nargs=2, default=(0.0, 0.0), metavar=("LOW", "HIGH"))
+    parser.add_argument("--retry", type=float, help="seconds before a refused user asks the same again")
+    parser.add_argument("--photos", type=int, default=0, help="further users who send photos")
+    asked = parser.parse_args()
+    allow_files(asked.users + asked.photos + SPARE_FILES)
+    habit = Habit((asked.think[0], asked.think[1]), asked.retry)
+    pictures = case_pictures() if asked.photos else None
+    token = os.environ.get("BENCHMARK_TOKEN", "")
+    tally = asyncio.run(drive(asked.url, asked.users, asked.seconds, token, habit, pictures, asked.photos))
+    json.dump(asdict(tally), sys.stdout)
 
 
 if __name__ == "__main__":

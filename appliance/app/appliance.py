@@ -13,7 +13,7 @@ from typing import Protocol
 from appliance import __version__
 from appliance.app.share import SessionShare
 from appliance.dialogue.policy import Dialogue
-from appliance.errors import ApplianceError, InvalidInput, Unavailable
+from appliance.errors import ApplianceError, InvalidInput, Overloaded, Unavailable
 from appliance.inference.admission import Admission
 from appliance.language.parse import Parser
 from appliance.language.suggest import Suggester
@@ -147,6 +147,10 @@ class Appliance:
 
     def end(self, session: str) -> bool:
         """See `Door.end`."""
+    def refusal(self) -> Overloaded | None:
+        """See `Door.refusal`."""
+        return self._turns.refusal()
+
         return self._rooms.dialogue.end(session)
 
     def features(self) -> tuple[Feature, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from appliance.errors import Overloaded
 from appliance.values import Feature, OcrResult, Reply, Suggestion, Turn
 from appliance.vision.watch import UNWATCHED, Watch
 
@@ -39,6 +40,12 @@ class Door(Protocol):
         """What a customer who has typed `text` so far may be about to ask, best first; kept and logged nowhere.
 
         Raises InvalidInput unless `text` has 1 to 64 characters and `limit` is 1 to 20.
+        """
+
+    def refusal(self) -> Overloaded | None:
+        """What `turn`, `look`, `hear` and `read` would raise at once because the house is full, or None.
+
+        It counts as a refusal: ask only to send somebody away before his words or his photo are looked at.
         """
 
     def end(self, session: str) -> bool:

@@ -39,7 +39,8 @@ def serve(config: Config = None) -> None:
     metrics = Metrics(registry)
     with build(chosen, listener=journal(metrics.listener)) as appliance:
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
-        server = Server(create_app(appliance, chosen, metrics, events=events), chosen, on_stop=events.close)
+        app = create_app(appliance, chosen, metrics, events=events)
+        server = Server(app, chosen, on_stop=events.close, listener=metrics.listener)
         server.start()
         for line in feature_lines(appliance.features()):
             typer.echo(line, err=True)

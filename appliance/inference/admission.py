@@ -60,27 +60,45 @@ class Admission:
 
         Tells the listener `shed` (name, capacity, retry_after) for each that is sent away.
         """
-        with self._lock:
-            full = self._in_use >= self._capacity
-            if full:
-                self._shed += 1
-                wait = self._wait()
-            else:
-                if self._in_use == 0:
-                    self._last = self._clock()
-                self._in_use += 1
-                self._admitted += 1
-        if full:
-            self._listener("shed", name=self.name, capacity=self._capacity, retry_after=wait)
-            raise Overloaded(
-                f"{self.name}: expected fewer than {self._capacity} requests at once, got {self._capacity}",
-                retry_after=wait,
-            )
+        refused = self._enter()
+        if refused is not None:
+            raise refused
         try:
             yield
         finally:
             with self._lock:
                 self._leave()
+
+    def refusal(self) -> Overloaded | None:
+        """What `enter` would raise now, counted and told like it; None when there is room. Nothing is entered."""
+        with self._lock:
+            if self._in_use < self._capacity:
+                return None
+            wait = self._send_away()
+        return self._told(wait)
+
+    def _enter(self) -> Overloaded | None:
+        with self._lock:
+            if self._in_use < self._capacity:
+                if self._in_use == 0:
+                    self._last = self._clock()
+                self._in_use += 1
+                self._admitted += 1
+                return None
+            wait = self._send_away()
+        return self._told(wait)
+
+    def _send_away(self) -> float:
+        self._shed += 1
+        return self._wait()
+
+    def _told(self, wait: float) -> Overloaded:
+        """The refusal. The lock is not held: whoever listens may take his time."""
+        self._listener("shed", name=self.name, capacity=self._capacity, retry_after=wait)
+        return Overloaded(
+            f"{self.name}: expected fewer than {self._capacity} requests at once, got {self._capacity}",
+            retry_after=wait,
+        )
 
     @property
     def counters(self) -> Admitted:

@@ -58,7 +58,8 @@ def running(door: FakeDoor, heartbeat_s: float = 0.2, **over: Any) -> Iterator[R
     events = EventStream(
         door, settings.event_streams, interval_s=0.05, heartbeat_s=heartbeat_s, listener=metrics.listener
     )
-    server = Server(create_app(door, settings, metrics, events=events), settings, on_stop=events.close)
+    app = create_app(door, settings, metrics, events=events)
+    server = Server(app, settings, on_stop=events.close, listener=metrics.listener)
     port = server.start()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from appliance.errors import ApplianceError, InvalidInput, Unavailable
+from appliance.errors import ApplianceError, InvalidInput, Overloaded, Unavailable
 from appliance.values import (
     Answer,
     Entity,
@@ -40,6 +40,7 @@ class FakeDoor:
     error: ApplianceError | Exception | None = None
     hold: threading.Event | None = None
     is_ready: bool = True
+    is_full: bool = False
     sessions: set[str] = field(default_factory=set)
     turns: list[Turn] = field(default_factory=list)
     images: list[bytes] = field(default_factory=list)
@@ -148,6 +149,9 @@ class FakeDoor:
             ),
         )
         return tuple(found for words, found in known if any(word.startswith(text) for word in words.split()))[:limit]
+
+    def refusal(self) -> Overloaded | None:
+        return Overloaded("turn: full", retry_after=2.0) if self.is_full else None
 
     def end(self, session: str) -> bool:
         if session in self.sessions:

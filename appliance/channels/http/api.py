@@ -17,6 +17,7 @@ from appliance.channels.http.page import register_page
 from appliance.channels.http.problems import register_problems
 from appliance.channels.http.reply import json_response
 from appliance.channels.http.status import register_status
+from appliance.channels.http.shed import Shedding
 from appliance.channels.http.turns import register_turns
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -48,7 +49,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     @app.before_request
     def before() -> None:
         g.began = time.perf_counter()
-        check()
+        check(request)
 
     @app.after_request
     def after(response: Response) -> Response:
@@ -73,3 +74,4 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     register_docs(app)
     register_page(app)
     return app
+    app.wsgi_app = Shedding(app.wsgi_app, door, metrics, check)  # type: ignore[method-assign]  # Flask's own way

@@ -23,6 +23,7 @@ from typing import Any
 from cheroot.makefile import StreamReader, StreamWriter
 from cheroot.server import HTTPConnection, HTTPRequest
 
+from appliance.channels.http.peer import Peer
 from appliance.channels.http.problems import BY_STATUS, problem_json
 from appliance.errors import ApplianceError
 
@@ -42,6 +43,8 @@ LINGER_S = 5.0
 LINGER_BYTES = 128 * 1024 * 1024
 LINGERING = threading.BoundedSemaphore(8)
 """How long, how far and how many at once unwanted bodies are thrown away."""
+UNACKNOWLEDGED_MS = 30_000
+"""Milliseconds after which a peer that acknowledges nothing counts as gone."""
 ONCE = frozenset({b"Host", b"Content-Length", b"Transfer-Encoding", b"Content-Type", b"Authorization", b"Origin"})
 """Headers that decide something; given twice they mean two things to two readers."""
 
@@ -63,6 +66,10 @@ class Patience:
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._waited, self._moved = 0.0, 0
         self._sock.settimeout(self._silence)
+
+    def bound(self, seconds: float) -> None:
+        """End `seconds` from now at the latest; what was waited and moved so far still counts."""
+        self._deadline = time.monotonic() + seconds
 
     def call(self, transfer: Callable[[], int]) -> int:
         """Do one transfer on the socket, at most `silence` seconds long."""
@@ -112,6 +119,10 @@ class DeadlineWriter(socket.SocketIO):
     def renew(self) -> None:
         """A new answer begins."""
         self._patience.renew(None)
+
+    def within(self, seconds: float) -> None:
+        """Give the rest of this answer `seconds` in total."""
+        self._patience.bound(seconds)
 
     def write(self, data: Any) -> int | None:
         """Send at least a byte."""
@@ -178,12 +189,15 @@ class ConnectionWriter(StreamWriter):
 class Body:
     """A request's body, by length or by chunks, read piece by piece; `done` when all of it was read."""
 
-    def __init__(self, source: Any, length: int | None, before_first: Callable[[], None]) -> None:
+    peer: Peer | None = None
+    """Who sent it, for answers that take a while."""
+
+    def __init__(self, source: Any, length: int | None, before_first: Callable[[], None] | None) -> None:
         self._source = source
         self.remaining = length or 0
         self.chunked = length is None
         self.done = length == 0
-        self._before_first: Callable[[], None] | None = before_first
+        self._before_first = before_first
 
     def read(self, size: int | None = None) -> bytes:
         """At most `size` bytes (all when None); b"" at the end. Raises ValueError on malformed chunks."""
@@ -274,6 +288,7 @@ class Request(HTTPRequest):
         if self.ready:
             length = None if self.chunked_read else int(self.inheaders.get(b"Content-Length", 0))
             self.body = Body(self.conn.rfile, length, self._continue(self.header_reader.expects_continue))
+            self.body.peer = Peer(self.conn.socket, self.conn.wfile.raw.within)
 
     def read_request_headers(self) -> bool:
         """Read the headers; framing that two readers could understand differently is refused (RFC 9112, 6.1)."""
@@ -286,10 +301,13 @@ class Request(HTTPRequest):
             return False
         return True
 
-    def _continue(self, expected: bool) -> Callable[[], None]:
+    def _continue(self, expected: bool) -> Callable[[], None] | None:
+        """What to do before the body is read; None for most requests, which it would keep in memory in a cycle."""
+        if not expected or self.response_protocol != "HTTP/1.1":
+            return None
+
         def before_first_read() -> None:
-            if expected and self.response_protocol == "HTTP/1.1":
-                self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
         return before_first_read
 
@@ -351,7 +369,13 @@ class Connection(HTTPConnection):
     rbufsize = 64 * 1024
 
     def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
+        """Raises OSError when the client has gone already."""
         super().__init__(server, sock, _no_file)
+        # Two caches of bound methods, for UNIX sockets: each would keep the connection until the collector comes by.
+        del self.resolve_peer_creds, self.get_peer_creds
+        # The kernel finds out that a peer is gone, half-open connections included.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         self.rfile = ConnectionReader(DeadlineReader(sock, server.timeout, server.hurried), sock, self.rbufsize)
         self.wfile = ConnectionWriter(DeadlineWriter(sock, server.timeout, server.hurried), self.wbufsize)
         self.unread = False
@@ -363,6 +387,7 @@ class Connection(HTTPConnection):
                 _discard(self.socket)
             finally:
                 LINGERING.release()
+        self.server.keeper.forget(self)
         super().close()
 
 

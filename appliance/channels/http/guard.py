@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 from collections.abc import Callable
 
-from flask import Request, Response, request
+from flask import Request, Response
 
 from appliance.errors import BadRequest, ForeignHost, ForeignOrigin, Unauthorized
 from appliance.settings import Settings
@@ -113,17 +113,17 @@ def needs_token(path: str) -> bool:
     return path not in OPEN_PATHS and not path.startswith(OPEN_PREFIXES)
 
 
-def guard(settings: Settings) -> Callable[[], None]:
-    """The check that runs before every request, before a body is read."""
+def guard(settings: Settings) -> Callable[[Request], None]:
+    """The check that every request passes before its body is read; raises the typed error of the first that fails."""
     token = settings.http_token.encode("utf-8")
 
-    def before() -> None:
-        check_host(request.environ.get("HTTP_HOST"), settings)
-        check_origin(request)
-        if token and needs_token(request.path):
-            check_token(request, token)
+    def check(asked: Request) -> None:
+        check_host(asked.environ.get("HTTP_HOST"), settings)
+        check_origin(asked)
+        if token and needs_token(asked.path):
+            check_token(asked, token)
 
-    return before
+    return check
 
 
 def secure(response: Response) -> Response:

@@ -1,43 +1,52 @@
-"""cheroot in the appliance's own process: one selector thread for idle connections, a pool of threads for requests."""
+"""cheroot in the appliance's own process: one thread keeps the connections, a pool of threads answers requests."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import resource
-import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from cheroot.wsgi import Server as WsgiServer
 from flask import Flask
 
 from appliance.channels.http.connection import Connection
+from appliance.channels.http.files import FileLimit, limit_of, raise_limit
+from appliance.channels.http.keeper import Keeper
+from appliance.channels.http.status import SERVER
 from appliance.channels.http.tls import Tls
 from appliance.errors import ApplianceError, SettingInvalid
+from appliance.listener import Listener, silent
 from appliance.settings import Settings
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
-"""Connections that the kernel keeps until they are accepted."""
+BACKLOG = 4096
+"""Connections that the kernel keeps until they are taken; it keeps no more than net.core.somaxconn."""
 HEAD_BYTES = 32 * 1024
-FILES = 8192
-"""Open files that are asked of the system: one per connection, and a few hundred for models and records."""
-FILES_KEPT = 256
-"""Open files that are not for connections."""
 DRAIN_S = 5
 """Seconds that running requests get when the server stops."""
-UNACKNOWLEDGED_MS = 30_000
-"""Milliseconds after which a peer that acknowledges nothing counts as gone."""
 
 
 class _Cheroot(WsgiServer):
     _connections: Any
     ConnectionClass = Connection
     bind_error: OSError | None = None
+    most = 64
+    listener: Listener = staticmethod(silent)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._connections.close()  # cheroot's own, which has seen nothing yet
+        self._connections = Keeper(self, self.most, self.listener)
+
+    @property
+    def keeper(self) -> Keeper:
+        keeper: Keeper = self._connections
+        return keeper
 
     def bind(self, family: Any, type: Any, proto: int = 0) -> Any:
         try:
@@ -47,13 +56,7 @@ class _Cheroot(WsgiServer):
             raise
 
     def process_conn(self, conn: Any) -> None:
-        # A connection that has not sent anything yet waits in the selector, not in a thread: browsers open
-        # connections ahead of need, and 64 silent clients would otherwise hold all threads.
-        if conn.last_used is None:
-            _keep_alive(conn.socket)
-            self._connections.put(conn)
-        else:
-            super().process_conn(conn)
+        self.requests.put(conn)  # its queue has no bound: it never refuses
 
     def hurried(self) -> bool:
         """True while every thread is taken and others wait for one."""
@@ -66,40 +69,23 @@ class _Cheroot(WsgiServer):
             time.sleep(0.05)  # out of files: accepting again at once would only burn the processor
 
 
-def _keep_alive(sock: socket.socket) -> None:
-    """Let the kernel find out that a peer is gone, half-open connections included."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-    except OSError:
-        log.debug("a client had gone before its connection was set up")
-
-
-def raise_file_limit(wanted: int = FILES) -> int:
-    """Raise this process's soft limit of open files towards `wanted`; returns what is in force."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < limit:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-            soft = limit
-        except (OSError, ValueError) as error:
-            log.warning("open files: could not raise the limit from %d to %d: %s", soft, limit, error)
-    in_force = wanted if soft == resource.RLIM_INFINITY else soft
-    if in_force < wanted // 4:
-        log.warning("open files: expected at least %d, got %d; set LimitNOFILE= or ulimit -n", wanted // 4, in_force)
-    return in_force
-
-
 class Server:
     """The HTTP server: `start` binds, `serve_forever` serves in the calling thread, `stop` ends it from another."""
 
-    def __init__(self, app: Flask, settings: Settings, *, on_stop: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        *,
+        on_stop: Callable[[], None] | None = None,
+        listener: Listener = silent,
+    ) -> None:
         """Serve `app` as `settings` say; `on_stop` is called first when stopping, to end event streams.
 
-        Raises SettingInvalid when the TLS files cannot be used.
+        `listener` hears of refused connections. Raises SettingInvalid when the TLS files cannot be used.
         """
         self._settings = settings
+        self._files: FileLimit = limit_of(settings)
         self._on_stop = on_stop
         self._stopped = threading.Event()
         self._drained = threading.Event()
@@ -120,11 +106,23 @@ class Server:
         server.expiration_interval = 0.25
         if settings.http_tls_certificate:
             server.ssl_adapter = Tls(settings.http_tls_certificate, settings.http_tls_key)
+        server.listener = listener
         self._server = server
+        app.extensions[SERVER] = self.state
+
+    def state(self) -> dict[str, object]:
+        """Connections, requests that wait for a thread, and open files, for the status; valid after `start`."""
+        pool = self._server.requests
+        return {
+            "connections": asdict(self._server.keeper.kept),
+            "threads": {"idle": pool.idle, "waiting": pool.qsize},
+            "files": asdict(self._files) | {"ok": self._files.ok, "remedy": self._files.remedy},
+        }
 
     def start(self) -> int:
         """Bind and start the threads; returns the port. Raises SettingInvalid naming the setting at fault."""
-        self._server.keep_alive_conn_limit = max(64, raise_file_limit() - FILES_KEPT)
+        self._files = raise_limit(self._settings)
+        self._server.most = min(self._settings.http_connections, self._files.connections)
         try:
             self._server.prepare()
         except OSError as error:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from apiflask import APIFlask
-from flask import Response
+from flask import Response, current_app
 
 from appliance.channels.door import Door
 from appliance.channels.http.events import EventStream
 from appliance.channels.http.reply import feature_json, json_response
 from appliance.metrics import Metrics
+
+SERVER = "appliance.server"
+"""Name under which a server that serves the application leaves what tells its state."""
+
+
+def _server_state() -> dict[str, object]:
+    state = current_app.extensions.get(SERVER)
+    return {"server": state()} if state is not None else {}
 
 
 def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream) -> None:
@@ -30,7 +38,7 @@ def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventSt
     @app.get("/v1/status")
     def get_status() -> Response:
         features = [feature_json(feature) for feature in door.features()]
-        return json_response({**door.status(), "ready": door.ready(), "features": features})
+        return json_response({**door.status(), **_server_state(), "ready": door.ready(), "features": features})
 
     @app.get("/metrics")
     def get_metrics() -> Response:

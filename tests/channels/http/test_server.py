@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import resource
 import socket
 import ssl
 import subprocess
@@ -20,7 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from appliance.channels.http import connection
 from appliance.channels.http.api import create_app
-from appliance.channels.http.server import Server, raise_file_limit
+from appliance.channels.http.server import Server
 from appliance.errors import SettingInvalid
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -430,14 +429,6 @@ def test_ipv6_loopback(serve):
     server = serve(http_host="::1")
     assert server.url.startswith("http://[::1]:")
     assert server.get("/healthz").json() == {"status": "alive"}
-
-
-def test_file_limit(caplog):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert raise_file_limit(soft) == soft
-    assert raise_file_limit(10 * hard) == hard
-    assert "open files: expected at least" in caplog.text
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,283 @@
+"""Keeps every client's connection between its requests: one thread, one epoll, nothing that grows with their number.
+
+It stands in for cheroot's ConnectionManager, which takes one new connection for each look at all the others, looks
+through all of them four times a second under a lock that every answer needs, and ends its round with an exception when
+no file can be opened. With 2,000 clients on two cores the kernel's queue of new ones overflowed, and requests waited
+for ten seconds and more (the client's SYN is sent again after 1, 3 and 7 s).
+
+Here new connections are taken until there are none, idle ones stand in the order in which they grew idle, and beyond
+`most` connections the longest idle one goes; when none is idle, the new one is refused with a 503 that can be read.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import select
+import socket
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.channels.http.refused import Refused
+from appliance.listener import Listener, silent
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 128
+"""New connections taken before those that have a request get their turn again."""
+IDLE_S = 1.0
+"""Seconds without a request after which a connection may be closed to make place for a new one."""
+PAUSE_S = 0.2
+"""Seconds without taking new connections when the system gives no file for them."""
+SAY_S = 60.0
+"""Seconds between two lines in the log about the same trouble."""
+WINDOW_S = 60.0
+"""Seconds over which the longest pass is kept."""
+NO_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Counters of the connections at one moment."""
+
+    open: int
+    """Connections open now, those with a running request included."""
+    idle: int
+    """Those that wait for a request."""
+    most: int
+    """Open at once at most."""
+    accepted: int
+    """Taken since the start."""
+    refused: int
+    """Sent away with 503 since the start, because every place was taken."""
+    closed_for_others: int
+    """Idle connections closed since the start to make place for new ones."""
+    slowest_pass_ms: float
+    """Longest time in the last one to two minutes that the thread went from one look at them to the next."""
+
+
+class Keeper:
+    """What cheroot's server asks of its connection manager. `run` belongs to one thread, the rest is thread-safe."""
+
+    def __init__(self, server: Any, most: int, listener: Listener = silent) -> None:
+        """Keep the connections of `server`, whose listening socket is bound, `most` at once.
+
+        Tells `listener` of each refused one: `shed` (name="connections").
+        """
+        self._server = server
+        self._most = most
+        self._tell = listener
+        self._socket: socket.socket = server.socket
+        self._socket.setblocking(False)
+        self._door = self._socket.fileno()
+        self._epoll = select.epoll()
+        self._epoll.register(self._door, select.EPOLLIN)
+        self._listening = True
+        self._resume_at = 0.0
+        self._lock = threading.Lock()
+        self._idle: OrderedDict[int, Any] = OrderedDict()
+        self._open: dict[int, Any] = {}
+        self._refused = Refused(speaks=server.ssl_adapter is None)
+        self._accepted = self._sent_away = self._evicted = 0
+        self._said_at = float("-inf")
+        self._slowest, self._before, self._window_at = 0.0, 0.0, time.monotonic()
+        self._serving = threading.Event()
+        self._stopping = False
+
+    @property
+    def kept(self) -> Kept:
+        """The counters now."""
+        slowest = max(self._slowest, self._before) * 1000
+        return Kept(
+            len(self._open),
+            len(self._idle),
+            self._most,
+            self._accepted,
+            self._sent_away,
+            self._evicted,
+            round(slowest, 1),
+        )
+
+    @property
+    def can_add_keepalive_connection(self) -> bool:
+        """Whether a connection may stay open behind its answer: always: an idle one goes when it must."""
+        return True
+
+    def put(self, conn: Any) -> None:
+        """Take a connection back that waits for its next request."""
+        if conn.rfile.has_data():
+            conn.last_used = time.time()
+            self._server.process_conn(conn)
+        else:
+            self._rest(conn, select.epoll.modify)
+
+    def forget(self, conn: Any) -> None:
+        """Called by a connection that is about to close, while its file is still its own."""
+        fd = conn.socket.fileno()
+        if self._open.get(fd) is conn:
+            del self._open[fd]
+
+    def stop(self) -> None:
+        """End `run` and wait for it."""
+        self._stopping = True
+        while self._serving.is_set():
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Close the idle connections; those with a running request close behind their answer."""
+        with self._lock:
+            idle = list(self._idle.values())
+            self._idle.clear()
+        for conn in idle:
+            conn.close()
+        self._refused.close()
+        self._epoll.close()
+
+    def run(self, expiration_interval: float) -> None:
+        """Hand connections with a request to the server's threads until `stop`; look at the clock at that interval."""
+        self._serving.set()
+        try:
+            looked = time.monotonic()
+            while not self._stopping:
+                ready = self._epoll.poll(expiration_interval)
+                began = time.monotonic()
+                for fd, _ in ready:
+                    if fd != self._door:
+                        self._wake(fd)
+                if any(fd == self._door for fd, _ in ready):
+                    self._take_new()
+                if began - looked > expiration_interval:
+                    looked = began
+                    self._expire()
+                    self._refused.tidy(began)
+                    self._listen_again(began)
+                self._note(time.monotonic(), began)
+        finally:
+            self._serving.clear()
+
+    def _note(self, now: float, began: float) -> None:
+        self._slowest = max(self._slowest, now - began)
+        if now - self._window_at > WINDOW_S:
+            self._slowest, self._before, self._window_at = 0.0, self._slowest, now
+
+    def _rest(self, conn: Any, arm: Any) -> None:
+        """Wait for the connection's next request; `arm` is what epoll has to be told."""
+        conn.last_used = time.time()
+        fd = conn.socket.fileno()
+        with self._lock:
+            self._idle[fd] = conn
+        try:
+            # One event, then silence until it is armed again: the connection belongs to a thread meanwhile.
+            arm(self._epoll, fd, select.EPOLLIN | select.EPOLLONESHOT)
+        except (OSError, ValueError):  # the server stops and its epoll is closed
+            if self._leave(fd, conn):
+                conn.close()
+
+    def _leave(self, fd: int, conn: Any) -> bool:
+        """Take a connection out of the idle ones; False when another thread has."""
+        with self._lock:
+            if self._idle.get(fd) is not conn:
+                return False
+            del self._idle[fd]
+            return True
+
+    def _wake(self, fd: int) -> None:
+        with self._lock:
+            conn = self._idle.pop(fd, None)
+        if conn is not None:
+            self._server.process_conn(conn)
+
+    def _take_new(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                sock, address = self._socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # One that is gone before it was taken says so here; anything else but these is the next one's business.
+                if error.errno in NO_FILE:
+                    self._pause(PAUSE_S, f"{error.strerror}; see `appliance check` about open files")
+                    return
+                continue
+            if len(self._open) < self._most or self._make_place():
+                self._welcome(sock, address)
+            else:
+                self._refuse(sock)
+
+    def _welcome(self, sock: socket.socket, address: Any) -> None:
+        server = self._server
+        environ: dict[str, str] = {}
+        try:
+            sock.settimeout(server.timeout)
+            if server.ssl_adapter is not None:
+                sock, environ = server.ssl_adapter.wrap(sock)
+            conn = server.ConnectionClass(server, sock)
+        except OSError:
+            log.debug("a client had gone before its connection was set up")
+            sock.close()
+            return
+        conn.remote_addr, conn.remote_port, conn.ssl_env = address[0], address[1], environ
+        self._accepted += 1
+        self._open[sock.fileno()] = conn
+        self._rest(conn, select.epoll.register)
+
+    def _make_place(self) -> bool:
+        """Close the connection that has been idle longest, if that is long enough and nothing has come on it."""
+        while True:
+            with self._lock:
+                fd, conn = next(iter(self._idle.items()), (-1, None))
+                if conn is None or time.time() - conn.last_used < IDLE_S:
+                    return False
+                del self._idle[fd]
+            if self._end_idle(fd, conn):
+                self._evicted += 1
+                self._say("every place is taken: the longest idle connections are closed for new ones")
+                return True
+
+    def _end_idle(self, fd: int, conn: Any) -> bool:
+        """Close a connection that is no longer among the idle; one on which a request has just come is served."""
+        look = select.poll()
+        look.register(fd, select.POLLIN)
+        if look.poll(0):
+            self._server.process_conn(conn)
+            return False
+        conn.close()
+        return True
+
+    def _refuse(self, sock: socket.socket) -> None:
+        self._sent_away += 1
+        self._say("every place is taken and none is idle: new connections get 503")
+        self._tell("shed", name="connections")
+        self._refused.take(sock)
+
+    def _expire(self) -> None:
+        threshold = time.time() - self._server.timeout
+        while True:
+            with self._lock:
+                fd, conn = next(iter(self._idle.items()), (-1, None))
+                if conn is None or conn.last_used >= threshold:
+                    return
+                del self._idle[fd]
+            self._end_idle(fd, conn)
+
+    def _pause(self, seconds: float, why: str) -> None:
+        """Take no new connections for a while: the kernel keeps them, and a full house must not be asked in a loop."""
+        self._say(f"no new connections for a moment: {why}")
+        if self._listening:
+            self._epoll.modify(self._door, 0)
+            self._listening = False
+        self._resume_at = time.monotonic() + seconds
+
+    def _listen_again(self, now: float) -> None:
+        if not self._listening and now >= self._resume_at:
+            self._epoll.modify(self._door, select.EPOLLIN)
+            self._listening = True
+
+    def _say(self, words: str) -> None:
+        now = time.monotonic()
+        if now - self._said_at > SAY_S:
+            self._said_at = now
+            log.warning("connections (%d open, at most %d): %s", len(self._open), self._most, words)
