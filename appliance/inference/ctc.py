@@ -29,6 +29,8 @@ class Decoded:
     """First time step of each character, shape (k,)."""
     ends: npt.NDArray[np.int64]
     """One past its last time step, shape (k,)."""
+    surest: npt.NDArray[np.int64]
+    """Time step at which each character is surest, shape (k,); the first of several."""
 
     def __len__(self) -> int:
         """Number of characters."""
@@ -68,14 +70,32 @@ def collapse(
         raise ModelMismatch(f"CTC: expected finite probabilities, got {confidences[~np.isfinite(confidences)][0]}")
     if not len(classes):
         empty = np.empty(0, np.int64)
-        return Decoded(empty, np.empty(0, np.float32), empty, empty)
+        return Decoded(empty, np.empty(0, np.float32), empty, empty, empty)
     starts = np.flatnonzero(np.concatenate(([True], classes[1:] != classes[:-1])))
-    ends = np.append(starts[1:], len(classes))
-    surest = np.maximum.reduceat(confidences, starts)
+    ends = np.append(starts[1:], len(classes)).astype(np.int64)
     kept = classes[starts] != blank
-    return Decoded(
-        classes[starts][kept].astype(np.int64),
-        surest[kept].astype(np.float32),
-        starts[kept],
-        ends[kept].astype(np.int64),
-    )
+    starts, ends = starts[kept], ends[kept]
+    steps = [start + confidences[start:end].argmax() for start, end in zip(starts, ends, strict=True)]
+    surest = np.array(steps, np.int64)
+    return Decoded(classes[starts].astype(np.int64), confidences[surest].astype(np.float32), starts, ends, surest)
+
+
+def rivals(
+    probabilities: npt.NDArray[np.floating[Any]], decoded: Decoded, count: int = 4, *, blank: int = BLANK
+) -> list[list[tuple[int, float]]]:
+    """For each character of `decoded`, up to `count` other classes at its surest step, the most probable first.
+
+    The blank is no other reading of a character. `probabilities` are those that `decoded` came from, shape (T, C).
+    """
+    found = []
+    for step, index in zip(decoded.surest, decoded.indices, strict=True):
+        left = probabilities[step].copy()
+        left[[blank, index]] = -1
+        best = []
+        # A few passes for the largest value are vectorised: of 18,710 classes 13 us, where argpartition takes 73.
+        for _ in range(min(count, len(left) - 2)):
+            other = int(left.argmax())
+            best.append((other, float(left[other])))
+            left[other] = -1
+        found.append(best)
+    return found

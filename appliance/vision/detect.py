@@ -61,10 +61,17 @@ class Region:
     """Mean text probability inside, 0 to 1."""
 
 
-def detect(run: Run, image: Pixels, options: DetectorOptions, deadline: float | None = None) -> list[Region]:
-    """Find the text boxes of `image`, in no particular order."""
+def detect(
+    run: Run,
+    image: Pixels,
+    options: DetectorOptions,
+    deadline: float | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+) -> list[Region]:
+    """Find the text boxes of `image`, in no particular order; `size` (width, height) is what the network sees."""
     height, width = image.shape[:2]
-    size = input_size(width, height, options)
+    size = size or input_size(width, height, options)
     outputs = run({"x": tensor(image, size)}, deadline=deadline)
     probability = next(iter(outputs.values()))[0, 0]
     return regions(probability, (width, height), options)

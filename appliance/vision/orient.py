@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -26,21 +27,31 @@ SAMPLE = 6
 _HEIGHT = 48
 
 
-def turned(run: Run, strips: Sequence[Pixels], deadline: float | None = None) -> list[bool]:
-    """For each strip, shape (48, width, 3), whether it has to be turned by 180 degrees.
+class Way(Enum):
+    """How a strip is to be read."""
+
+    UPRIGHT = "as it is"
+    TURNED = "turned by 180 degrees"
+    EITHER = "both ways: what can be read better counts"
+
+
+def ways(run: Run, strips: Sequence[Pixels], deadline: float | None = None) -> list[Way]:
+    """How each strip, shape (48, width, 3), is to be read.
 
     The longest strips are asked first: of the turned ones at least 4 times as wide as high, the classifier is sure of
-    97 %, of shorter ones of 64 %. If it is sure of none, none is turned. If it is sure of most, the photo is upside
-    down, and every strip is turned unless it surely stands upright. Between the two each strip is asked by itself.
+    97 %, of shorter ones of 64 %. If it is sure of none, all are upright. If it is sure of most, the photo is upside
+    down and every strip is turned with it. A strip that surely stands against the others is read both ways, because
+    now and then the classifier is sure and wrong.
     """
     longest = sorted(range(len(strips)), key=lambda index: -strips[index].shape[1])
     odds = {index: probability(run, strips[index], deadline) for index in longest[:SAMPLE]}
     sure = sum(value > SURE for value in odds.values())
     if not sure:
-        return [False] * len(strips)
-    needed = 1 - SURE if 2 * sure > len(odds) else SURE
+        return [Way.UPRIGHT] * len(strips)
     odds.update({index: probability(run, strips[index], deadline) for index in longest[SAMPLE:]})
-    return [odds[index] > needed for index in range(len(strips))]
+    if 2 * sure > min(SAMPLE, len(strips)):
+        return [Way.TURNED if odds[index] > 1 - SURE else Way.EITHER for index in range(len(strips))]
+    return [Way.EITHER if odds[index] > SURE else Way.UPRIGHT for index in range(len(strips))]
 
 
 def probability(run: Run, strip: Pixels, deadline: float | None = None) -> float:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
 from appliance.errors import DeadlineExceeded, InvalidInput
 from appliance.inference.backend import Run
-from appliance.values import OcrLine, OcrResult, Point
-from appliance.vision.detect import Corners, DetectorOptions, detect
+from appliance.values import OcrLine, OcrResult, Quad
+from appliance.vision.detect import Corners, DetectorOptions, Region, detect, input_size
+from appliance.vision.facing import facing, flipped, placed, upright
 from appliance.vision.image import WORK_SIDE, Pixels
 from appliance.vision.layout import reading_order
-from appliance.vision.orient import turned
-from appliance.vision.recognise import alphabet, recognise
+from appliance.vision.orient import Way, ways
+from appliance.vision.recognise import Reading, alphabet, recognise
 from appliance.vision.rectify import strip
 from appliance.vision.watch import UNWATCHED, Watch
+from appliance.vision.zoom import Size, closer, glance
 
 _T = TypeVar("_T")
 
@@ -36,13 +39,16 @@ class Reader:
         name: str,
         max_side: int = 1600,
         min_confidence: float = 0.5,
+        orientation: bool = True,
         options: DetectorOptions | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the three networks and what they need.
 
         `characters` is the recogniser's list without blank and space; `orient` may be None, upside-down lines are then
-        read as they are; `name` becomes OcrResult.engine; `max_side` bounds the image that the detector sees and wins
-        over `options`; lines below `min_confidence` are dropped.
+        found by reading; `name` becomes OcrResult.engine; `max_side` bounds the image that the detector sees and wins
+        over `options`; lines below `min_confidence` are dropped. Without `orientation` every page is taken to stand
+        upright, or upside down: no other position is tried. `clock` gives the seconds that deadlines are compared with.
         """
         self._detect = detect
         self._recognise = recognise
@@ -50,6 +56,8 @@ class Reader:
         self._classes = alphabet(characters)
         self._name = name
         self._min_confidence = min_confidence
+        self._orientation = orientation
+        self._clock = clock
         self._options = replace(options or DetectorOptions(), max_side=max_side)
 
     def read(
@@ -60,34 +68,26 @@ class Reader:
         deadline: float | None = None,
         watch: Watch = UNWATCHED,
     ) -> OcrResult:
-        """Read an upright BGR image, shape (height, width, 3), dtype uint8.
+        """Read a BGR image, shape (height, width, 3), dtype uint8.
 
         `size` is the (width, height) of the photo that `image` is a smaller version of, as `probe(data).upright` gives
-        it; the boxes are then in its pixels. `deadline` is in seconds of time.monotonic: when it passes, or `watch`
+        it; the boxes are then in its pixels. `deadline` is in seconds of the clock: when it passes, or `watch`
         says stop, what is known so far comes back with the number of lines left unread.
         Raises InvalidInput for another array, DeadlineExceeded when the deadline passes before a line was found, and
         what the networks raise.
         """
-        if (
-            image.ndim != 3
-            or image.shape[2] != 3
-            or image.dtype != np.uint8
-            or not image.size
-            or max(image.shape) > WORK_SIDE
-        ):
-            raise InvalidInput(
-                f"image: expected uint8 of shape (height, width, 3), sides up to {WORK_SIDE}, "
-                f"got {image.dtype} of {image.shape}"
-            )
-        stages = _Stages(deadline)
-        height, width = image.shape[:2]
-        found = stages.run("detect", lambda: detect(self._detect, image, self._options, deadline))
+        _check(image)
+        stages = _Stages(deadline, self._clock)
+        frame = _Frame((image.shape[1], image.shape[0]), size or (image.shape[1], image.shape[0]))
+        page, angle, found = self._find(image, stages, watch)
+        if watch.stopped():
+            return OcrResult((), *frame.full, self._name, stages.timings_ms, angle, len(found))
         boxes = [region.corners for region in found]
-        strips = stages.run("rectify", lambda: [strip(image, box) for box in boxes])
-        boxes, strips = stages.run("orient", lambda: self._upright(boxes, strips, deadline))
+        strips = stages.run("rectify", lambda: [strip(page, box) for box in boxes])
+        how = stages.run("orient", lambda: self._ways(strips, deadline))
+        boxes = [_opposite(box) if way is Way.TURNED else box for box, way in zip(boxes, how, strict=True)]
         order = stages.run("layout", lambda: reading_order(boxes))
         watch.found(len(order))
-        full = size or (width, height)
         lines: list[OcrLine] = []
         began, unread = time.perf_counter(), len(order)
         for index in order:
@@ -95,51 +95,119 @@ class Reader:
                 stages.check()
                 if watch.stopped():
                     break
-                reading = recognise(self._recognise, strips[index], self._classes, deadline)
+                reading, opposite = self._reading(strips[index], how[index], deadline)
             except DeadlineExceeded:
                 break
             unread -= 1
-            if reading.text and reading.confidence >= self._min_confidence:
-                box = _quad(boxes[index], full[0] / width, full[1] / height)
-                lines.append(OcrLine(reading.text, reading.confidence, box))
+            if reading.characters and reading.confidence >= self._min_confidence:
+                quad = frame.quad(_opposite(boxes[index]) if opposite else boxes[index], angle)
+                lines.append(OcrLine(reading.text, reading.confidence, quad, reading.characters))
                 watch.line(lines[-1])
         stages.timings_ms["recognise"] = (time.perf_counter() - began) * 1000
-        return OcrResult(tuple(lines), full[0], full[1], self._name, stages.timings_ms, unread=unread)
+        return OcrResult(tuple(lines), *frame.full, self._name, stages.timings_ms, angle, unread)
 
-    def _upright(
-        self, boxes: list[Corners], strips: list[Pixels], deadline: float | None
-    ) -> tuple[list[Corners], list[Pixels]]:
-        """Turn what is upside down, the box with its strip: its corners begin where the text begins."""
+    def _find(self, image: Pixels, stages: _Stages, watch: Watch) -> tuple[Pixels, int, list[Region]]:
+        """The page upright, by how many degrees it stood turned, and where its text is."""
+        deadline = stages.deadline
+
+        def look(page: Pixels, seen: Size) -> list[Region]:
+            return stages.run("detect", lambda: detect(self._detect, page, self._options, deadline, size=seen))
+
+        def facing_of(found: Sequence[Region]) -> int:
+            corners = [region.corners for region in found]
+            return facing(image, corners, self._orient, partial(self._read, deadline=deadline), deadline)
+
+        full = input_size(image.shape[1], image.shape[0], self._options)
+        seen = glance(full)
+        page, angle, found = image, 0, look(image, seen)
+        if watch.stopped():
+            return page, angle, found
+        if self._orientation and found:
+            angle = stages.run("orient", lambda: facing_of(found))
+        if angle:
+            # Looked at anew: the boxes could be turned with the page, but lines on their side are found less well.
+            page = upright(image, angle)
+            full, seen = (size[::-1] if angle % 180 else size for size in (full, seen))
+            found = look(page, seen)
+        nearer = closer(seen, full, found, (page.shape[1], page.shape[0]))
+        if nearer:
+            found = look(page, nearer)
+        return page, angle, found
+
+    def _ways(self, strips: list[Pixels], deadline: float | None) -> list[Way]:
         if self._orient is None:
-            return boxes, strips
-        answers = turned(self._orient, strips, deadline)
-        return (
-            [np.roll(box, 2, axis=0) if answer else box for box, answer in zip(boxes, answers, strict=True)],
-            [s[::-1, ::-1] if answer else s for s, answer in zip(strips, answers, strict=True)],
-        )
+            return [Way.UPRIGHT] * len(strips)
+        return ways(self._orient, strips, deadline)
+
+    def _reading(self, strip: Pixels, way: Way, deadline: float | None) -> tuple[Reading, bool]:
+        """What a strip says, and whether it says so in the direction opposite to its box."""
+        if way is Way.TURNED:
+            return self._read(flipped(strip), deadline), False
+        reading = self._read(strip, deadline)
+        if way is Way.EITHER:
+            other = self._read(flipped(strip), deadline)
+            if other.weight > reading.weight:
+                return other, True
+        return reading, False
+
+    def _read(self, strip: Pixels, deadline: float | None = None) -> Reading:
+        return recognise(self._recognise, strip, self._classes, deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The photo in whose pixels boxes are given."""
+
+    size: Size
+    """(width, height) of the image read."""
+    full: Size
+    """(width, height) of the photo that the image is a smaller version of."""
+
+    def quad(self, corners: Corners, angle: int) -> Quad:
+        """Corners on the page in pixels of the photo in which it stands turned by `angle` degrees."""
+        scale = (self.full[0] / self.size[0], self.full[1] / self.size[1])
+        scaled = placed(corners, angle, self.size) * scale
+        one, two, three, four = ((round(float(x), 1), round(float(y), 1)) for x, y in scaled)
+        return one, two, three, four
 
 
 class _Stages:
     """Times each stage and stops at the deadline between them."""
 
-    def __init__(self, deadline: float | None) -> None:
+    def __init__(self, deadline: float | None, clock: Callable[[], float]) -> None:
         self.deadline = deadline
+        self._clock = clock
         self.timings_ms: dict[str, float] = {}
 
     def run(self, name: str, work: Callable[[], _T]) -> _T:
-        """Do `work`, note its milliseconds under `name`."""
+        """Do `work`, add its milliseconds to those of `name`."""
         self.check()
         started = time.perf_counter()
         result = work()
-        self.timings_ms[name] = (time.perf_counter() - started) * 1000
+        spent = (time.perf_counter() - started) * 1000
+        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + spent
         return result
 
     def check(self) -> None:
         """Raise DeadlineExceeded once the deadline has passed."""
-        if self.deadline is not None and (late := time.monotonic() - self.deadline) > 0:
+        if self.deadline is not None and (late := self._clock() - self.deadline) > 0:
             raise DeadlineExceeded(f"reading an image: expected an end before the deadline, got {late:.3f} s past it")
 
 
-def _quad(corners: Corners, x_scale: float, y_scale: float) -> tuple[Point, Point, Point, Point]:
-    one, two, three, four = ((round(float(x) * x_scale, 1), round(float(y) * y_scale, 1)) for x, y in corners)
-    return one, two, three, four
+def _check(image: Pixels) -> None:
+    if (
+        image.ndim != 3
+        or image.shape[2] != 3
+        or image.dtype != np.uint8
+        or not image.size
+        or max(image.shape) > WORK_SIDE
+    ):
+        raise InvalidInput(
+            f"image: expected uint8 of shape (height, width, 3), sides up to {WORK_SIDE}, "
+            f"got {image.dtype} of {image.shape}"
+        )
+
+
+def _opposite(corners: Corners) -> Corners:
+    """The same box for text that runs the other way."""
+    return np.roll(corners, 2, axis=0)

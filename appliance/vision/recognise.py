@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import ModelMismatch
 from appliance.inference.backend import Run
-from appliance.inference.ctc import Decoded, greedy
+from appliance.inference.ctc import Decoded, greedy, rivals
+from appliance.values import Character
 from appliance.vision.image import Pixels
 from appliance.vision.rectify import STRIP_HEIGHT
 
@@ -37,15 +39,25 @@ _SEARCH = 160
 class Reading:
     """The text of one strip."""
 
-    text: str
-    """Recognised characters; empty when none."""
-    confidences: tuple[float, ...]
-    """Confidence of each character of `text`, 0 to 1."""
+    characters: tuple[Character, ...] = ()
+    """Its characters from left to right, each with what else it may be; an inserted space has no alternatives."""
+    columns: tuple[int, ...] = ()
+    """Column of the strip in which the middle of each character is."""
+
+    @property
+    def text(self) -> str:
+        """Recognised characters; empty when none."""
+        return "".join(character.text for character in self.characters)
 
     @property
     def confidence(self) -> float:
         """Mean character confidence; 0 for an empty text."""
-        return sum(self.confidences) / len(self.confidences) if self.confidences else 0.0
+        return self.weight / len(self.characters) if self.characters else 0.0
+
+    @property
+    def weight(self) -> float:
+        """Sum of the confidences: how many characters can be believed."""
+        return sum(character.confidence for character in self.characters)
 
 
 def alphabet(characters: Sequence[str]) -> tuple[str, ...]:
@@ -58,19 +70,34 @@ def recognise(run: Run, strip: Pixels, classes: Sequence[str], deadline: float |
 
     Raises ModelMismatch when the network has another number of classes.
     """
-    text, confidences = [], []
+    characters: list[Character] = []
+    columns: list[int] = []
+    left = 0
     for piece in pieces(strip):
         probabilities = next(iter(run({"x": tensor(piece)}, deadline=deadline).values()))[0]
         if probabilities.shape[1] != len(classes):
             raise ModelMismatch(f"recogniser: expected {len(classes)} classes, got {probabilities.shape[1]}")
-        decoded = greedy(probabilities)
-        characters = [classes[index] for index in decoded.indices]
-        for apart, character, confidence in zip(
-            gaps(characters, decoded), characters, decoded.confidences, strict=True
-        ):
-            text.append(f" {character}" if apart else character)
-            confidences += [float(confidence)] * len(text[-1])
-    return _trimmed("".join(text), confidences)
+        for character, column in _characters(probabilities, classes):
+            characters.append(character)
+            columns.append(left + min(column, piece.shape[1] - 1))
+        left += piece.shape[1]
+    return _trimmed(characters, columns)
+
+
+def _characters(
+    probabilities: npt.NDArray[np.floating[Any]], classes: Sequence[str]
+) -> Iterator[tuple[Character, int]]:
+    """Each character of one piece with the column of its middle; a space stands where the line's rhythm breaks."""
+    decoded = greedy(probabilities)
+    texts = [classes[index] for index in decoded.indices]
+    others = rivals(probabilities, decoded)
+    middles = ((decoded.starts + decoded.ends) * STEP // 2).tolist()
+    for at, apart in enumerate(gaps(texts, decoded)):
+        confidence = float(decoded.confidences[at])
+        if apart:
+            yield Character(" ", confidence), (middles[at - 1] + middles[at]) // 2
+        alternatives = tuple((classes[index], odds) for index, odds in others[at])
+        yield Character(texts[at], confidence, alternatives), middles[at]
 
 
 def gaps(characters: Sequence[str], decoded: Decoded) -> list[bool]:
@@ -120,8 +147,8 @@ def _emptiest(window: Pixels) -> int:
     return max(1, int(starts[widest] + ends[widest]) // 2)
 
 
-def _trimmed(text: str, confidences: list[float]) -> Reading:
+def _trimmed(characters: Sequence[Character], columns: Sequence[int]) -> Reading:
     """Without spaces at either end: they are padding that was read."""
-    start = len(text) - len(text.lstrip())
-    end = len(text.rstrip())
-    return Reading(text[start:end], tuple(confidences[start:end])) if end > start else Reading("", ())
+    inked = [at for at, character in enumerate(characters) if not character.text.isspace()]
+    kept = slice(inked[0], inked[-1] + 1) if inked else slice(0)
+    return Reading(tuple(characters[kept]), tuple(columns[kept]))

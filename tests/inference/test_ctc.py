@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import ModelMismatch
-from appliance.inference.ctc import Decoded, collapse, greedy
+from appliance.inference.ctc import Decoded, collapse, greedy, rivals
 
 
 def one_hot(classes: list[int], width: int = 5, sure: float = 0.9) -> np.ndarray:
@@ -42,6 +42,20 @@ def test_a_character_is_as_sure_as_its_surest_step() -> None:
     decoded = collapse(np.array([2, 2, 0, 3]), np.array([0.5, 0.9, 0.99, 0.7], np.float32))
     assert decoded.confidences.tolist() == pytest.approx([0.9, 0.7])
     assert decoded.confidence == pytest.approx(0.8)
+    assert decoded.surest.tolist() == [1, 3]
+
+
+def test_rivals_are_the_next_best_classes_at_the_surest_step() -> None:
+    rows = np.array([[0.1, 0.6, 0.1, 0.2], [0.05, 0.7, 0.15, 0.1], [0.9, 0.0, 0.0, 0.1], [0.1, 0.2, 0.3, 0.4]])
+    found = rivals(rows, greedy(rows))
+    assert found == [[(2, 0.15), (3, 0.1)], [(2, 0.3), (1, 0.2)]]
+    assert [[index for index, _ in best] for best in rivals(rows, greedy(rows), 1)] == [[2], [2]]
+    assert rivals(rows, greedy(rows), 0) == [[], []]
+
+
+def test_nothing_read_has_no_rivals() -> None:
+    rows = one_hot([0, 0])
+    assert rivals(rows, greedy(rows)) == []
 
 
 def test_nothing_read() -> None:
@@ -49,7 +63,7 @@ def test_nothing_read() -> None:
         assert len(decoded) == 0
         assert decoded.confidence == 0.0
         assert decoded.confidences.dtype == np.float32
-        assert decoded.indices.dtype == decoded.starts.dtype == decoded.ends.dtype == np.int64
+        assert decoded.indices.dtype == decoded.starts.dtype == decoded.ends.dtype == decoded.surest.dtype == np.int64
 
 
 @pytest.mark.parametrize(

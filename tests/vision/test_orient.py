@@ -10,7 +10,9 @@ from pictures import Networks, picture
 
 from appliance.artifacts.cases import Case
 from appliance.vision.image import Pixels
-from appliance.vision.orient import SAMPLE, probability, tensor, turned
+from appliance.vision.orient import SAMPLE, Way, probability, tensor, ways
+
+UPRIGHT, TURNED, EITHER = Way.UPRIGHT, Way.TURNED, Way.EITHER
 
 
 class FakeClassifier:
@@ -34,31 +36,31 @@ def strips(*values: tuple[int, float]) -> list[Pixels]:
 
 def test_an_upright_page_costs_a_sample_only() -> None:
     fake = FakeClassifier()
-    assert turned(fake, strips(*[(200 + n, 0.0) for n in range(40)])) == [False] * 40
+    assert ways(fake, strips(*[(200 + n, 0.0) for n in range(40)])) == [UPRIGHT] * 40
     assert fake.asked == SAMPLE
 
 
 def test_the_sample_is_the_longest_strips() -> None:
     fake = FakeClassifier()
     short_and_wrong = strips(*[(40, 1.0)] * 5, *[(300, 0.0)] * SAMPLE)
-    assert not any(turned(fake, short_and_wrong))
+    assert set(ways(fake, short_and_wrong)) == {UPRIGHT}
 
 
 def test_an_upside_down_page_takes_its_doubtful_strips_along() -> None:
     page = strips(*[(300 + n, 1.0) for n in range(SAMPLE)], (60, 0.5), (50, 0.0), (40, 0.2))
-    answers = turned(FakeClassifier(), page)
-    assert answers[:SAMPLE] == [True] * SAMPLE
-    assert answers[SAMPLE:] == [True, False, True]  # only the one that surely stands upright is left
+    answers = ways(FakeClassifier(), page)
+    assert answers[:SAMPLE] == [TURNED] * SAMPLE
+    assert answers[SAMPLE:] == [TURNED, EITHER, TURNED]  # only of the one that surely stands upright is there doubt
 
 
-def test_between_the_two_each_strip_is_asked() -> None:
+def test_a_strip_that_stands_against_the_others_is_read_both_ways() -> None:
     page = strips((300, 1.0), *[(200, 0.0)] * 5, (60, 0.5), (50, 1.0))
-    assert turned(FakeClassifier(), page) == [True, *[False] * 6, True]
+    assert ways(FakeClassifier(), page) == [EITHER, *[UPRIGHT] * 6, EITHER]
 
 
 def test_no_strips_need_no_question() -> None:
     fake = FakeClassifier()
-    assert turned(fake, []) == []
+    assert ways(fake, []) == []
     assert fake.asked == 0
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from pictures import Networks, kept, rotated, without_spaces
 
 from appliance.errors import DeadlineExceeded, InvalidInput
 from appliance.inference.backend import Run
+from appliance.values import OcrLine
 from appliance.vision.detect import DetectorOptions
 from appliance.vision.image import Pixels
 from appliance.vision.reader import Reader
@@ -124,11 +126,11 @@ def test_doubtful_lines_are_dropped(networks: Networks, pages: Pages) -> None:
 
 
 class Watched:
-    """Passes on to a network and notes what it was shown; may take its time."""
+    """Passes on to a network, notes what it was shown, and may do something of its own first."""
 
-    def __init__(self, run: Run, delay: float = 0.0) -> None:
+    def __init__(self, run: Run, first: Callable[[], object] = lambda: None) -> None:
         self.run = run
-        self.delay = delay
+        self.first = first
         self.shapes: list[tuple[int, ...]] = []
         self.deadlines: set[float | None] = set()
 
@@ -137,19 +139,33 @@ class Watched:
     ) -> dict[str, npt.NDArray[np.generic]]:
         self.shapes += [array.shape for array in inputs.values()]
         self.deadlines.add(deadline)
-        time.sleep(self.delay)
+        self.first()
         return self.run(inputs)
 
 
-def watched(networks: Networks, delay: float = 0.0, **options: int) -> tuple[Reader, list[Watched]]:
-    runs = [Watched(networks.detect), Watched(networks.recognise, delay), Watched(networks.orient)]
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def watched(networks: Networks, **options: Any) -> tuple[Reader, list[Watched]]:
+    runs = [Watched(networks.detect), Watched(networks.recognise), Watched(networks.orient)]
     return Reader(*runs, networks.characters, name="watched", **options), runs
 
 
 def test_the_detector_sees_no_more_than_max_side(networks: Networks, pages: Pages) -> None:
     reader, (detect, recognise, _) = watched(networks, max_side=480)
     reader.read(pages["notice"][0])
-    assert [max(shape) for shape in detect.shapes] == [480]
+    assert detect.shapes
+    assert all(max(shape) <= 480 for shape in detect.shapes)
     assert all(shape[2] == 48 and shape[3] % 8 == 0 for shape in recognise.shapes)
 
 
@@ -167,14 +183,63 @@ def test_a_deadline_in_the_past_stops_before_the_first_network(networks: Network
     assert not any(run.shapes for run in runs)
 
 
+def test_a_deadline_that_passes_while_the_detector_runs_leaves_nothing(networks: Networks, pages: Pages) -> None:
+    clock = Clock()
+    reader, (detect, recognise, orient) = watched(networks, clock=clock)
+    detect.first = lambda: clock.pass_by(5)
+    with pytest.raises(DeadlineExceeded):
+        reader.read(pages["notice"][0], deadline=clock.now + 4)
+    assert len(detect.shapes) == 1
+    assert not recognise.shapes
+    assert not orient.shapes
+
+
+def test_a_detector_that_gives_up_in_the_queue_leaves_nothing(networks: Networks, pages: Pages) -> None:
+    def late() -> None:
+        raise DeadlineExceeded("detector: expected outputs before the deadline, which passed in the queue")
+
+    reader, (detect, _, _) = watched(networks)
+    detect.first = late
+    with pytest.raises(DeadlineExceeded, match="in the queue"):
+        reader.read(pages["notice"][0], deadline=time.monotonic() + 60)
+
+
 def test_a_deadline_that_passes_between_two_lines_leaves_those_read(networks: Networks, pages: Pages) -> None:
     image, truth = pages["receipt"]
-    reader, (_, recognise, _) = watched(networks, delay=1.0)
-    result = reader.read(image, deadline=time.monotonic() + 2.5)
+    clock = Clock()
+    reader, (_, recognise, _) = watched(networks, clock=clock)
+    # From the first line on, each takes a second.
+    watch = Watch(found=lambda _: setattr(recognise, "first", lambda: clock.pass_by(1)))
+    result = reader.read(image, deadline=clock.now + 2.5, watch=watch)
     assert result.partial
-    assert len(result.lines) + result.unread == len(truth)
-    assert [line.text for line in result.lines] == truth[: len(result.lines)]
-    assert len(recognise.shapes) < len(truth)
+    assert len(result.lines) == 3
+    assert result.unread == len(truth) - 3
+    assert [line.text for line in result.lines] == truth[:3]
+
+
+def test_a_recogniser_that_gives_up_at_a_line_leaves_those_before(networks: Networks, pages: Pages) -> None:
+    image, truth = pages["receipt"]
+    reader, (_, recognise, _) = watched(networks)
+    lines: list[OcrLine] = []
+
+    def late() -> None:
+        if len(lines) == 2:
+            raise DeadlineExceeded("recogniser: expected outputs before the deadline, which passed while it ran")
+
+    recognise.first = late
+    result = reader.read(image, deadline=time.monotonic() + 60, watch=Watch(line=lines.append))
+    assert [line.text for line in result.lines] == truth[:2]
+    assert result.unread == len(truth) - 2
+
+
+def test_a_reading_stopped_before_its_first_line_looks_no_closer(networks: Networks, pages: Pages) -> None:
+    reader, (detect, recognise, orient) = watched(networks)
+    result = reader.read(pages["receipt"][0], watch=Watch(stopped=lambda: True))
+    assert result.lines == ()
+    assert result.partial
+    assert len(detect.shapes) == 1
+    assert not recognise.shapes
+    assert not orient.shapes
 
 
 def test_who_watches_hears_each_line_at_once_and_may_stop(reader: Reader, pages: Pages) -> None:
@@ -209,4 +274,5 @@ def test_options_of_the_detector_are_taken_and_max_side_wins(networks: Networks)
     narrow = Reader(detect, networks.recognise, None, networks.characters, name="n", max_side=640, options=few)
     for each in (reader, narrow):
         each.read(np.full((600, 600, 3), 255, np.uint8))
-    assert [shape[2:] for shape in detect.shapes] == [(640, 640), (320, 320)]
+    # An empty sheet is glanced at and then looked at in full, where a full look is not small already.
+    assert [shape[2:] for shape in detect.shapes] == [(320, 320), (640, 640), (320, 320)]

@@ -43,14 +43,33 @@ def test_alphabet_has_blank_first_and_space_last() -> None:
 def test_reads_characters_with_their_confidence() -> None:
     reading = recognise(FakeRecogniser(1, 1, 0, 1, 2, sure=0.8), blank(100), CLASSES)
     assert reading.text == "aab"
-    assert reading.confidences == pytest.approx((0.8, 0.8, 0.8))
+    assert [character.confidence for character in reading.characters] == pytest.approx([0.8, 0.8, 0.8])
     assert reading.confidence == pytest.approx(0.8)
+    assert reading.weight == pytest.approx(2.4)
+
+
+def test_each_character_says_what_else_it_may_be() -> None:
+    fake = FakeRecogniser(1, 0, 3)
+    fake.answer[0] = [0.1, 0.5, 0.05, 0.2, 0.15]
+    first, second = recognise(fake, blank(100), CLASSES).characters
+    assert (first.text, second.text) == ("a", "7")
+    assert [text for text, _ in first.alternatives] == ["7", " ", "b"]  # best first, and never the blank
+    assert [odds for _, odds in first.alternatives] == pytest.approx([0.2, 0.15, 0.05])
+    assert len(second.alternatives) == 3
+
+
+def test_columns_are_where_the_characters_stand() -> None:
+    reading = recognise(FakeRecogniser(0, 1, 1, 0, 0, 2), blank(48), CLASSES)
+    assert reading.columns == (16, 44)
+    fake = FakeRecogniser(1)
+    far = recognise(fake, blank(3000), CLASSES)
+    assert far.columns == tuple(np.cumsum([4, *fake.widths[:-1]]))
 
 
 def test_spaces_at_the_ends_are_padding() -> None:
     reading = recognise(FakeRecogniser(4, 0, 1, 4, 2, 4), blank(100), CLASSES)
     assert reading.text == "a b"
-    assert len(reading.confidences) == 3
+    assert len(reading.characters) == len(reading.columns) == 3
 
 
 @pytest.mark.parametrize("classes", [(0, 0, 0), (4, 0, 4)])
@@ -99,7 +118,7 @@ def test_pieces_are_read_from_left_to_right() -> None:
 
 def decoded(*middles: int) -> Decoded:
     steps = np.array(middles)
-    return Decoded(np.ones_like(steps), np.ones(len(steps), np.float32), steps, steps + 1)
+    return Decoded(np.ones_like(steps), np.ones(len(steps), np.float32), steps, steps + 1, steps)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +139,11 @@ def test_a_gap_in_the_rhythm_becomes_a_space(text: str, middles: tuple[int, ...]
 def test_the_space_of_a_gap_has_a_confidence_too() -> None:
     reading = recognise(FakeRecogniser(1, *[0] * 14, 2, 0, 3, 0, 2), blank(160), CLASSES)
     assert reading.text == "a b7b"
-    assert len(reading.confidences) == len(reading.text)
+    space = reading.characters[1]
+    assert space.text == " "
+    assert space.confidence == pytest.approx(0.9)
+    assert space.alternatives == ()
+    assert len(reading.characters) == len(reading.columns) == len(reading.text)
 
 
 def test_the_network_reads_the_lines_of_the_cases(networks: Networks, cases: tuple[Case, ...]) -> None:
@@ -133,7 +156,12 @@ def test_the_network_reads_the_lines_of_the_cases(networks: Networks, cases: tup
         strip = cv2.resize(image, (round(image.shape[1] * 48 / image.shape[0]), 48)).astype(np.uint8)
         reading = recognise(networks.recognise, strip, classes)
         right += without_spaces(reading.text) == without_spaces(case.truth["text"])
-        assert len(reading.confidences) == len(reading.text)
+        assert "".join(character.text for character in reading.characters) == reading.text
+        for character in reading.characters:
+            odds = [odds for _, odds in character.alternatives]
+            assert odds == sorted(odds, reverse=True)
+            assert character.confidence >= max(odds, default=0)
+            assert len({character.text, *(text for text, _ in character.alternatives)}) == 5
     assert right >= 0.9 * len(truth)
 
 
