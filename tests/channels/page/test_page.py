@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
 import threading
-from typing import Any
 
 import pytest
 from fake_door import FakeDoor
-from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
+from visitor import ask, pass_by, picture, until
 
 from appliance.channels.http.page import PAGE
 from appliance.errors import Overloaded
 
 pytestmark = pytest.mark.browser
-
-
-def picture() -> bytes:
-    """A white picture with the size that the fake door's boxes refer to."""
-    out = io.BytesIO()
-    Image.new("RGB", (600, 300), "white").save(out, "PNG")
-    return out.getvalue()
-
-
-class Visit:
-    """A page that is open, with everything that must never happen on it."""
-
-    def __init__(
-        self, browser: Browser, server: Any, address: str = "/", *, stopped: bool = False, **context: Any
-    ) -> None:
-        self.context = browser.new_context(viewport=context.pop("viewport", {"width": 1280, "height": 800}), **context)
-        self.context.grant_permissions(["camera", "microphone", "clipboard-read", "clipboard-write"], origin=server.url)
-        self.page: Page = self.context.new_page()
-        if stopped:
-            self.page.clock.install(time=0)
-        self.strangers: list[str] = []
-        self.errors: list[str] = []
-        self.page.on(
-            "request", lambda r: None if r.url.startswith((server.url, "blob:")) else self.strangers.append(r.url)
-        )
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda m: self.errors.append(m.text) if "Content Security" in m.text else None)
-        self.page.set_default_timeout(15_000)
-        self.page.goto(server.url + address)
-        if stopped:
-            self.page.clock.pause_at(3600)
-
-    def close(self) -> None:
-        assert self.strangers == []
-        assert self.errors == []
-        self.context.close()
-
-
-@pytest.fixture
-def visit(browser):
-    visits: list[Visit] = []
-
-    def open_page(server: Any, *args: Any, **more: Any) -> Page:
-        visits.append(Visit(browser, server, *args, **more))
-        return visits[-1].page
-
-    yield open_page
-    for each in visits:
-        each.close()
-
-
-def until(page: Page, expression: str) -> None:
-    """Wait for a condition; Playwright's own wait_for_function needs the eval that the page's policy forbids."""
-    for _ in range(300):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(expression)
-
-
-def ask(page: Page, text: str) -> None:
-    page.fill("#text", text)
-    page.press("#text", "Enter")
 
 
 def test_welcome_and_a_tapped_question(serve, visit):
@@ -322,11 +257,6 @@ class Hurried(FakeDoor):
 
     def greeting(self, language="zh"):
         return {**super().greeting(language), "idle_s": 20}
-
-
-def pass_by(page: Page, seconds: float) -> None:
-    """Let the page's own clock go on, with every timer in it."""
-    page.clock.run_for(int(seconds * 1000))
 
 
 def test_an_idle_page_asks_and_then_wipes_everything(serve, visit):
