@@ -58,6 +58,7 @@ class Settings:
         16, "Requests worked on or queued at once before 503; at most half of http_threads", minimum=1, maximum=256
     )
     event_streams: int = _setting(8, "Server-sent event streams open at once", minimum=0, maximum=128)
+    ocr_streams: int = _setting(3, "Readings streamed line by line at once before 503", minimum=0, maximum=64)
     image_jobs: int = _setting(3, "Images read or queued at once before 503", minimum=1, maximum=64)
     audio_jobs: int = _setting(2, "Recordings heard or queued at once before 503", minimum=1, maximum=64)
     session_jobs: int = _setting(2, "Requests of one session at once before 429", minimum=1, maximum=64)
@@ -83,6 +84,7 @@ class Settings:
         minimum=320,
         maximum=4096,
     )
+    ocr_orientation: bool = _setting(True, "Read pages that stand on their side; false saves a little time")
     required: tuple[str, ...] = _setting(
         ("language", "dialogue"),
         "Features that must serve for /readyz to be 200: of language, dialogue, ocr, vad, asr",
@@ -154,6 +156,10 @@ _CHOICES = {
 }
 
 
+_SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+"""What YAML and people write for a setting that is either on or off."""
+
+
 def _convert(setting: Setting, value: object, origin: str) -> object:
     """Turn a YAML or environment value into the setting's type, or raise SettingInvalid naming its origin."""
     kind: Any = type(setting.default)
@@ -163,11 +169,13 @@ def _convert(setting: Setting, value: object, origin: str) -> object:
             if not isinstance(items, list | tuple):
                 raise TypeError
             converted: Any = tuple(str(item).strip() for item in items if str(item).strip())
+        elif kind is bool:
+            converted = value if isinstance(value, bool) else _SWITCH[str(value).strip().lower()]
         elif value is None or isinstance(value, bool | list | dict) or _has_fraction(kind, value):
             raise TypeError
         else:
             converted = kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, KeyError):
         raise SettingInvalid(f"{setting.name} ({origin}): expected {setting.type}, got {value!r}") from None
     return _bounded(setting, converted, origin)
 
@@ -177,7 +185,7 @@ def _has_fraction(kind: type, value: object) -> bool:
 
 
 def _bounded(setting: Setting, value: Any, origin: str) -> object:
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         # NaN compares false with everything, so the test is written as "inside", not "outside".
         low = setting.minimum is None or value >= setting.minimum
         high = setting.maximum is None or value <= setting.maximum

@@ -29,6 +29,16 @@ def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
     assert load_settings(environ={"APPLIANCE_BACKENDS": "onnxruntime-cpu"}).backends == ("onnxruntime-cpu",)
 
 
+@pytest.mark.parametrize("off", ["false", "No", " off ", "0"])
+def test_a_switch_is_turned_off_in_any_of_the_usual_words(tmp_path: Path, off: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"ocr_orientation: {off}\n")
+    assert load_settings(environ={}).ocr_orientation
+    assert not load_settings(file, {}).ocr_orientation
+    assert not load_settings(environ={"APPLIANCE_OCR_ORIENTATION": off}).ocr_orientation
+    assert load_settings(file, {"APPLIANCE_OCR_ORIENTATION": "yes"}).ocr_orientation
+
+
 @pytest.mark.parametrize(
     "environ, says",
     [
@@ -45,6 +55,7 @@ def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
         ({"APPLIANCE_HTTP_HOST": "127.example.com"}, "needs http_token"),
         ({"APPLIANCE_REQUIRED": "ocr,smell"}, "one of language"),
         ({"APPLIANCE_HTTP_TLS_KEY": "key.pem"}, "both or none"),
+        ({"APPLIANCE_OCR_ORIENTATION": "sideways"}, "expected bool"),
     ],
 )
 def test_what_is_wrong_is_said(environ: dict[str, str], says: str) -> None:
@@ -62,6 +73,7 @@ def test_what_is_wrong_is_said(environ: dict[str, str], says: str) -> None:
         ("http_port: 80.5", "expected int"),
         ("backends: 7", "expected tuple"),
         ("image_jobs:", "expected int"),
+        ("ocr_orientation: 2", "expected bool"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, text: str, says: str) -> None:

@@ -78,6 +78,7 @@ def build_reader(
         characters,
         name=f"{OCR_MODEL}/{backends}",
         max_side=settings.ocr_max_side,
+        orientation=settings.ocr_orientation,
     )
     reason = why((detector, recogniser, orienter))
     if orienter.run is None:
