@@ -122,6 +122,8 @@ class Appliance:
         with self._turns.enter(), self._share.of(session), self._timed("look") as timings:
             ocr = self._read(image, deadline_s, watch)
             timings.update(ocr.timings_ms)
+            if ocr.partial and watch.stopped():  # whoever showed it has gone: half a text is no turn
+                raise Unavailable("image turn: expected somebody who waits for the answer, got the reading stopped")
             turn = Turn(ocr.text, source="image", confidence=ocr.confidence, language=language)
             return self._answer(turn, session, timings, ocr=ocr)
 
@@ -145,12 +147,12 @@ class Appliance:
         """See `Door.suggest`. It takes a fraction of a millisecond, so it passes no gate; nobody hears of it."""
         return self._rooms.suggester.suggest(text, language, limit)
 
-    def end(self, session: str) -> bool:
-        """See `Door.end`."""
     def refusal(self) -> Overloaded | None:
         """See `Door.refusal`."""
         return self._turns.refusal()
 
+    def end(self, session: str) -> bool:
+        """See `Door.end`."""
         return self._rooms.dialogue.end(session)
 
     def features(self) -> tuple[Feature, ...]:

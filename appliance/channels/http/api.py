@@ -15,9 +15,10 @@ from appliance.channels.http.limits import Uploads
 from appliance.channels.http.openapi import document
 from appliance.channels.http.page import register_page
 from appliance.channels.http.problems import register_problems
+from appliance.channels.http.readings import Readings
 from appliance.channels.http.reply import json_response
-from appliance.channels.http.status import register_status
 from appliance.channels.http.shed import Shedding
+from appliance.channels.http.status import register_status
 from appliance.channels.http.turns import register_turns
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -68,10 +69,16 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     uploads = Uploads(
         settings.image_jobs + SPARE_IMAGES, settings.audio_jobs + SPARE_RECORDINGS, listener=metrics.listener
     )
-    register_turns(app, door, settings, metrics, uploads)
+    readings = Readings(
+        settings.ocr_streams,
+        longest_s=settings.deadline_s + settings.http_timeout_s,
+        ended=lambda: events.closed,
+        listener=metrics.listener,
+    )
+    register_turns(app, door, settings, metrics, uploads, readings)
     register_status(app, door, metrics, events)
     register_events(app, events)
     register_docs(app)
     register_page(app)
-    return app
     app.wsgi_app = Shedding(app.wsgi_app, door, metrics, check)  # type: ignore[method-assign]  # Flask's own way
+    return app

@@ -7,7 +7,6 @@ history: a slow reader can pile nothing up.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from apiflask import APIFlask
 from flask import Response, request
 
 from appliance.channels.door import Door
+from appliance.channels.http import sse
+from appliance.channels.http.peer import Peer, peer_of
 from appliance.channels.http.reply import feature_json
 from appliance.errors import Overloaded
 from appliance.listener import Listener, silent
@@ -35,10 +36,6 @@ def state_of(door: Door) -> dict[str, Any]:
         "features": [feature_json(feature) for feature in door.features()],
         "queues": depths(door.status()),
     }
-
-
-def _event(name: str, data: object) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
 class EventStream:
@@ -70,6 +67,11 @@ class EventStream:
         """Streams open now."""
         return self._open
 
+    @property
+    def closed(self) -> bool:
+        """True once the server stops."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """End every stream; new ones are refused. Called when the server stops."""
         self._closed.set()
@@ -86,9 +88,12 @@ class EventStream:
         with self._lock:
             self._open += change
 
-    def subscribe(self, seconds: float | None = None) -> tuple[Iterator[bytes], Callable[[], None]]:
+    def subscribe(
+        self, seconds: float | None = None, peer: Peer | None = None
+    ) -> tuple[Iterator[bytes], Callable[[], None]]:
         """A stream of event bytes, of at most `seconds`, and what to call when it ends.
 
+        It ends within an interval of `peer` having gone.
         Raises Overloaded when all places are taken.
         """
         if self._closed.is_set() or self._places is None or not self._places.acquire(blocking=False):
@@ -104,20 +109,20 @@ class EventStream:
                 self._count(-1)
                 places.release()
 
-        return self._run(seconds), release
+        return self._run(seconds, peer or Peer()), release
 
-    def _run(self, seconds: float | None) -> Iterator[bytes]:
+    def _run(self, seconds: float | None, peer: Peer) -> Iterator[bytes]:
         yield f"retry: {RETRY_S * 1000}\n\n".encode()
         last: dict[str, Any] | None = None
         began = sent = self._clock()
-        while not self._closed.is_set() and (seconds is None or self._clock() - began < seconds):
+        while not self._closed.is_set() and not peer.gone() and (seconds is None or self._clock() - began < seconds):
             state = self._state()
             if state != last:
                 last, sent = state, self._clock()
-                yield _event("state", state)
+                yield sse.event("state", state)
             elif self._clock() - sent >= self._heartbeat_s:
                 sent = self._clock()
-                yield _event("heartbeat", {"streams": self._open})
+                yield sse.event("heartbeat", {"streams": self._open})
             self._closed.wait(self._interval_s)
 
 
@@ -126,9 +131,5 @@ def register_events(app: APIFlask, events: EventStream) -> None:
 
     @app.get("/v1/events")
     def get_events() -> Response:
-        asked = "text/event-stream" in request.headers.get("Accept", "")
-        stream, release = events.subscribe(None if asked else UNASKED_S)
-        response = Response(stream, content_type="text/event-stream; charset=utf-8")
-        response.headers["X-Accel-Buffering"] = "no"
-        response.call_on_close(release)
-        return response
+        seconds = None if sse.asked_for(request) else UNASKED_S
+        return sse.response(*events.subscribe(seconds, peer_of(request.environ)))

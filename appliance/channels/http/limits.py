@@ -37,32 +37,47 @@ def check_length(asked: Request, limit: int) -> None:
         raise TooLarge(f"body: expected at most {limit} bytes, got {length}")
 
 
-def read_body(asked: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes, in memory once.
+class Incoming:
+    """A body as it arrives, of at most `limit` bytes: a stream that is read once."""
 
-    Raises TooLarge over the limit, RequestTimeout when the client stalls, BadRequest when it breaks off or its
-    chunks are malformed.
-    """
-    check_length(asked, limit)
-    length = declared_length(asked)
-    source: Any = asked.environ["wsgi.input"]
+    def __init__(self, asked: Request, limit: int) -> None:
+        """Raises TooLarge before a byte is read when the announced length is over `limit`."""
+        check_length(asked, limit)
+        self.length = declared_length(asked)
+        self._limit = limit
+        self._source: Any = asked.environ["wsgi.input"]
+        self._received = 0
+
+    def read(self, size: int = PIECE) -> bytes:
+        """At most `size` bytes, none at the end of the body.
+
+        Raises TooLarge over the limit, RequestTimeout when the client stalls, BadRequest when it breaks off or its
+        chunks are malformed.
+        """
+        wanted = self._limit + 1 if self.length is None else self.length
+        if self._received == wanted:
+            return b""
+        try:
+            piece: bytes = self._source.read(min(size, wanted - self._received))
+        except TimeoutError as error:
+            expected = f"{self.length or 'more'} bytes in time"
+            raise RequestTimeout(f"body: expected {expected}, got {self._received}") from error
+        except (OSError, ValueError) as error:
+            raise BadRequest("body: expected whole and well-formed, got it broken off") from error
+        self._received += len(piece)
+        if self._received > self._limit:
+            raise TooLarge(f"body: expected at most {self._limit} bytes, got more")
+        if not piece and self.length is not None:
+            raise BadRequest(f"body: expected {self.length} bytes, got {self._received}")
+        return piece
+
+
+def read_body(asked: Request, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes, in memory once. Raises as `Incoming` does."""
+    incoming = Incoming(asked, limit)
     body = BytesIO()  # its value is handed out without a second copy
-    received = 0
-    wanted = limit + 1 if length is None else length
-    try:
-        while received < wanted:
-            piece = source.read(min(PIECE, wanted - received))
-            if not piece:
-                break
-            received += body.write(piece)
-    except TimeoutError as error:
-        raise RequestTimeout(f"body: expected {length or 'more'} bytes in time, got {received}") from error
-    except (OSError, ValueError) as error:
-        raise BadRequest("body: expected whole and well-formed, got it broken off") from error
-    if received > limit:
-        raise TooLarge(f"body: expected at most {limit} bytes, got more")
-    if length is not None and received < length:
-        raise BadRequest(f"body: expected {length} bytes, got {received}")
+    while piece := incoming.read():
+        body.write(piece)
     return body.getvalue()
 
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
-from appliance.channels.http.limits import FORM_BYTES, Uploads, declared_length, read_body
+from appliance.channels.http.limits import FORM_BYTES, Incoming, Uploads, declared_length, read_body
 from appliance.errors import BadRequest, InvalidInput, TooLarge, UnsupportedMedia
 from appliance.settings import Settings
 
@@ -73,7 +73,7 @@ def read_upload(
     if kind == "form":
         largest = max(limit_of(name, settings) for name in files) + FORM_BYTES
         with uploads.place(_place_of_form(asked, largest, settings)):
-            return _form(asked, read_body(asked, largest), settings, files, texts)
+            return _form(asked, Incoming(asked, largest), settings, files, texts)
     with uploads.place(kind):
         data = read_body(asked, limit_of(kind, settings))
     if not data:
@@ -88,7 +88,7 @@ def _place_of_form(asked: Request, largest: int, settings: Settings) -> str:
     return "image" if size <= settings.max_image_bytes + FORM_BYTES else "audio"
 
 
-def _form(asked: Request, body: bytes, settings: Settings, files: Names, texts: Names) -> Upload:
+def _form(asked: Request, body: Incoming, settings: Settings, files: Names, texts: Names) -> Upload:
     _, options = parse_options_header(asked.content_type)
     boundary = options.get("boundary", "")
     if not boundary or not boundary.isascii():
@@ -96,7 +96,8 @@ def _form(asked: Request, body: bytes, settings: Settings, files: Names, texts: 
     # Files stay in memory: a customer's photo is never written to a temporary file.
     parser = MultiPartParser(stream_factory=_in_memory, max_form_memory_size=4 * FORM_BYTES, max_form_parts=64)
     try:
-        fields, sent = parser.parse(BytesIO(body), boundary.encode("ascii"), len(body))
+        # Parsed while it arrives: the file is in memory once, and not beside the form that brought it.
+        fields, sent = parser.parse(body, boundary.encode("ascii"), body.length)  # type: ignore[arg-type]  # only read
     except RequestEntityTooLarge as error:
         raise InvalidInput("form: expected one file and short fields, got more") from error
     except ValueError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from appliance import __version__
 from appliance.channels.http.media import AUDIO_TYPES, IMAGE_TYPES
 from appliance.channels.http.openapi_schemas import SCHEMAS, request_schemas
-from appliance.channels.http.schemas import SESSION_PATTERN, SUGGESTIONS
+from appliance.channels.http.schemas import DETAILS, SESSION_PATTERN, SHORTEST_MS, SUGGESTIONS
 from appliance.errors import ERRORS
 from appliance.language.suggest import LONGEST, MOST
 from appliance.settings import Settings
@@ -145,6 +145,36 @@ LIMIT: Json = {
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": SUGGESTIONS},
 }
 
+DETAIL: Json = {
+    "name": "detail",
+    "in": "query",
+    "description": "`characters` adds each character's confidence and what else it may be to every line",
+    "schema": {"type": "string", "enum": list(DETAILS), "default": DETAILS[0]},
+}
+
+
+def _deadline(settings: Settings) -> Json:
+    most = int(settings.deadline_s * 1000)
+    return {
+        "name": "deadline_ms",
+        "in": "query",
+        "description": "Milliseconds after which the reading of an image ends with what is known so far (`partial`); "
+        "text and recordings take no notice of it",
+        "schema": {"type": "integer", "minimum": SHORTEST_MS, "maximum": most},
+    }
+
+
+def _streamed(answer: Json, result: str) -> Json:
+    """`answer` also as events, for an image and `Accept: text/event-stream`."""
+    said = (
+        "For an image and `Accept: text/event-stream`. Events in this order, each with JSON data: `found` (`Found`), "
+        f"`line` (`OcrLine` with its `index`) for each line as soon as it is read, `result` (`{result}`) or `error` "
+        "(`StreamProblem`); comments in between keep the connection alive. What goes wrong before anything was found "
+        "is answered with its plain status. Closing the connection stops the reading."
+    )
+    content = answer["200"]["content"] | {"text/event-stream": {"schema": {"type": "string", "description": said}}}
+    return {"200": answer["200"] | {"content": content}}
+
 
 def _paths(settings: Settings) -> Json:
     def op(name: str, summary: str, tag: str, answers: Json, *refusals: int, open_to_all: bool = False) -> Json:
@@ -162,9 +192,18 @@ def _paths(settings: Settings) -> Json:
         }
     }
     text = {"200": {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}}
-    turns = op("postTurn", "Answer a text, image or audio turn", "turns", ok("Reply", "The answer"), *BODY, *WORK)
-    turns |= {"parameters": [SESSION, LANGUAGE], "requestBody": _body(settings, "json", "audio")}
-    ocr = op("postOcr", "Read an image", "turns", ok("OcrResult", "What was read"), *BODY, *WORK)
+    turns = op(
+        "postTurn",
+        "Answer a text, image or audio turn",
+        "turns",
+        _streamed(ok("Reply", "The answer"), "Reply"),
+        *BODY,
+        *WORK,
+    )
+    turns |= {"parameters": [SESSION, LANGUAGE, _deadline(settings)], "requestBody": _body(settings, "json", "audio")}
+    ocr = op(
+        "postOcr", "Read an image", "turns", _streamed(ok("OcrResult", "What was read"), "OcrResult"), *BODY, *WORK
+    )
     greeting = op("getGreeting", "What a page shows first", "turns", ok("Greeting", "Words and chips"), 422)
     suggestions = op(
         "getSuggestions", "Complete what is being typed", "turns", ok("Suggestions", "Best first; may be none"), 422
@@ -175,7 +214,7 @@ def _paths(settings: Settings) -> Json:
     health = op("getHealth", "Alive", "operators", ok("Health", "Alive"), open_to_all=True)
     return {
         "/v1/turns": {"post": turns},
-        "/v1/ocr": {"post": ocr | {"requestBody": _body(settings)}},
+        "/v1/ocr": {"post": ocr | {"parameters": [_deadline(settings), DETAIL], "requestBody": _body(settings)}},
         "/v1/sessions/{session}": {"delete": end | {"parameters": [session]}},
         "/v1/suggestions": {"get": suggestions | {"parameters": [TYPED, LANGUAGE, LIMIT]}},
         "/v1/greeting": {"get": greeting | {"parameters": [LANGUAGE]}},

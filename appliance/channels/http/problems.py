@@ -62,13 +62,28 @@ def problem_response(error: ApplianceError) -> Response:
     return response
 
 
-def _route() -> str:
-    return request.url_rule.rule if request.url_rule is not None else "no route"
+def where() -> str:
+    """Method and route of the current request, without anything that a customer wrote."""
+    return f"{request.method} {request.url_rule.rule if request.url_rule is not None else 'no route'}"
+
+
+def noted(error: Exception, place: str) -> tuple[ApplianceError, dict[str, Any]]:
+    """`error` as a typed one with its body, logged where an operator should know; `place` is what `where` says.
+
+    Of a defect the log gets everything, the client an identifier to quote and nothing more.
+    """
+    if isinstance(error, ApplianceError):
+        if error.status >= 500 and error.status != 503:
+            log.error("%s: %s: %s", place, error.code, error.detail)
+        return error, problem_json(error)
+    error_id = secrets.token_hex(6)
+    log.error("error %s in %s", error_id, place, exc_info=error)
+    typed = ApplianceError(f"error {error_id}")
+    return typed, {**problem_json(typed), "error_id": error_id}
 
 
 def _typed(error: ApplianceError) -> Response:
-    if error.status >= 500 and error.status != 503:
-        log.error("%s %s: %s: %s", request.method, _route(), error.code, error.detail)
+    noted(error, where())
     return problem_response(error)
 
 
@@ -78,8 +93,8 @@ def _http(error: HTTPException) -> Response:
     if status < 400:  # a redirect is an exception to werkzeug and an answer to us
         return Response(error.get_body(), status, headers=error.get_headers())
     kind = BY_STATUS.get(status, BadRequest if status < 500 else ApplianceError)
-    where = {404: "expected a route of this appliance, got another path", 405: "expected a method that this route has"}
-    typed = kind(where.get(status, error.name))
+    said = {404: "expected a route of this appliance, got another path", 405: "expected a method that this route has"}
+    typed = kind(said.get(status, error.name))
     response = problem_response(typed)
     response.status_code = status
     for name, value in error.get_headers():
@@ -89,11 +104,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    """A defect: the log gets everything, the client an identifier to quote and nothing more."""
-    error_id = secrets.token_hex(6)
-    log.error("error %s in %s %s", error_id, request.method, _route(), exc_info=error)
-    typed = ApplianceError(f"error {error_id}")
-    return json_response({**problem_json(typed), "error_id": error_id}, 500)
+    return json_response(noted(error, where())[1], 500)
 
 
 def register_problems(app: APIFlask) -> None:

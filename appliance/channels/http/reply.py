@@ -8,7 +8,19 @@ from typing import Any
 
 from flask import Response
 
-from appliance.values import Answer, Entity, Feature, OcrLine, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
+from appliance.values import (
+    Answer,
+    Character,
+    Entity,
+    Feature,
+    OcrLine,
+    OcrResult,
+    Parse,
+    Reply,
+    Suggestion,
+    Transcript,
+    Turn,
+)
 
 JSON = "application/json"
 
@@ -77,22 +89,39 @@ def turn_json(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _line_json(line: OcrLine) -> dict[str, Any]:
+def _character_json(character: Character) -> dict[str, Any]:
     return {
+        "text": character.text,
+        "confidence": round(float(character.confidence), 4),
+        "alternatives": [
+            {"text": text, "confidence": round(float(confidence), 4)} for text, confidence in character.alternatives
+        ],
+    }
+
+
+def line_json(line: OcrLine, characters: bool = False) -> dict[str, Any]:
+    """One line of text; with its `characters` one by one where they are wanted."""
+    body: dict[str, Any] = {
         "text": line.text,
         "confidence": round(float(line.confidence), 4),
         "box": [[round(float(x), 1), round(float(y), 1)] for x, y in line.box],
     }
+    if characters:
+        body["characters"] = [_character_json(character) for character in line.characters]
+    return body
 
 
-def ocr_json(result: OcrResult) -> dict[str, Any]:
+def ocr_json(result: OcrResult, characters: bool = False) -> dict[str, Any]:
     """Everything read in one image; boxes are pixels of the upright image of `width` x `height`."""
     return {
         "text": result.text,
         "confidence": round(float(result.confidence), 4),
-        "lines": [_line_json(line) for line in result.lines],
+        "lines": [line_json(line, characters) for line in result.lines],
         "width": int(result.width),
         "height": int(result.height),
+        "angle": int(result.angle),
+        "partial": result.partial,
+        "unread": int(result.unread),
         "engine": result.engine,
         "timings_ms": _rounded(result.timings_ms),
     }

@@ -18,6 +18,10 @@ LANGUAGES = ("zh", "en")
 ENTITIES = 16
 """Most entities that a turn may carry."""
 ENTITY_CHARS = 512
+DETAILS = ("lines", "characters")
+"""How far an image's text is told apart."""
+SHORTEST_MS = 100
+"""Least deadline of a reading, in milliseconds."""
 SUGGESTIONS = 8
 """How many suggestions are given unless asked otherwise."""
 
@@ -211,3 +215,17 @@ def check_count(name: str, given: str | None, default: int, least: int, most: in
         got = given if given.isascii() and given.isdigit() and len(given) <= 9 else _kind(given)
         raise InvalidInput(f"{name}: expected a whole number from {least} to {most}, got {got}")
     return int(given)
+
+
+def check_deadline(given: str | None, longest_s: float) -> float | None:
+    """Seconds from a `deadline_ms`, None when nothing was said; raises InvalidInput outside 100 ms to `longest_s`."""
+    if given is None:
+        return None
+    return check_count("deadline_ms", given, 0, SHORTEST_MS, int(longest_s * 1000)) / 1000
+
+
+def check_detail(given: str | None) -> bool:
+    """True for `characters`, False for `lines` or nothing; raises InvalidInput otherwise."""
+    if given is not None and given not in DETAILS:
+        raise InvalidInput(f"detail: expected {' or '.join(DETAILS)}, got {_kind(given)}")
+    return given == "characters"

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
 from apiflask import APIFlask
 from flask import Response, request
 
 from appliance.channels.door import Door
+from appliance.channels.http import sse
 from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
 from appliance.channels.http.media import kind_of, read_upload
-from appliance.channels.http.reply import json_response, ocr_json, reply_json, suggestion_json
+from appliance.channels.http.peer import peer_of
+from appliance.channels.http.readings import Place, Readings
+from appliance.channels.http.reply import json_response, line_json, ocr_json, reply_json, suggestion_json
 from appliance.channels.http.schemas import (
     SUGGESTIONS,
     check_count,
+    check_deadline,
+    check_detail,
     check_language,
     check_session,
     check_typed,
@@ -22,6 +31,7 @@ from appliance.language.suggest import MOST
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.values import Reply
+from appliance.vision.watch import UNWATCHED, Watch
 
 
 def _queried(name: str) -> str | None:
@@ -32,36 +42,69 @@ def _queried(name: str) -> str | None:
     return given[0] if given else None
 
 
-def register_turns(app: APIFlask, door: Door, settings: Settings, metrics: Metrics, uploads: Uploads) -> None:
+def register_turns(
+    app: APIFlask, door: Door, settings: Settings, metrics: Metrics, uploads: Uploads, readings: Readings
+) -> None:
     """Add the routes that customers use."""
+
+    def place(kind: str) -> AbstractContextManager[Place | None]:
+        """A place to stream from, taken before the body is read; None for the plain answer."""
+        wanted = kind in ("image", "form") and sse.asked_for(request)
+        return readings.place() if wanted else nullcontext()
+
+    def deadline() -> float | None:
+        return check_deadline(_queried("deadline_ms"), settings.deadline_s)
+
+    def told(reply: Reply) -> dict[str, Any]:
+        metrics.reply(reply)
+        return reply_json(reply)
 
     def text_turn(session: str | None, language: str) -> Reply:
         asked = read_turn(read_body(request, JSON_BYTES), settings.max_text_chars)
         return door.turn(asked.turn(language), asked.session or session)
 
-    def file_turn(kind: str, session: str | None, language: str) -> Reply:
+    def file_turn(
+        kind: str, session: str | None, language: str, deadline_s: float | None, place: Place | None
+    ) -> Response:
         upload = read_upload(request, kind, settings, uploads, ("image", "audio"), ("session", "language"))
         session = check_session(upload.fields.get("session", session))
         language = check_language(upload.fields.get("language", language))
-        act = door.look if upload.kind == "image" else door.hear
-        return act(upload.data, session, language)
+        if upload.kind == "audio":
+            return json_response(told(door.hear(upload.data, session, language)))
+
+        def look(watch: Watch) -> dict[str, Any]:
+            return told(door.look(upload.data, session, language, deadline_s=deadline_s, watch=watch))
+
+        if place is None:
+            return json_response(look(UNWATCHED))
+        return readings.stream(place, peer_of(request.environ), look, line_json)
 
     @app.post("/v1/turns")
     def post_turn() -> Response:
         kind = kind_of(request, ("json", "image", "audio", "form"))
         # What the body says goes before the query; the query has to be right all the same.
         session, language = check_session(_queried("session")), check_language(_queried("language"))
-        reply = text_turn(session, language) if kind == "json" else file_turn(kind, session, language)
-        metrics.reply(reply)
-        return json_response(reply_json(reply))
+        deadline_s = deadline()
+        if kind == "json":
+            return json_response(told(text_turn(session, language)))
+        with place(kind) as held:
+            return file_turn(kind, session, language, deadline_s, held)
 
     @app.post("/v1/ocr")
     def post_ocr() -> Response:
         kind = kind_of(request, ("image", "form"))
-        upload = read_upload(request, kind, settings, uploads, ("image",))
-        result = door.read(upload.data)
-        metrics.read(result)
-        return json_response(ocr_json(result))
+        deadline_s, characters = deadline(), check_detail(_queried("detail"))
+        with place(kind) as held:
+            upload = read_upload(request, kind, settings, uploads, ("image",))
+
+            def read(watch: Watch) -> dict[str, Any]:
+                result = door.read(upload.data, deadline_s=deadline_s, watch=watch)
+                metrics.read(result)
+                return ocr_json(result, characters)
+
+            if held is None:
+                return json_response(read(UNWATCHED))
+            return readings.stream(held, peer_of(request.environ), read, partial(line_json, characters=characters))
 
     @app.get("/v1/suggestions")
     def get_suggestions() -> Response:
