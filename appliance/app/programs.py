@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.channels.http.files import FileLimit
 from appliance.vision.draw import find_font
 
 LEAST_FREE_MB = 200
@@ -131,8 +132,21 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", ok, detail, remedy)
 
 
-def findings(folder: Path) -> tuple[Finding, ...]:
-    """Look at everything; a probe that fails is itself a finding."""
+def _files(limit: FileLimit) -> Finding:
+    """The limit of open files: each client's connection needs one."""
+    if limit.ok:
+        return Finding("open files", True, f"{limit.in_force} (至少需要 / needed: {limit.needed})")
+    few = f"{limit.in_force}，至少需要 {limit.needed}：同时最多 {limit.connections} 个连接"
+    return Finding(
+        "open files",
+        False,
+        f"{few} / {limit.needed} are needed: at most {limit.connections} connections at once",
+        limit.remedy,
+    )
+
+
+def findings(folder: Path, files: FileLimit) -> tuple[Finding, ...]:
+    """Look at everything; a probe that fails is itself a finding. `files` is the limit of open files."""
     probes: tuple[tuple[str, Callable[[], Finding]], ...] = (
         ("python", _python),
         ("gpu", _gpu),
@@ -141,6 +155,7 @@ def findings(folder: Path) -> tuple[Finding, ...]:
         ("portaudio", _portaudio),
         ("chinese font", _font),
         ("disk", lambda: _disk(folder)),
+        ("open files", lambda: _files(files)),
     )
     found = []
     for name, probe in probes:

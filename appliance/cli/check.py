@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from appliance.app.programs import Finding, findings, graphics
+from appliance.channels.http.files import limit_of
 from appliance.cli.exits import Exit
 from appliance.cli.options import AsJson, Config, settings
 from appliance.cli.report import feature_lines, machine_lines
@@ -31,7 +32,7 @@ def check(
     from appliance.app.build import build
 
     chosen = settings(config)
-    found = findings(data_dir(chosen))
+    found = findings(data_dir(chosen), limit_of(chosen))
     with build(chosen) as appliance:
         features, ready = appliance.features(), appliance.ready()
     if as_json:

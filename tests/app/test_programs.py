@@ -13,11 +13,15 @@ import pytest
 
 from appliance.app import programs
 from appliance.app.programs import Finding, findings, graphics
+from appliance.channels.http.files import FileLimit
 from appliance.cli.report import machine_lines
 
 
-def found(folder: Path) -> dict[str, Finding]:
-    return {finding.name: finding for finding in findings(folder)}
+ENOUGH = FileLimit(4352, 4352)
+
+
+def found(folder: Path, files: FileLimit = ENOUGH) -> dict[str, Finding]:
+    return {finding.name: finding for finding in findings(folder, files)}
 
 
 def fake_program(folder: Path, name: str, text: str) -> None:
@@ -37,6 +41,17 @@ def test_this_machine(tmp_path: Path, tesseract: str, espeak: str, chinese_font:
     assert here["disk"].ok
     assert str(tmp_path) in here["disk"].detail
     assert here["portaudio"].ok == (ctypes.util.find_library("portaudio") is not None)
+
+
+def test_too_few_open_files_are_said_with_what_to_do(tmp_path: Path) -> None:
+    assert found(tmp_path)["open files"].ok
+    few = found(tmp_path, FileLimit(1024, 4352))["open files"]
+    assert (few.ok, few.needed) == (False, True)
+    assert "1024" in few.detail
+    assert "at most 768 connections" in few.detail
+    assert "LimitNOFILE=4352" in few.remedy
+    lines = list(machine_lines([few]))
+    assert lines[1].strip().startswith("→ ulimit -Hn 4352")
 
 
 def test_a_bare_machine_is_told_what_is_off_and_the_package_that_brings_it(
