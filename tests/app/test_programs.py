@@ -16,7 +16,6 @@ from appliance.app.programs import Finding, findings, graphics
 from appliance.channels.http.files import FileLimit
 from appliance.cli.report import machine_lines
 
-
 ENOUGH = FileLimit(4352, 4352)
 
 
