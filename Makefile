@@ -16,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
-.PHONY: help run test check system models models-once models-tried format lock docs sizes pictures measured vendor clean python system-test
+.PHONY: help run test hear-test check system models models-once models-tried format lock docs sizes pictures measured vendor clean python system-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,13 @@ $(VENV)-ort1232/.done: | python
 	@$(VENV)-ort1232/bin/python -m pip install --disable-pip-version-check -qq --no-deps onnxruntime==1.23.2 numpy==2.2.6
 	@touch $@
 
+# The peer of benchmarks.ocr, with the same ONNX Runtime: its Python has to be that of the lock.
+$(VENV)-peer/.done: constraints/peer.txt $(LOCK) | $(VENV)/.made
+	@echo "installing rapidocr into an environment of its own"
+	@$(BIN)/python -m venv --clear $(VENV)-peer
+	@$(VENV)-peer/bin/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK) -c constraints/peer.txt rapidocr onnxruntime
+	@touch $@
+
 models: $(VENV)/.runtime  ## install the models that the manifests mark as default, and try the optional ones
 	@$(BIN)/appliance models pull
 
@@ -78,6 +85,11 @@ run: system $(VENV)/.runtime models-tried  ## set everything up, check it, and s
 
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## install what the tests need and run them all
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+# Korean only because no other Vosk model is on PyPI: it shows that the plumbing holds, not how well anything is heard.
+hear-test: system-test $(VENV)/.dev models-once  ## fetch a Vosk model (87 MB) into a folder of its own and hear with it
+	@$(BIN)/python .ci/vosk_model.py $(VENV)-vosk-model
+	VOSK_TEST_MODEL='$(abspath $(VENV)-vosk-model/model)' $(BIN)/python -m pytest -m vosk
 
 check: $(VENV)/.dev  ## format, lint, types, import order, licences, sizes, locks, docs
 	$(BIN)/ruff format --check .
@@ -103,8 +115,11 @@ docs: $(VENV)/.dev  ## write the tables of docs/ from the code
 pictures: $(VENV)/.dev models  ## make the README's pictures from the running appliance
 	$(BIN)/python .ci/pictures.py
 
-measured: $(VENV)/.dev models  ## run the benchmarks and write their figures into the README
-	$(BIN)/python .ci/measured.py
+# Photos to read are not part of the project: OCR_DATA=folder make measured adds the rows that need them.
+measured: $(VENV)/.dev models $(if $(OCR_DATA),peer)  ## run the benchmarks and write their figures into the README
+	$(BIN)/python .ci/measured.py $(if $(OCR_DATA),--ocr-data '$(OCR_DATA)')
+
+peer: $(VENV)-peer/.done  ## install what benchmarks.ocr compares with
 
 vendor: $(VENV)/.dev  ## get the page's vendored JavaScript anew from npm
 	$(BIN)/python .ci/vendor.py fetch
@@ -113,4 +128,4 @@ lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py
 
 clean:  ## remove the virtual environment and caches (models and records stay)
-	rm -rf $(VENV) $(VENV)-ort1232 .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-vosk-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -1,10 +1,13 @@
 """Runs the benchmarks and writes their figures into the README's table (`make measured`).
 
+Photos to read are not part of the project: the rows about reading come with `OCR_DATA=folder make measured` only.
+
 No figure of the README is typed by hand: each row comes from a benchmark's JSON and the table names the machine.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -16,18 +19,17 @@ ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
-def run(module: str, folder: Path) -> dict[str, Any]:
+def run(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
     """Run one benchmark with its checks and return what it wrote."""
     target = folder / f"{module}.json"
-    subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", "--check", "--json", str(target)], check=True, cwd=ROOT
-    )
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments, "--check", "--json", str(target)]
+    subprocess.run(command, check=True, cwd=ROOT)
     loaded: dict[str, Any] = json.loads(target.read_text("utf-8"))
     return loaded
 
 
-def table(startup: dict[str, Any], http: dict[str, Any]) -> str:
-    """The README's table."""
+def table(startup: dict[str, Any], http: dict[str, Any], further: list[tuple[str, str, str, str]]) -> str:
+    """The README's table; `further` rows come last."""
     runs, users, one = startup["runs"], http["users"], http["one_user"]["ms"]
     ready = sorted(run["ready_s"] for run in runs)[len(runs) // 2]
     rss = users["rss"]
@@ -56,6 +58,7 @@ def table(startup: dict[str, Any], http: dict[str, Any]) -> str:
             "flat: 1 MB",
             "http",
         ),
+        *further,
     ]
     machine = startup["machine"]
     lines = [
@@ -72,10 +75,49 @@ def table(startup: dict[str, Any], http: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def reading(ocr: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The rows about reading: without and with page orientation, and the peer."""
+    of, sides, limits = ocr["totals"], ocr["sides"], ocr["limits"]
+    off, on, peer = "ours-off", "ours-on", "peer"
+    kept = [share for image in ocr["images"] for share in image["sides"][on]["kept"].values() if share is not None]
+    module = "ocr --data FOLDER --peer rapidocr"
+    version = sides[peer]["versions"]["rapidocr"]
+    return [
+        (
+            f"characters read in {of[on]['labelled']} labelled images, rapidocr {version} with the same weights",
+            f"{of[on]['recall']:.2%}, rapidocr {of[peer]['recall']:.2%}",
+            f"at most {100 * limits['recall_below_peer']:g} points below",
+            module,
+        ),
+        (
+            "their CPU time, one thread each, median share of rapidocr's; with page orientation",
+            f"{of[off]['cpu_ratio']:.2f}; {of[on]['cpu_ratio']:.2f}",
+            f"{limits['cpu_ratio'][off]:g}; {limits['cpu_ratio'][on]:g}",
+            module,
+        ),
+        (
+            "largest resident memory of the reader alone",
+            f"{max(sides[side]['peak_mb'] for side in (off, on)):.0f} MB, rapidocr {sides[peer]['peak_mb']:.0f} MB",
+            f"{limits['rss_mb']:g} MB",
+            module,
+        ),
+        (
+            "each image turned by 90, 180 and 270 degrees keeps of its characters, least",
+            f"{min(kept):.1%}",
+            f"{limits['kept']:.0%}",
+            module,
+        ),
+    ]
+
+
 def main() -> int:
     """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ocr-data", type=Path, help="folder of photos for benchmarks.ocr")
+    data = parser.parse_args().ocr_data
     with tempfile.TemporaryDirectory() as folder:
-        text = table(run("startup", Path(folder)), run("http", Path(folder)))
+        read = run("ocr", Path(folder), "--data", str(data.resolve()), "--peer", "rapidocr") if data else None
+        text = table(run("startup", Path(folder)), run("http", Path(folder)), reading(read) if read else [])
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]

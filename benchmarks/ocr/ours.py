@@ -17,6 +17,8 @@ from benchmarks.ocr.child import Text, serve, sha256
 
 WEIGHTS = {"det": "detector.onnx", "rec": "recogniser.onnx", "cls": "orientation.onnx"}
 
+ORIENTATION = {"off": False, "on": True}
+
 
 def start(orientation: str) -> tuple[Callable[[Path], Text], dict[str, str], dict[str, str]]:
     """Build the reader; page orientation is `on` or `off`."""
@@ -29,15 +31,13 @@ def start(orientation: str) -> tuple[Callable[[Path], Text], dict[str, str], dic
     from appliance.artifacts.store import ModelStore
     from appliance.inference.scheduler import Scheduler
     from appliance.listener import silent
-    from appliance.settings import SETTINGS, data_dir, load_settings
+    from appliance.settings import data_dir, load_settings
     from appliance.vision.image import decode, probe
 
     cv2.setNumThreads(1)
     bound_heap()
     where = {name: value for name, value in os.environ.items() if name == "APPLIANCE_DATA_DIR"}
-    chosen: dict[str, object] = {"onnxruntime_threads": 1, "backends": "onnxruntime-cpu"}
-    if "ocr_orientation" in SETTINGS:
-        chosen["ocr_orientation"] = orientation
+    chosen = {"onnxruntime_threads": 1, "backends": "onnxruntime-cpu", "ocr_orientation": ORIENTATION[orientation]}
     settings = load_settings(environ=where, overrides=chosen)
     manifests = load_manifests(shipped_root())
     store = ModelStore(data_dir(settings) / "models", manifests)
