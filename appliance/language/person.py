@@ -19,7 +19,7 @@ class People:
         """Take family names (one or two characters) and the words that announce a name."""
         families = "|".join(sorted(map(re.escape, surnames), key=len, reverse=True))
         words = sorted((word.lower() for word in contexts), key=len, reverse=True)
-        self._announced = self._titled = None
+        self._announced = self._titled = self._introduced = None
         if not families or not words:
             return
         given = f"[{_CJK}](?<![{_NOT_GIVEN}])"
@@ -30,13 +30,16 @@ class People:
         )
         self._titled = re.compile(f"(?P<value>(?:{families})(?:{given}{{1,2}})?)(?={_TITLES})")
 
+        # 我是 announces much else: a name only where nothing follows it.
+        self._introduced = re.compile(f"我是(?P<value>(?:{families}){given}(?:{given})?)(?=[,，。.!！?？、;；:： ]|$)")
+
     def find(self, text: str) -> Iterator[Candidate]:
         """Persons in the cleaned text: surname with one or two given characters, or a Latin name behind its context."""
-        if self._announced is None or self._titled is None:
+        if self._announced is None or self._titled is None or self._introduced is None:
             return
         for match in self._announced.finditer(text):
             name = match["value"]
             value = name if name[0] > "\x7f" else name.title()
             yield Candidate("person", *match.span("value"), value, 0.85, "pattern", CONTEXT)
-        for match in self._titled.finditer(text):
+        for match in (*self._introduced.finditer(text), *self._titled.finditer(text)):
             yield Candidate("person", *match.span("value"), match["value"], 0.7, "pattern", GUESS)
