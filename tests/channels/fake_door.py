@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from appliance.errors import ApplianceError, InvalidInput, Overloaded, Unavailable
 from appliance.values import (
     Answer,
+    Character,
     Entity,
     Feature,
     Intent,
@@ -26,8 +27,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 WEBP = b"RIFF"
 BMP = b"BM"
+SHUN = (Character("顺", 0.99, (("川", 0.01),)), *(Character(c, 0.99) for c in "丰速运"))
 LINES = (
-    OcrLine("顺丰速运", 0.99, ((40.0, 30.0), (280.0, 30.0), (280.0, 80.0), (40.0, 80.0))),
+    OcrLine("顺丰速运", 0.99, ((40.0, 30.0), (280.0, 30.0), (280.0, 80.0), (40.0, 80.0)), SHUN),
     OcrLine("运单号 SF1392847561002", 0.97, ((40.0, 120.0), (560.0, 130.0), (559.0, 170.0), (39.0, 160.0))),
     OcrLine("收件人 <b>王芳</b>", 0.91, ((40.0, 220.0), (400.0, 220.0), (400.0, 260.0), (40.0, 260.0))),
 )
@@ -35,7 +37,10 @@ LINES = (
 
 @dataclass
 class FakeDoor:
-    """Implements `Door`; set `error` to make every act raise it, `hold` to make turns wait."""
+    """Implements `Door`; set `error` to make every act raise it, `hold` to make turns wait.
+
+    A reading waits for `step` before each line, raises `late` after its first, and leaves `unread` lines unread.
+    """
 
     error: ApplianceError | Exception | None = None
     hold: threading.Event | None = None
@@ -48,9 +53,17 @@ class FakeDoor:
     asr: str = "off"
     ocr_state: str = "ready"
     depth: int = 0
+    acts: int = 0
+    lines: tuple[OcrLine, ...] = LINES
+    step: threading.Semaphore | None = None
+    late: Exception | None = None
+    unread: int = 0
+    deadlines: list[float | None] = field(default_factory=list)
+    read_lines: list[int] = field(default_factory=list)
     opened: int = 0
 
     def _act(self) -> None:
+        self.acts += 1
         if self.hold is not None:
             self.hold.wait(10)
         if self.error is not None:
@@ -128,7 +141,25 @@ class FakeDoor:
         if not image.startswith((PNG, JPEG, WEBP, BMP)):
             raise InvalidInput("image: expected JPEG, PNG, WebP or BMP, got other bytes")
         self.images.append(image)
-        return OcrResult(LINES, 600, 300, "fake-reader", {"decode": 1.0, "detect": 20.0, "recognise": 30.0})
+        self.deadlines.append(deadline_s)
+        timings = {"decode": 1.0, "detect": 20.0, "recognise": 30.0}
+        done = self._read_lines(watch)
+        return OcrResult(self.lines[:done], 600, 300, "fake-reader", timings, 90, len(self.lines) - done)
+
+    def _read_lines(self, watch: Watch) -> int:
+        watch.found(len(self.lines))
+        done = 0
+        for line in self.lines[: len(self.lines) - self.unread]:
+            if self.step is not None:
+                assert self.step.acquire(timeout=10)
+            if watch.stopped():
+                break
+            if self.late is not None and done:
+                raise self.late
+            watch.line(line)
+            done += 1
+        self.read_lines.append(done)
+        return done
 
     def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
         if self.error is not None:

@@ -156,9 +156,9 @@ class Readings:
         return event
 
     def _events(self, reading: _Reading, first: _Event, peer: Peer, place: str) -> Iterator[bytes]:
+        last, sent = first, self._clock()
         yield sse.event(first.name, first.data)
         peer.within(self._longest_s)
-        last, sent = first, self._clock()
         while not last.last:
             event = reading.feed.get(self._tick_s)
             if event is not None:

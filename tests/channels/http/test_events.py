@@ -87,6 +87,18 @@ def test_streams_have_their_own_limit_and_places_come_back(serve):
     again.close()
 
 
+def test_a_client_that_left_gives_its_place_back_before_any_heartbeat(serve):
+    server = serve(event_streams=1, heartbeat_s=1000.0)
+    client = Client(server)
+    client.next("state")
+    assert server.events.open == 1
+    client.close()
+    deadline = time.monotonic() + 10
+    while server.events.open and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert server.events.open == 0
+
+
 def test_stream_that_nobody_asked_for_by_name_ends(serve, monkeypatch):
     monkeypatch.setattr(events, "UNASKED_S", 0.3)
     client = Client(serve(), accept="*/*")
