@@ -127,5 +127,18 @@ vendor: $(VENV)/.dev  ## get the page's vendored JavaScript anew from npm
 lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py
 
+fuzz: $(VENV)/.dev models-once  ## send 5,000 hostile images, recordings and bodies to the running appliance
+	FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/e2e/test_fuzz.py
+
+# Locust brings gevent, which patches the interpreter: it lives in an environment of its own.
+$(VENV)-locust/.done: | python
+	@echo "installing Locust into an environment of its own"
+	@$(PYTHON) -m venv --clear $(VENV)-locust
+	@$(VENV)-locust/bin/python -m pip install --disable-pip-version-check $(QUIET) locust==2.47.0
+	@touch $@
+
+locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the same customers from outside, by Locust, for half a minute
+	$(BIN)/python -m benchmarks.outside --locust $(VENV)-locust/bin/locust --check
+
 clean:  ## remove the virtual environment and caches (models and records stay)
 	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-vosk-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -77,6 +77,15 @@ def espeak() -> str:
 
 
 @pytest.fixture(scope="session")
+def vosk_model() -> Path:
+    """Folder of a real Vosk model of any language; the tests that ask for it are marked `vosk`."""
+    folder = os.environ.get("VOSK_TEST_MODEL")
+    if not folder:
+        pytest.skip("no Vosk model to hear with: run `make hear-test`, or set VOSK_TEST_MODEL to a model's folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of a Chromium that Playwright can drive."""
     for name in ("chromium", "chromium-browser", "google-chrome"):

@@ -47,12 +47,3 @@ def fake_vosk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the fake vosk package before the real one, in this process and in its children."""
     monkeypatch.syspath_prepend(HERE / "fakes")
     monkeypatch.delitem(sys.modules, "vosk", raising=False)
-
-
-@pytest.fixture(scope="session")
-def vosk_model() -> Path:
-    """A real Vosk model of any language."""
-    folder = os.environ.get("VOSK_TEST_MODEL")
-    if not folder:
-        pytest.skip("no recogniser to test with: set VOSK_TEST_MODEL to the folder of an unpacked Vosk model")
-    return Path(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from appliance.errors import DeadlineExceeded, InvalidInput, TooLarge, Unavailab
 from appliance.speech.asr import Recogniser, transcript
 from appliance.speech.hear import MODELS, Hearing, Limits
 from appliance.speech.vad import Vad
-from appliance.speech.vosk import VoskRecogniser
 from appliance.values import Audio, Segment, Transcript, Word
 
 
@@ -142,15 +140,3 @@ def test_hostile_recordings_are_refused_or_heard(vad: Vad, noise: bytes, at: int
     except (InvalidInput, TooLarge, UnsupportedMedia):
         return
     assert heard.seconds > 0
-
-
-def test_a_real_model_hears_espeak(vad: Vad, vosk_model: Path, espeak: str) -> None:
-    ear = VoskRecogniser(vosk_model, language="zh", name="test")
-    ear.load()
-    ears = hearing(vad, ear)
-    heard = ears.transcribe(spoken(espeak, "1 2 3 4 5", "en"), "zh", deadline=time.monotonic() + 120)
-    assert heard.text
-    assert heard.engine == "vosk:test"
-    assert list(heard.timings_ms) == ["decode", "resample", "level", "vad", "asr"]
-    assert ears.transcribe(wav(np.zeros(16000)), "zh").text == ""
-    ear.close()

