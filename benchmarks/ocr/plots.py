@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {OFF: "#7fb8ae", ON: "#0b5d56", PEER: "#d98a12"}
+NAMES = {OFF: "ours, page orientation off", ON: "ours, page orientation on", PEER: "peer"}
 LIMIT = "#a02c1b"
 STAGES = {
     "decode": "#8a9a95",
@@ -39,7 +40,8 @@ def draw(result: Mapping[str, Any], folder: Path) -> list[Path]:
         pictures["cpu"] = cpu
     written = []
     for name, picture in pictures.items():
-        figure, axes = pyplot.subplots(figsize=(9, 1.4 + 0.3 * len(result["images"])), layout="constrained")
+        rows = len(result["sides"]) * 1.5 if name == "stages" else len(result["images"])
+        figure, axes = pyplot.subplots(figsize=(10, 1.6 + 0.28 * rows), layout="constrained")
         picture(result, axes)
         written.append(folder / f"ocr-{name}.png")
         figure.savefig(written[-1], dpi=DPI, facecolor="white")
@@ -50,14 +52,17 @@ def draw(result: Mapping[str, Any], folder: Path) -> list[Path]:
 def recall(result: Mapping[str, Any], axes: Axes) -> None:
     """Character recall of each labelled image."""
     images = [image for image in result["images"] if "score" in image["sides"][ON]]
-    shown = [side for side in (ON, PEER) if side in result["sides"]]
-    for place, side in enumerate(shown):
-        values = [100 * image["sides"][side]["score"]["recall"] for image in images]
-        rows = [row + 0.4 * (place - (len(shown) - 1) / 2) for row in range(len(images))]
-        overall = result["totals"][side]["recall"]
-        axes.barh(rows, values, 0.38, color=COLOURS[side], label=f"{side}: {overall:.2%} of all characters")
+    lowest = 1.0
+    for side, mark, size in ((PEER, "o", 9), (ON, "D", 5)):
+        if side in result["sides"]:
+            values = [image["sides"][side]["score"]["recall"] for image in images]
+            lowest = min([lowest, *values])
+            label = f"{NAMES[side]}: {result['totals'][side]['recall']:.2%} of all"
+            axes.plot(
+                [100 * value for value in values], range(len(images)), mark, c=COLOURS[side], ms=size, label=label
+            )
     _rows(axes, [image["name"] for image in images])
-    axes.set(title="character recall", xlabel="% of the legible characters", xlim=(0, 100))
+    axes.set(title="character recall", xlabel="% of the legible characters", xlim=(100 * lowest - 2, 101))
     _key(axes)
 
 
@@ -67,8 +72,8 @@ def cpu(result: Mapping[str, Any], axes: Axes) -> None:
     for side, most in CPU.items():
         values = [ratio(image, side) for image in images]
         median = result["totals"][side]["cpu_ratio"]
-        axes.plot(values, range(len(images)), "o", color=COLOURS[side], label=f"{side}: median {median:.2f}")
-        axes.axvline(most, color=COLOURS[side], linestyle="--", label=f"limit of the median, {side}: {most:g}")
+        axes.plot(values, range(len(images)), "o", color=COLOURS[side], label=f"{NAMES[side]}: median {median:.2f}")
+        axes.axvline(most, color=COLOURS[side], linestyle="--", label=f"limit of that median: {most:g}")
     axes.axvline(1, color="#8a9a95", linestyle=":")
     _rows(axes, [image["name"] for image in images])
     axes.set(title="CPU time, one thread each", xlabel="share of the peer's CPU time on the same image", xlim=(0, None))
@@ -91,7 +96,7 @@ def stages(result: Mapping[str, Any], axes: Axes) -> None:
     for name in names:
         widths = [told[side].get(name, 0.0) for side in sides]
         if any(widths):
-            axes.barh(sides, widths, 0.6, left, color=STAGES.get(name, "#444444"), label=name)
+            axes.barh([NAMES[side] for side in sides], widths, 0.6, left, color=STAGES.get(name, "#444444"), label=name)
             left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.invert_yaxis()
     axes.set(title=f"stages as each side tells them, {len(result['images'])} images", xlabel="s")
@@ -101,22 +106,23 @@ def stages(result: Mapping[str, Any], axes: Axes) -> None:
 def turned(result: Mapping[str, Any], axes: Axes) -> None:
     """What each turned image keeps of the characters that the same side read upright."""
     images = result["images"]
-    marks = {"90": "<", "180": "v", "270": ">"}
+    marks, lowest = {"90": "<", "180": "v", "270": ">"}, KEPT
     for side in (side for side in (PEER, ON) if side in result["sides"]):
         for angle, mark in marks.items():
             shares = [image["sides"][side]["kept"].get(angle) for image in images]
             points = [(100 * share, row) for row, share in enumerate(shares) if share is not None]
             if points:
-                axes.plot(*zip(*points, strict=True), mark, color=COLOURS[side], label=f"{side}, {angle}°")
+                lowest = min(lowest, *(share / 100 for share, _ in points))
+                axes.plot(*zip(*points, strict=True), mark, color=COLOURS[side], label=f"{NAMES[side]}, {angle}°")
     axes.axvline(100 * KEPT, color=LIMIT, linestyle="--", label=f"limit: {KEPT:.0%}")
     _rows(axes, [image["name"] for image in images])
-    axes.set(title="turned clockwise", xlabel="% kept of the characters read upright", xlim=(0, 102))
+    axes.set(title="turned clockwise", xlabel="% kept of the characters read upright", xlim=(100 * lowest - 2, 101))
     _key(axes)
 
 
 def _rows(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", color="#d5dcda", linewidth=0.6)
     axes.set_axisbelow(True)
 
