@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from visitor import Visit
 
 Kiosk = Callable[..., Page]
+
+
+def settled(page: Page) -> None:
+    """Let every timer of typing (at most 120 ms) and what it asks for pass: after it, what has not come never will."""
+    page.wait_for_timeout(400)
 
 
 @pytest.fixture
@@ -35,3 +41,17 @@ def kiosk(browser: Browser) -> Iterator[Kiosk]:
     for context, wrong in opened:
         context.close()
         assert wrong == []
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open the page as a stranger; afterwards nothing may have gone wrong on it."""
+    visits: list[Visit] = []
+
+    def open_page(server: Any, *args: Any, **more: Any) -> Page:
+        visits.append(Visit(browser, server, *args, **more))
+        return visits[-1].page
+
+    yield open_page
+    for each in visits:
+        each.close()
