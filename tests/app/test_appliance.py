@@ -17,6 +17,7 @@ from appliance.app.share import SessionShare
 from appliance.errors import ApplianceError, InvalidInput, Overloaded, PackInvalid, TooManyRequests, Unavailable
 from appliance.settings import Settings
 from appliance.values import Entity, Intent, OcrLine, OcrResult, Transcript, Turn
+from appliance.vision.watch import Watch
 
 
 class Ear:
@@ -158,6 +159,37 @@ def test_images_are_admitted_by_their_own_gate(appliance: Appliance, heard: Hear
         thread.join()
     assert len(replies) == 2
     assert [shed["name"] for shed in heard.of("shed")] == ["image"]
+
+
+def test_half_a_text_that_nobody_waits_for_is_no_turn(appliance: Appliance) -> None:
+    class Half:
+        """Fake reader: reads one of two lines, as if stopped or out of time."""
+
+        def read(self, image: object, **_: object) -> OcrResult:
+            return OcrResult((OcrLine("我要退货", 0.9, ((0, 0), (9, 0), (9, 9), (0, 9))),), 10, 10, "half", unread=1)
+
+    replace_rooms(appliance, reader=Half(), decode=lambda data: (np.zeros((10, 10, 3), np.uint8), (10, 10)))
+    session = appliance.turn(Turn("你好")).session
+    with pytest.raises(Unavailable, match="the reading stopped"):
+        appliance.look(b"", session, watch=Watch(stopped=lambda: True))
+    reply = appliance.look(b"", session, deadline_s=0.1)  # out of time: what is known is answered
+    assert reply.ocr is not None
+    assert reply.ocr.partial
+    assert "1 行" in reply.answer.text
+    assert reply.session == session
+    assert appliance.read(b"", watch=Watch(stopped=lambda: True)).partial
+
+
+def test_suggestions_pass_no_gate_and_are_heard_of_by_nobody(appliance: Appliance, heard: Heard) -> None:
+    before = appliance.status()["admitted"]
+    (first, *_) = appliance.suggest("xiyiye")
+    assert (first.label, first.intent) == ("洗衣液", "find_product")
+    assert appliance.suggest("sham", "en", 1)[0].label == "shampoo"
+    assert "手机" not in [s.label for s in appliance.suggest("shouji", limit=20)]  # asked for, but not sold here
+    with pytest.raises(InvalidInput):
+        appliance.suggest("")
+    assert appliance.status()["admitted"] == before
+    assert not heard.events
 
 
 def test_one_session_has_its_share(appliance: Appliance) -> None:
