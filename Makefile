@@ -16,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
-.PHONY: help run test hear-test check system models models-once models-tried format lock docs sizes pictures measured vendor clean python system-test
+.PHONY: help run test hear-test check system models models-once models-tried format lock docs sizes pictures measured vendor fuzz locust clean python system-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -141,4 +141,4 @@ locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the same customers
 	$(BIN)/python -m benchmarks.outside --locust $(VENV)-locust/bin/locust --check
 
 clean:  ## remove the virtual environment and caches (models and records stay)
-	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-vosk-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-locust $(VENV)-vosk-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info

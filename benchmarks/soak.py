@@ -1,0 +1,185 @@
+"""Half an hour in a shop: mixed traffic, then a crowd that the appliance can serve; availability and trends.
+
+`python -m benchmarks.soak [--minutes M] [--check] [--json OUT] [--out FOLDER]` starts the appliance as its own process
+and lets benchmarks.visitors come:
+
+* `mixed`, two thirds of the time: talkers, photographers, speakers with whole and broken recordings, watchers of the
+  event stream who come and go, clients that send or fetch a byte at a time. Availability is (200 + deliberate 503) /
+  sent; a deliberate 503 says when to come back.
+* `within`, the last third: only talkers, as many as the appliance can serve. Here the 200s alone count.
+
+`--check` exits 1 when availability, or the 200s alone within capacity, are below 99.9 %, when a broken recording gets
+anything but a 4xx or a deliberate 503, when a status was sent that nobody asked for, when an event stream breaks, when resident memory
+exceeds 600 MB, or when memory, files or threads grow in the mixed phase after its first fifth (judged where that phase
+lasts ten minutes or more: before, heaps and caches are still filling).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.http import percentiles, started
+from benchmarks.machine import describe
+from benchmarks.observe import Observer, Sample, slope_per_hour
+from benchmarks.users import SPARE_FILES, allow_files
+
+AVAILABLE = 0.999
+RSS_MB = 600.0
+RSS_MB_PER_H = 20.0
+"""Limit of the trend of resident memory: 10 MB in the half hour."""
+FILES_PER_H, THREADS_PER_H = 20.0, 4.0
+TREND_S = 600.0
+"""Shortest mixed phase whose trends are judged: below it, heaps and caches are still filling."""
+TALKERS_MIXED, TALKERS_WITHIN = 200, 100
+GRACE_S = 120.0
+
+
+def run_visitors(url: str, seconds: float, talkers: int, *, mixed: bool) -> dict[str, Any]:
+    """What visitors in a process of their own saw."""
+    command = [sys.executable, "-m", "benchmarks.visitors", url, str(seconds), str(talkers)]
+    command += ["--mixed"] if mixed else []
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=seconds + GRACE_S, check=True)
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+def judge(seen: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """A phase's tally with its shares."""
+    answered, refused = seen.pop("latencies_ms"), seen.pop("refusals_ms")
+    photos, broken = seen.pop("photos_ms"), seen.pop("unanswered")
+    wanted = [seen["statuses"], seen["photo_statuses"], seen["spoken"]]
+    good = sum(statuses.get("200", 0) for statuses in wanted)
+    deliberate = sum(statuses.get("503", 0) for statuses in wanted) - seen["without_retry_after"]
+    sent = sum(sum(statuses.values()) for statuses in wanted) + len(broken)
+    return {
+        "seconds": seconds,
+        **seen,
+        "unanswered": len(broken),
+        "unanswered_why": {name: broken.count(name) for name in sorted(set(broken))},
+        "sent": sent,
+        "availability": round((good + deliberate) / sent, 6) if sent else 0.0,
+        "answered_share": round(good / sent, 6) if sent else 0.0,
+        "answered_ms": percentiles(answered),
+        "refused_ms": percentiles(refused),
+        "photos_ms": percentiles(photos),
+    }
+
+
+def trends(all_samples: list[Sample], begin_s: float, end_s: float) -> dict[str, float]:
+    """Growth per hour of memory (MB), files and threads between two moments, after the first fifth of that time."""
+    settled_s = begin_s + (end_s - begin_s) / 5
+    samples = [sample for sample in all_samples if settled_s <= sample.at_s <= end_s]
+    return {
+        "rss_mb_per_h": round(slope_per_hour([(s.at_s, s.rss_mb) for s in samples]), 2),
+        "files_per_h": round(slope_per_hour([(s.at_s, s.files) for s in samples]), 2),
+        "threads_per_h": round(slope_per_hour([(s.at_s, s.threads) for s in samples]), 2),
+    }
+
+
+def missed(result: dict[str, Any]) -> list[str]:
+    """The limits that a run misses, in words."""
+    mixed, within, process = result["mixed"], result["within"], result["process"]
+    wrong = {s: n for s, n in mixed["refused"].items() if not s.startswith("4") and s != "503"}
+    odd = {
+        f"{phase} {kind} {status}": count
+        for phase in ("mixed", "within")
+        for kind in ("statuses", "photo_statuses", "spoken")
+        for status, count in result[phase][kind].items()
+        if status not in ("200", "503")
+    }
+    found = {
+        f"availability {mixed['availability']:.4%} is below {AVAILABLE:.1%}": mixed["availability"] < AVAILABLE,
+        f"within capacity {within['answered_share']:.4%} were answered with 200, below {AVAILABLE:.1%}": (
+            within["answered_share"] < AVAILABLE
+        ),
+        f"broken recordings were answered with {wrong}": bool(wrong),
+        f"answers other than 200 and 503: {odd}": bool(odd),
+        f"{mixed['streams'].get('broken', 0)} event streams broke": mixed["streams"].get("broken", 0) > 0,
+        f"resident memory {process['rss_max_mb']} MB is over {RSS_MB:g} MB": process["rss_max_mb"] > RSS_MB,
+    }
+    if mixed["seconds"] >= TREND_S:
+        grown = result["trends"]["mixed"]
+        found |= {
+            f"resident memory grows by {grown['rss_mb_per_h']} MB an hour": grown["rss_mb_per_h"] > RSS_MB_PER_H,
+            f"open files grow by {grown['files_per_h']} an hour": grown["files_per_h"] > FILES_PER_H,
+            f"threads grow by {grown['threads_per_h']} an hour": grown["threads_per_h"] > THREADS_PER_H,
+        }
+    return [words for words, is_missed in found.items() if is_missed]
+
+
+def plot(path: Path, observer: Observer, mixed_s: float) -> None:
+    """Memory, files and threads over the whole run."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(15, 4), layout="constrained")
+    minutes = [sample.at_s / 60 for sample in observer.samples]
+    for axis, name, label in zip(axes, ("rss_mb", "files", "threads"), ("MB", "open files", "threads"), strict=True):
+        axis.plot(minutes, [getattr(sample, name) for sample in observer.samples], color="#0b5d56")
+        axis.axvline(mixed_s / 60, color="#8a9a95", linestyle=":")
+        axis.set(xlabel="minutes", ylabel=label, ylim=(0, None))
+    axes[0].set(title="mixed traffic, then a crowd within capacity")
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main() -> int:
+    """Soak, print, write and check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0, help="of both phases together, 0.2 to 120")
+    parser.add_argument("--talkers", type=int, default=TALKERS_MIXED, help="talkers amid the mixed traffic")
+    parser.add_argument("--within", type=int, default=TALKERS_WITHIN, help="talkers of the last third")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--out", type=Path, help="folder for soak.json and soak.png")
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    if not 0.2 <= arguments.minutes <= 120:
+        parser.error("expected --minutes of 0.2 to 120")
+    allow_files(max(arguments.talkers, arguments.within) + SPARE_FILES)
+    mixed_s, within_s = arguments.minutes * 40, arguments.minutes * 20
+    with started() as (url, pid):
+        observer = Observer(pid)
+        observer.start()
+        mixed = judge(run_visitors(url, mixed_s, arguments.talkers, mixed=True), mixed_s)
+        within = judge(run_visitors(url, within_s, arguments.within, mixed=False), within_s)
+        observer.stop()
+    result = {
+        "machine": describe(),
+        "minutes": arguments.minutes,
+        "mixed": mixed,
+        "within": within,
+        "process": observer.summary(),
+        "trends": {
+            "mixed": trends(observer.samples, 0, mixed_s),
+            "within": trends(observer.samples, mixed_s, mixed_s + within_s),
+        },
+    }
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    print(text, end="")
+    print(f"availability {mixed['availability']:.4%} of {mixed['sent']} sent, (200 + deliberate 503) / sent")
+    print(f"within capacity {within['answered_share']:.4%} of {within['sent']} answered with 200")
+    for phase, grown in result["trends"].items():
+        print(f"{phase}: " + ", ".join(f"{name} {value:+g}" for name, value in grown.items()))
+    if arguments.json:
+        arguments.json.write_text(text, "utf-8")
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "soak.json").write_text(text, "utf-8")
+        plot(arguments.out / "soak.png", observer, mixed_s)
+    failures = missed(result)
+    for words in failures:
+        print(f"FAIL: {words}")
+    return int(arguments.check and bool(failures))
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).parent.parent)  # the visitors are started as a module of this folder
+    sys.exit(main())
