@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,17 +75,17 @@ def copy_models(target: Path) -> Path:
 
 
 @contextmanager
-def serving(data: Path, log: Path, **settings: str) -> Iterator[Running]:
-    """Start `appliance serve` on `data`, wait until it answers, and stop it."""
+def serving(
+    data: Path, log: Path, *, program: Sequence[str] = ("-m", "appliance.cli"), **settings: str
+) -> Iterator[Running]:
+    """Start `appliance serve` (or another Python `program` with its commands) on `data`, wait for it, and stop it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
     environ |= {"APPLIANCE_HTTP_PORT": str(port), "APPLIANCE_DATA_DIR": str(data)} | settings
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "appliance.cli", "serve"], env=environ, stdout=out, stderr=out
-        )
+        process = subprocess.Popen([sys.executable, *program, "serve"], env=environ, stdout=out, stderr=out)
     running = Running(f"http://127.0.0.1:{port}", process.pid, data)
     try:
         for _ in range(600):
