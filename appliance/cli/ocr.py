@@ -16,25 +16,33 @@ from appliance.values import OcrResult
 def ocr(
     image: Annotated[Path, typer.Argument(help="图片文件 / Picture file: JPEG, PNG, WebP or BMP.")],
     draw: Annotated[Path | None, typer.Option("--draw", help="把识别结果画到 PNG / Write an annotated PNG.")] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option("--deadline", min=0.1, help="最多几秒，到时给出已读部分 / Seconds, then what is read so far."),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """识别图片中的文字 / Read the text in a picture."""
+    """识别图片中的文字，读到一行输出一行 / Read the text in a picture, each line as soon as it is read."""
     from appliance.app.build import build
+    from appliance.vision.watch import UNWATCHED, Watch
 
     try:
         data = image.read_bytes()
     except OSError as error:
         raise InvalidInput(f"expected a readable picture, got {image}: {error.strerror}") from error
     chosen = settings(config)
+    if deadline is not None and deadline > chosen.deadline_s:
+        raise InvalidInput(f"--deadline: expected at most deadline_s, {chosen.deadline_s:g}, got {deadline:g}")
+    watch = UNWATCHED if as_json else Watch(line=lambda line: typer.echo(line.text))
     with build(chosen, senses=("ocr",)) as appliance:
-        result = appliance.read(data)
+        result = appliance.read(data, deadline_s=deadline, watch=watch)
+    if result.partial:
+        typer.echo(f"还有 {result.unread} 行没有读 / {result.unread} lines were not read", err=True)
     if draw is not None:
         _draw(data, result, draw, chosen.max_image_bytes, chosen.max_image_pixels)
     if as_json:
         typer.echo(json.dumps(_json(result), ensure_ascii=False))
-    else:
-        typer.echo(result.text)
 
 
 def _json(result: OcrResult) -> dict[str, object]:
@@ -45,6 +53,8 @@ def _json(result: OcrResult) -> dict[str, object]:
         ],
         "width": result.width,
         "height": result.height,
+        "angle": result.angle,
+        "unread": result.unread,
         "engine": result.engine,
         "timings_ms": {name: round(ms, 1) for name, ms in result.timings_ms.items()},
     }

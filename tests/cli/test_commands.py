@@ -14,7 +14,8 @@ from appliance import __version__
 from appliance.cli import check as check_module
 from appliance.cli import ocr as ocr_module
 from appliance.cli.exits import Exit
-from appliance.values import Feature
+from appliance.values import Feature, OcrLine, OcrResult
+from appliance.vision.watch import Watch
 from tests.cli.conftest import Command
 from tests.conftest import REPOSITORY
 
@@ -113,6 +114,27 @@ def test_ocr_as_json_and_drawn(command: Command, tmp_path: Path) -> None:
     with Image.open(drawn) as image:
         assert image.format == "PNG"
         assert image.width > told["width"], "the text stands beside the photo"
+
+
+def test_ocr_has_a_deadline(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = command("ocr", str(PICTURE)).out
+    assert command("ocr", str(PICTURE), "--deadline", "30").out == whole
+    refused = command("ocr", str(PICTURE), "--deadline", "31")
+    assert refused.code == Exit.USAGE
+    assert "--deadline: expected at most deadline_s, 30, got 31" in refused.err
+    assert command("ocr", str(PICTURE), "--deadline", "0").code == Exit.USAGE
+
+    def out_of_time(_: object, __: bytes, *, deadline_s: float, watch: Watch) -> OcrResult:
+        lines = (OcrLine("服务台", 0.9, ((0, 0), (9, 0), (9, 9), (0, 9))),)
+        watch.line(lines[0])
+        return OcrResult(lines, 10, 10, f"slow, {deadline_s} s", unread=2)
+
+    monkeypatch.setattr("appliance.app.appliance.Appliance.read", out_of_time)
+    told = command("ocr", str(PICTURE), "--deadline", "0.5")
+    assert (told.code, told.out) == (Exit.OK, "服务台\n")
+    assert "还有 2 行没有读 / 2 lines were not read" in told.err
+    told = command("ocr", str(PICTURE), "--deadline", "0.5", "--json")
+    assert (told.json["unread"], told.json["engine"], len(told.json["lines"])) == (2, "slow, 0.5 s", 1)
 
 
 def test_ocr_says_when_the_drawing_lacks_a_font(
