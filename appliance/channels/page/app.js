@@ -5,7 +5,7 @@ import { Attract } from './attract.js';
 import { Camera } from './camera.js';
 import { Chat } from './chat.js';
 import { Clipboard } from './clipboard.js';
-import { $, toast } from './dom.js';
+import { $, forget, toast } from './dom.js';
 import { Health } from './health.js';
 import { Idle } from './idle.js';
 import { Keyboard } from './keyboard.js';
@@ -31,7 +31,7 @@ const health = new Health(api, words, featuresChanged);
 const camera = new Camera(words, (photo) => look(photo));
 const microphone = new Microphone(words, (recording) => hear(recording));
 const clipboard = new Clipboard();
-const large = new Large($('large'));
+const large = new Large($('large'), () => chat.toEnd());
 const suggest = new Suggest(api, words, () => language, chosen);
 const scanner = new Scanner(scanned, () => $('token').open);
 const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd());
@@ -51,7 +51,7 @@ function askToken(wrong) {
     dialog.addEventListener('cancel', (event) => event.preventDefault());
     $('token-form').addEventListener('submit', () => {
       const text = $('token-text').value.trim();
-      $('token-text').value = '';
+      forget($('token-text'));
       asking = null;
       resolve(text);
     }, { once: true });
@@ -224,7 +224,7 @@ async function startOver({ closing = false } = {}) {
   closeDialogs();
   forgetTyping();
   chat.wipe();
-  $('form').reset();
+  forget($('text'));
   $('zoom-body').replaceChildren();
   large.set(false);
   photos.forEach((url) => URL.revokeObjectURL(url));

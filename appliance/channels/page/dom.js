@@ -26,6 +26,14 @@ export function icon(name) {
   return draw('svg', { 'aria-hidden': 'true' }, draw('use', { href: `#i-${name}` }));
 }
 
+// Empties a field for good: Ctrl+Z would bring back what was typed, were its editor not made anew with its type.
+export function forget(field) {
+  const { type } = field;
+  field.value = '';
+  field.type = 'hidden';
+  field.type = type;
+}
+
 let hiding = 0;
 
 export function toast(text) {

@@ -1,8 +1,9 @@
 // Large text for whoever wants it, until the screen is wiped.
 
 export class Large {
-  constructor(button) {
-    this.button = button;
+  // `changed()` is called when everything has another size.
+  constructor(button, changed) {
+    Object.assign(this, { button, changed });
     button.addEventListener('click', () => this.set(!this.on));
   }
 
@@ -11,7 +12,9 @@ export class Large {
   }
 
   set(on) {
+    if (on === this.on) return;
     document.documentElement.classList.toggle('large', on);
     this.button.setAttribute('aria-pressed', String(on));
+    this.changed();
   }
 }
