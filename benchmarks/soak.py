@@ -9,9 +9,9 @@ and lets benchmarks.visitors come:
 * `within`, the last third: only talkers, as many as the appliance can serve. Here the 200s alone count.
 
 `--check` exits 1 when availability, or the 200s alone within capacity, are below 99.9 %, when a broken recording gets
-anything but a 4xx or a deliberate 503, when a status was sent that nobody asked for, when an event stream breaks, when resident memory
-exceeds 600 MB, or when memory, files or threads grow in the mixed phase after its first fifth (judged where that phase
-lasts ten minutes or more: before, heaps and caches are still filling).
+anything but a 4xx or a deliberate 503, when a status was sent that nobody asked for, when an event stream breaks, when
+resident memory exceeds 600 MB, or when memory, files or threads grow in the mixed phase after its first fifth (judged
+where that phase lasts ten minutes or more: before, heaps and caches are still filling).
 """
 
 from __future__ import annotations

@@ -76,16 +76,24 @@ def copy_models(target: Path) -> Path:
 
 @contextmanager
 def serving(
-    data: Path, log: Path, *, program: Sequence[str] = ("-m", "appliance.cli"), **settings: str
+    data: Path,
+    log: Path,
+    *,
+    program: Sequence[str] = ("-m", "appliance.cli"),
+    under: Sequence[str] = (),
+    **settings: str,
 ) -> Iterator[Running]:
-    """Start `appliance serve` (or another Python `program` with its commands) on `data`, wait for it, and stop it."""
+    """Start `appliance serve` (or another Python `program` with its commands) on `data`, wait for it, and stop it.
+
+    `under` is a command that runs it in its place, keeping its process id.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
     environ |= {"APPLIANCE_HTTP_PORT": str(port), "APPLIANCE_DATA_DIR": str(data)} | settings
     with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, *program, "serve"], env=environ, stdout=out, stderr=out)
+        process = subprocess.Popen([*under, sys.executable, *program, "serve"], env=environ, stdout=out, stderr=out)
     running = Running(f"http://127.0.0.1:{port}", process.pid, data)
     try:
         for _ in range(600):
