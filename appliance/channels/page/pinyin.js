@@ -90,7 +90,8 @@ function spelt(word, letters) {
   });
 }
 
-// Words in `texts` that all of `letters` may stand for: 洗衣液 of 洗衣液在哪 for xiyiye, xyy, xiyy and xiyiy.
+// Words in `texts` that all of `letters` may stand for: 洗衣液 for xiyiye, xyy, xiyy and xiyiy; where no text is such a
+// word, parts of them: 在哪 of 洗手间在哪 for zaina.
 export function wordsFor(letters, texts) {
   const most = letters.replaceAll("'", '').length;
   const found = new Map(); // word: where in its text it begins
@@ -104,5 +105,7 @@ export function wordsFor(letters, texts) {
       }
     }
   }
-  return [...found].sort(([, a], [, b]) => a - b).map(([word]) => word);
+  const words = [...found].sort(([, a], [, b]) => a - b).map(([word]) => word);
+  const whole = words.filter((word) => word.length > 1 && texts.includes(word));
+  return whole.length ? whole : words;
 }

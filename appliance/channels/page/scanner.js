@@ -1,10 +1,10 @@
 // A barcode scanner on USB types like a keyboard, only faster than anybody: a burst of keys, ended by Enter, by Tab or by
 // silence, is one scan wherever the focus is. What it wrote into a field is taken out again.
 
-const GAP_MS = 50; // scanners leave 1 to 30 ms between keys; a person's fastest pairs of keys are rarely below 60
+const GAP_MS = 50; // scanners leave 1 to 30 ms between keys; of a person's keys few pairs are closer than 60
+const SILENCE_MS = 200; // one that ends with no key has ended after this; a stall of the machine is shorter
 const LEAST = 6;
 const MOST = 512;
-const SILENCE_MS = 100;
 const PASSED_BY = new Set(['Shift', 'CapsLock', 'NumLock', 'AltGraph']);
 
 // The character of a key, also while an input method of the machine swallows it and only its place is told.
@@ -20,8 +20,9 @@ const ends = (event) => ['Enter', 'Tab'].includes(event.key) || (event.key === '
 
 export class Scanner {
   #keys = '';
+  #gaps = [];
   #last = -Infinity;
-  #before = null; // the field as it was before the burst
+  #before = null; // puts the field back as it was before the burst
   #timer = 0;
 
   // `scanned(text)` takes a scan; while `off()` is true keys are left alone.
@@ -30,16 +31,17 @@ export class Scanner {
     document.addEventListener('keydown', (event) => this.#take(event), { capture: true });
   }
 
-  // True while keys come too fast for a person.
-  get bursting() {
-    return this.#keys.length > 2;
-  }
-
   clear() {
     clearTimeout(this.#timer);
     this.#keys = '';
+    this.#gaps = [];
     this.#before = null;
     this.#last = -Infinity;
+  }
+
+  // Keys came as a scanner's do: half of the gaps, at least, are closer than a person's, so that one stall does no harm.
+  get #fast() {
+    return this.#keys.length >= LEAST && [...this.#gaps].sort((a, b) => a - b)[this.#gaps.length >> 1] <= GAP_MS;
   }
 
   #take(event) {
@@ -49,20 +51,21 @@ export class Scanner {
       this.clear();
       return;
     }
-    const fast = event.timeStamp - this.#last <= GAP_MS; // when it was pressed, however busy the page was since
+    const gap = event.timeStamp - this.#last; // by when it was pressed, however busy the page was since
     const key = character(event);
     if (key) {
-      if (!fast) {
+      if (gap > SILENCE_MS) {
         this.clear();
         this.#before = remember(document.activeElement);
-      } else if (!this.#before) {
-        event.preventDefault(); // else a space presses the button that has the focus
+      } else {
+        this.#gaps.push(gap);
+        if (gap <= GAP_MS && !this.#before) event.preventDefault(); // else a space presses the button that has the focus
       }
       this.#last = event.timeStamp;
       if (this.#keys.length < MOST) this.#keys += key;
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#end(/\d/.test(this.#keys)), SILENCE_MS); // no suffix: a code has a digit
-    } else if (fast && ends(event) && this.#keys.length >= LEAST) {
+      this.#timer = setTimeout(() => this.#end(/\d/.test(this.#keys)), SILENCE_MS); // nobody's fingers roll over digits
+    } else if (ends(event) && gap <= SILENCE_MS && this.#fast) {
       event.preventDefault();
       event.stopImmediatePropagation();
       this.#end(true);
@@ -72,9 +75,9 @@ export class Scanner {
   }
 
   #end(sure) {
-    const [text, before] = [this.#keys.trim(), this.#before];
+    const [text, before, fast] = [this.#keys.trim(), this.#before, this.#fast];
     this.clear();
-    if (!sure || text.length < LEAST) return;
+    if (!sure || !fast || !text) return;
     before?.();
     this.scanned(text);
   }

@@ -5,6 +5,7 @@ import { $, icon, make } from './dom.js';
 
 const PAUSE_MS = 120;
 const MOST = 8;
+const LONGEST = 64; // characters that the appliance completes
 
 export class Suggest {
   #asked = new AbortController();
@@ -51,7 +52,7 @@ export class Suggest {
 
   // Suggestions for `text`; none where the appliance has none or cannot be asked: typing goes on without.
   async fitting(text, signal) {
-    if (this.#missing || !text.trim()) return [];
+    if (this.#missing || !text.trim() || text.length > LONGEST) return [];
     try {
       const { suggestions } = await this.api.suggestions(text, this.language(), signal);
       return suggestions.slice(0, MOST);

@@ -23,7 +23,13 @@ def kiosk(browser: Browser) -> Iterator[Kiosk]:
     opened: list[tuple[Any, list[str]]] = []
 
     def open_page(
-        server: Any, address: str = "/", *, touch: bool = True, width: int = 1080, height: int = 1920
+        server: Any,
+        address: str = "/",
+        *,
+        touch: bool = True,
+        width: int = 1080,
+        height: int = 1920,
+        stopped: bool = False,
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, has_touch=touch)
         page = context.new_page()
@@ -32,8 +38,12 @@ def kiosk(browser: Browser) -> Iterator[Kiosk]:
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
         page.set_default_timeout(15_000)
+        if stopped:  # the page's own clock, by which keys have their times too, goes on only as the test says
+            page.clock.install(time=0)
         page.goto(server.url + address)
         expect(page.locator(".tile").first).to_be_visible()
+        if stopped:
+            page.clock.pause_at(3600)
         opened.append((context, wrong))
         return page
 

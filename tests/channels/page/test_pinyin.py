@@ -43,8 +43,8 @@ def test_characters_of_the_first_syllable(page: Page) -> None:
     assert {"text": "洗", "used": 2} in first
     assert len({each["text"] for each in first}) == len(first)
     assert pinyin(page, "characters", "xi'an")[0]["used"] == 3  # type: ignore[index]
-    both = {each["used"] for each in pinyin(page, "characters", "xian")}  # type: ignore[union-attr]
-    assert both == {4, 2}  # 先 and, further on, 西
+    lengths = [each["used"] for each in pinyin(page, "characters", "xian")]  # type: ignore[union-attr]
+    assert list(dict.fromkeys(lengths)) == [4, 3, 2]  # 先 and, further on, 夏 and 西
     initial = [each["text"] for each in pinyin(page, "characters", "x")]  # type: ignore[union-attr]
     assert {"现", "新", "学"} <= set(initial)
     assert pinyin(page, "characters", "uv") == []
@@ -54,11 +54,12 @@ def test_every_syllable_has_characters_and_none_is_lost(page: Page) -> None:
     said = page.evaluate(
         """async () => {
           const { characters } = await import('/assets/pinyin.js');
-          const table = (await import('/assets/vendor/simple-keyboard-layouts-3.4.265/chinese.js')).default.layoutCandidates;
+          const module = await import('/assets/vendor/simple-keyboard-layouts-3.4.265/chinese.js');
+          const table = module.default.layoutCandidates;
           return Object.keys(table).filter((s) => characters(s)[0]?.text !== table[s].split(' ')[0]);
         }"""
     )
-    assert said == ["n"]  # it is a syllable of three rare characters and, more often, the beginning of another
+    assert said == []
 
 
 @pytest.mark.parametrize("letters", ["xiyiye", "xyy", "xiyy", "xiyiy", "xi'yi'ye", "xyye"])

@@ -2,84 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import cycle
+
 import pytest
 from playwright.sync_api import Page, expect
-
-from tests.channels.page.waiting import settled
 
 pytestmark = pytest.mark.browser
 
 CODE = "SF1392847561002"
 
 
-def scan(page: Page, text: str = CODE, suffix: str = "Enter", gap_ms: int = 5) -> None:
-    """Type as a scanner does: keys `gap_ms` apart, and a suffix if it has one."""
-    page.keyboard.type(text, delay=gap_ms)
+def scan(page: Page, text: str = CODE, suffix: str = "Enter", gaps_ms: Sequence[int] = (5,)) -> None:
+    """Keys as a scanner presses them, by the page's own clock: `gaps_ms` apart in turn, and a suffix if it has one."""
+    for key, gap in zip(text, cycle(gaps_ms)):
+        page.keyboard.type(key)
+        page.clock.run_for(gap)
     if suffix:
         page.keyboard.press(suffix)
+    page.clock.run_for(300)  # silence
 
 
 @pytest.mark.parametrize("suffix", ["Enter", "Tab", "NumpadEnter", ""])
 @pytest.mark.parametrize("focus", ["body", "#text", "#restart"])
 def test_a_burst_becomes_a_turn(serve, kiosk, suffix: str, focus: str) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     if focus != "body":
         page.focus(focus)
     scan(page, suffix=suffix)
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     (turn,) = server.door.turns
     assert (turn.text, turn.source) == (CODE, "barcode")
     assert page.input_value("#text") == ""
     expect(page.locator(".customer .bubble")).to_have_text(CODE)
-    settled(page)
+    page.clock.run_for(1000)
     assert len(server.door.turns) == 1
 
 
 def test_what_was_typed_before_stays(serve, kiosk) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     page.fill("#text", "我的快递")
     page.evaluate("document.getElementById('text').setSelectionRange(1, 3)")
-    before = []
-    page.expose_function("note", lambda: before.append(1))
     scan(page)
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     assert page.input_value("#text") == "我的快递"
     assert [turn.text for turn in server.door.turns] == [CODE]
 
 
-@pytest.mark.parametrize("gap_ms", [70, 120])
-def test_a_person_is_no_scanner(serve, kiosk, gap_ms: int) -> None:
+@pytest.mark.parametrize("gaps_ms", [(1,), (30,), (8, 8, 45), (5, 5, 5, 5, 150)])
+def test_scanners_of_every_speed_and_a_machine_that_stalls(serve, kiosk, gaps_ms: Sequence[int]) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     page.focus("#text")
-    page.keyboard.type(CODE, delay=gap_ms)
+    scan(page, gaps_ms=gaps_ms)
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    assert [(turn.text, turn.source) for turn in server.door.turns] == [(CODE, "barcode")]
+
+
+@pytest.mark.parametrize("gaps_ms", [(60,), (70,), (120,), (250,), (40, 80, 90), (30, 110)])
+@pytest.mark.parametrize("suffix", ["Enter", ""])
+def test_a_person_is_no_scanner(serve, kiosk, gaps_ms: Sequence[int], suffix: str) -> None:
+    server = serve()
+    page = kiosk(server, stopped=True)
+    page.focus("#text")
+    scan(page, suffix="", gaps_ms=gaps_ms)
     assert page.input_value("#text") == CODE
-    page.keyboard.press("Enter")
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
-    assert [(turn.text, turn.source) for turn in server.door.turns] == [(CODE, "text")]
+    assert server.door.turns == []
+    if suffix:
+        page.keyboard.press(suffix)
+        expect(page.locator(".kiosk .meta")).to_be_visible()
+        assert [(turn.text, turn.source) for turn in server.door.turns] == [(CODE, "text")]
 
 
 def test_short_held_and_rolled_keys_are_no_scan(serve, kiosk) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     page.focus("#text")
     scan(page, "AB123")  # too short for a code: Enter sends it as any text
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     for _ in range(20):
-        page.keyboard.down("a")  # a key that is held repeats without coming up
-    page.keyboard.up("a")
-    settled(page)
+        page.keyboard.down("1")  # a key that is held repeats without coming up
+        page.clock.run_for(30)
+    page.keyboard.up("1")
+    page.clock.run_for(300)
     scan(page, "abcdefgh", suffix="")  # fingers that roll over the keys: no digit, no suffix
-    settled(page)
     assert [(turn.text, turn.source) for turn in server.door.turns] == [("AB123", "text")]
-    assert page.input_value("#text") == "a" * 20 + "abcdefgh"
+    assert page.input_value("#text") == "1" * 20 + "abcdefgh"
 
 
 def test_shifted_letters_and_signs_come_through(serve, kiosk) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     page.evaluate(
         """() => {
           const key = (key, code, shiftKey = false) => document.body.dispatchEvent(
@@ -89,13 +104,13 @@ def test_shifted_letters_and_signs_come_through(serve, kiosk) -> None:
           key('Enter', 'Enter');
         }"""
     )
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     assert server.door.turns[0].text == "WL-2024 #A1"
 
 
 def test_keys_that_an_input_method_swallows_are_read_by_their_place(serve, kiosk) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     page.focus("#text")
     page.evaluate(
         """() => {
@@ -105,18 +120,18 @@ def test_keys_that_an_input_method_swallows_are_read_by_their_place(serve, kiosk
           key('Enter', false);
         }"""
     )
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     assert (server.door.turns[0].text, server.door.turns[0].source) == ("SF1392847", "barcode")
 
 
 @pytest.mark.parametrize("opener", ["#state", "#photo"])
 def test_a_dialog_makes_room_for_the_answer(serve, kiosk, opener: str) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     page.click(opener)
     expect(page.locator("dialog[open]")).to_have_count(1)
     scan(page)
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     expect(page.locator("dialog[open]")).to_have_count(0)
     assert [turn.source for turn in server.door.turns] == ["barcode"]
 
@@ -137,12 +152,12 @@ def test_a_token_may_be_scanned_into_its_own_field(serve, kiosk, browser) -> Non
 
 def test_a_scan_ends_what_was_being_typed_on_the_screen(serve, kiosk) -> None:
     server = serve()
-    page = kiosk(server)
+    page = kiosk(server, stopped=True)
     page.tap("#text")
     for key in "xi":
         page.tap(f'.hg-button[data-skbtn="{key}"]')
     scan(page)
-    expect(page.locator(".kiosk .bubble")).to_be_visible()
+    expect(page.locator(".kiosk .meta")).to_be_visible()
     expect(page.locator("#keyboard")).to_be_hidden()
     assert page.input_value("#text") == ""
     assert [turn.text for turn in server.door.turns] == [CODE]
