@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,17 +98,27 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
-    """A headless Chromium with a fake camera and microphone, that calls nobody by itself."""
+def launch(chromium: str) -> Iterator[Callable[..., Browser]]:
+    """Start headless Chromiums that call nobody by themselves, with a fake camera and microphone: `launch(FLAG...)`."""
     from playwright.sync_api import sync_playwright
 
     flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
     flags += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
     flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield launched
-        launched.close()
+    with sync_playwright() as playwright, ExitStack() as stack:
+
+        def start(*more: str) -> Browser:
+            launched = playwright.chromium.launch(executable_path=chromium, args=[*flags, *more])
+            stack.callback(launched.close)
+            return launched
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Browser:
+    """The Chromium that most tests share."""
+    return launch()
 
 
 @pytest.fixture(scope="session")

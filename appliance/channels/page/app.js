@@ -38,7 +38,7 @@ const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd()
 const idle = new Idle(words, { held, waiting, over: leave });
 const attract = new Attract(api, {
   free: () => !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
-  extras: () => [...(serves(ocr) ? [['camera', 'attractPhoto']] : []), ...(serves(asr) ? [['mic', 'attractSpeak']] : [])],
+  extras: () => [...(serves(ocr) ? [['camera', 'attractPhoto']] : []), ...(hears(asr, language) ? [['mic', 'attractSpeak']] : [])],
   begin: (chosen) => { if (chosen !== language) speak(chosen); },
 });
 
@@ -246,8 +246,11 @@ function featuresChanged(features) {
 
 const serves = (feature) => feature?.state === 'ready' || feature?.state === 'fallback';
 
+// A recogniser hears one language; a feature that names none serves all.
+const hears = (feature, spoken) => serves(feature) && (!feature.languages?.length || feature.languages.includes(spoken));
+
 function showMicrophone() {
-  const on = serves(asr);
+  const on = hears(asr, language);
   $('speak').classList.toggle('is-off', !on);
   $('speak').setAttribute('aria-disabled', String(!on));
   $('speak').title = on ? '' : words().speakOff;
@@ -293,8 +296,7 @@ $('form').addEventListener('submit', (event) => {
 for (const id of ['photo', 'show']) $(id).addEventListener('click', () => { if (!running) camera.show(); });
 $('speak').addEventListener('click', () => {
   if ($('speak').getAttribute('aria-disabled') === 'true') {
-    toast(words().speakOff);
-    $('health').showModal(); // why it is off stands there, word for word
+    microphone.explain(asr, language);
   } else if (!running) {
     microphone.show();
   }

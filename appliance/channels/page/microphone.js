@@ -1,11 +1,12 @@
-// The speech dialog: a notice, then a recording of 16 kHz mono, sent as a WAV file.
+// The speech dialog: a notice, then a recording in mono, sent as a WAV file of 16 bits; or why nothing is heard.
 
 import { $ } from './dom.js';
 
-const RATE = 16000;
+const RATE = 16000; // what recognisers listen at
 const LONGEST_S = 30;
+const TAIL_MS = 250; // the last word is still on its way from the microphone when a finger says that it is over
 
-export function wav(blocks, rate = RATE) {
+export function wav(blocks, rate) {
   const count = blocks.reduce((sum, block) => sum + block.length, 0);
   const view = new DataView(new ArrayBuffer(44 + count * 2));
   const word = (at, text) => [...text].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
@@ -24,11 +25,19 @@ export function wav(blocks, rate = RATE) {
   let at = 44;
   for (const block of blocks) {
     for (const sample of block) {
-      view.setInt16(at, Math.max(-1, Math.min(1, sample)) * 32767, true);
+      view.setInt16(at, Math.round(Math.max(-1, Math.min(1, sample)) * 32767), true);
       at += 2;
     }
   }
   return new Blob([view], { type: 'audio/wav' });
+}
+
+// The part of the state's reason that tells of one language, and the command in it that staff can run.
+export function explained(feature, language) {
+  const reason = feature?.reason ?? '';
+  const parts = reason.split(/(?:^|; )(?=[a-z]{2}: )/);
+  const mine = parts.find((part) => part.startsWith(`${language}: `))?.slice(4) ?? reason;
+  return { reason: mine, command: mine.match(/`(appliance models pull [^`]+)`/)?.[1] ?? 'appliance check' };
 }
 
 export class Microphone {
@@ -36,6 +45,7 @@ export class Microphone {
   #context = null;
   #blocks = [];
   #timer = 0;
+  #ending = 0;
 
   constructor(words, recorded) {
     this.words = words;
@@ -47,29 +57,51 @@ export class Microphone {
   }
 
   show() {
-    $('microphone-problem').hidden = true;
-    $('microphone-live').hidden = true;
-    $('microphone-note').hidden = false;
+    this.#face({ note: true, go: true });
     $('microphone-label').textContent = this.words().speakStart;
     this.dialog.showModal();
   }
 
+  // Says that speech is off, what to do instead, and what staff can run: before anybody has spoken in vain.
+  explain(feature, language) {
+    const { reason, command } = explained(feature, language);
+    this.#face({ problem: this.words().speakOff, off: true });
+    $('microphone-command').textContent = command;
+    $('microphone-reason').textContent = reason;
+    this.dialog.showModal();
+  }
+
+  #face({ note = false, problem = '', live = false, off = false, go = false }) {
+    $('microphone-note').hidden = !note;
+    $('microphone-problem').textContent = problem;
+    $('microphone-problem').hidden = !problem;
+    $('microphone-live').hidden = !live;
+    $('microphone-off').hidden = !off;
+    $('microphone-go').hidden = !go;
+    $('microphone-go').disabled = false;
+  }
+
   async #start() {
+    $('microphone-go').disabled = true; // two taps must not open two microphones
+    let context = null;
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({
         audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true }, video: false,
       });
-      const context = new AudioContext({ sampleRate: RATE });
+      const source = await listen(this.#stream);
+      context = source.context;
       await context.audioWorklet.addModule('/assets/recorder-worklet.js');
-      const node = new AudioWorkletNode(context, 'recorder', { numberOfOutputs: 0 });
+      const node = new AudioWorkletNode(context, 'recorder', {
+        numberOfOutputs: 0, channelCount: 1, channelCountMode: 'explicit',
+      });
       node.port.onmessage = ({ data }) => this.#take(data);
-      context.createMediaStreamSource(this.#stream).connect(node);
+      source.connect(node);
       await context.resume();
       this.#context = context;
     } catch {
+      context?.close();
       this.#stop();
-      $('microphone-problem').textContent = this.words().speakNone;
-      $('microphone-problem').hidden = false;
+      this.#face({ note: true, problem: this.words().speakNone, go: true });
       return;
     }
     if (!this.dialog.open) {
@@ -77,8 +109,7 @@ export class Microphone {
       return;
     }
     this.#blocks = [];
-    $('microphone-note').hidden = true;
-    $('microphone-live').hidden = false;
+    this.#face({ live: true, go: true });
     $('microphone-label').textContent = this.words().speakStop;
     const began = Date.now();
     this.#timer = setInterval(() => {
@@ -95,18 +126,39 @@ export class Microphone {
   }
 
   #finish() {
-    const blocks = this.#blocks;
-    this.dialog.close();
-    if (blocks.length) this.recorded(wav(blocks));
+    if (this.#ending) return;
+    clearInterval(this.#timer);
+    $('microphone-go').disabled = true;
+    this.#ending = setTimeout(() => {
+      if (!this.dialog.open) return; // wiped meanwhile
+      const blocks = this.#blocks;
+      const rate = this.#context.sampleRate;
+      this.dialog.close();
+      if (blocks.length) this.recorded(wav(blocks, rate));
+    }, TAIL_MS);
   }
 
   #stop() {
     clearInterval(this.#timer);
+    clearTimeout(this.#ending);
     this.#stream?.getTracks().forEach((track) => track.stop());
     this.#context?.close();
     this.#stream = null;
     this.#context = null;
     this.#blocks = [];
+    this.#ending = 0;
     $('seconds').textContent = '0';
   }
+}
+
+// The stream at the recogniser's rate; where the browser does not resample a microphone (Firefox), at its own.
+async function listen(stream) {
+  const context = new AudioContext({ sampleRate: RATE });
+  try {
+    return context.createMediaStreamSource(stream);
+  } catch (error) {
+    await context.close();
+    if (error.name !== 'NotSupportedError') throw error;
+  }
+  return new AudioContext().createMediaStreamSource(stream);
 }

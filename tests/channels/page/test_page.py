@@ -110,34 +110,6 @@ def test_large_photo_is_made_smaller_before_it_is_sent(serve, visit):
     assert size[2] == "image/jpeg"
 
 
-def test_recording_reaches_the_appliance_as_wav(serve, visit):
-    server = serve(FakeDoor(asr="ready"))
-    page = visit(server)
-    expect(page.locator("#speak")).to_have_attribute("aria-disabled", "false")
-    page.click("#speak")
-    expect(page.locator("#microphone-note")).to_contain_text("录音只在本机识别")
-    page.click("#microphone-go")
-    expect(page.locator("#microphone-live")).to_be_visible()
-    until(page, "document.getElementById('seconds').textContent !== '0'")
-    page.click("#microphone-go")
-    expect(page.locator(".customer .bubble")).to_have_text("洗衣液在哪")
-    (recording,) = server.door.recordings
-    assert recording[:4] == b"RIFF"
-    assert int.from_bytes(recording[22:24], "little") == 1
-    assert int.from_bytes(recording[24:28], "little") == 16000
-    assert int.from_bytes(recording[34:36], "little") == 16
-    assert len(recording) > 44 + 16000  # more than half a second of samples
-    assert any(recording[44:])
-
-
-def test_microphone_that_is_off_says_why(serve, visit):
-    page = visit(serve())
-    expect(page.locator("#speak")).to_have_attribute("aria-disabled", "true")
-    page.click("#speak", force=True)
-    expect(page.locator("#toast")).to_contain_text("语音功能未开启")
-    expect(page.locator("#features")).to_contain_text("appliance models pull vosk-model-small-cn-0.22")
-
-
 def test_english(serve, visit):
     server = serve()
     page = visit(server)
