@@ -13,6 +13,11 @@ from appliance.errors import InvalidInput
 from appliance.speech.asr import join_words
 from appliance.values import Reply, Segment, Transcript, Word
 
+WHOLE = (
+    "未安装语音活动检测，整段录音都当作说话 / Without silero-vad the whole recording counts as speech\n"
+    "  → appliance models pull silero-vad"
+)
+
 
 def hear(
     recording: Annotated[Path, typer.Argument(help="录音文件 / WAV file, 8 to 96 kHz, PCM or float.")],
@@ -34,6 +39,8 @@ def hear(
     heard = reply.transcript
     if heard is None:
         raise AssertionError("a recording was answered without its transcript")
+    if "vad" not in heard.timings_ms:
+        typer.echo(WHOLE, err=True)
     if as_json:
         typer.echo(json.dumps(_json(heard, reply), ensure_ascii=False))
         return

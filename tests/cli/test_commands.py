@@ -26,7 +26,7 @@ def test_version_and_help(command: Command) -> None:
     assert command("--version").out.strip() == __version__
     told = command("--help")
     assert told.code == Exit.OK
-    for name in ("serve", "check", "ask", "ocr", "bench", "models"):
+    for name in ("serve", "check", "ask", "ocr", "hear", "bench", "models"):
         assert name in told.out
     assert command("sing").code == Exit.USAGE
 

@@ -34,7 +34,7 @@ def test_appliance_commands_that_the_readme_names_exist() -> None:
 
     from appliance.cli import app
 
-    named = set(re.findall(r"appliance (serve|check|ask|ocr|bench|models [a-z]+)", README))
+    named = set(re.findall(r"appliance (serve|check|ask|ocr|hear|bench|models [a-z]+)", README))
     assert {"serve", "check", "ask", "ocr"} <= named
     for command in sorted(named):
         done = CliRunner().invoke(app, [*command.split(), "--help"])
