@@ -191,7 +191,7 @@ class Cleaner:
 
     def uniform(self, text: str) -> str:
         """Letters, digits and Chinese characters of `text` alone: half-width, lower case, simplified, none folded."""
-        text = "".join(character for character, _, _ in _widths(text)[0] if character.isalnum())
+        text = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).lower()))
         return self._convert(text) if any(character >= "\u3400" for character in text) else text
 
     def clean(self, text: str) -> Cleaned:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 from typing import NamedTuple, TypeVar
 
 from appliance.errors import InvalidInput
@@ -30,6 +30,9 @@ SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _LEAST_WITHIN = 2
 """Letters below which nothing is looked for in the middle of a name: half the shop would answer."""
 _WHOLE, _BEGINS, _INITIALS_WHOLE, _INITIALS, _WITHIN, _INITIALS_WITHIN = range(6)
+_GAP = re.compile(r"[\W_]+")
+_HAN = "\u3400"
+"""First Chinese character."""
 _FOREIGN = 10
 """Added to the grade of a name in the other language that has only been begun."""
 _ALIAS = 1 << 20
@@ -68,6 +71,10 @@ class _Subject:
     questions: tuple[Question, ...]
 
 
+_Name = tuple[tuple[str, ...], int, _Subject]
+"""The words of a name in uniform text, its rank, and what it names."""
+
+
 class _Match(NamedTuple):
     """A subject that fits, and the one question that the text has already begun, if any. Smaller is better."""
 
@@ -96,18 +103,24 @@ class Suggester:
         spelt = forms or read_forms()
 
         def index(names: Iterable[tuple[str, int, _T]]) -> Spellings[_T]:
-            return Spellings(((cleaner.uniform(said), rank, item) for said, rank, item in names), spelt, kept=MOST)
+            return Spellings(names, spelt, kept=MOST)
+
+        def uniform(parts: Iterable[tuple[str, int, Question]]) -> Iterator[tuple[str, int, Question]]:
+            return ((cleaner.uniform(part), rank, question) for part, rank, question in parts)
 
         by_slot: dict[str, tuple[Question, ...]] = {}
         for question in questions:
             by_slot[question.slot] = (*by_slot.get(question.slot, ()), question)
-        names = list(_names(by_slot, things))
-        han = [name for name in names if any(map(is_han, name[0]))]
-        latin = [name for name in names if not any(map(is_han, name[0]))]
-        self._outer = (("zh", index(han)), ("en", index(latin)))
+        names = [
+            (tuple(filter(None, map(cleaner.uniform, _GAP.split(said)))), rank, subject)
+            for said, rank, subject in _names(by_slot, things)
+        ]
+        han = [name for name in names if any(map(is_han, "".join(name[0])))]
+        latin = [name for name in names if not any(map(is_han, "".join(name[0])))]
+        self._outer = (("zh", index(_wholes(han))), ("en", index(_wholes(latin))))
         self._inner = (("zh", index(_parts(han))), ("en", index(_parts(latin))))
-        self._heads = index(_around(by_slot, 0))
-        self._tails = index(_around(by_slot, 1))
+        self._heads = index(uniform(_around(by_slot, 0)))
+        self._tails = index(uniform(_around(by_slot, 1)))
 
     def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
         """At most `limit` suggestions for what has been typed so far, best first, no text twice.
@@ -120,7 +133,7 @@ class Suggester:
             raise InvalidInput(f"limit: expected 1 to {MOST}, got {limit}")
         typed = self._cleaner.uniform(text)
         found: dict[str, Suggestion] = {}
-        for match, level in self._in_order(typed, language):
+        for match, level in self._in_order(typed, language, min(2 * limit, MOST)):
             subject = match.subject
             if not subject.slot or subject.names.get(language):
                 suggestion = (match.question or subject.questions[level]).about(subject.names, language)
@@ -129,20 +142,20 @@ class Suggester:
                     break
         return tuple(found.values())
 
-    def _in_order(self, typed: str, language: str) -> Iterator[tuple[_Match, int]]:
+    def _in_order(self, typed: str, language: str, most: int) -> Iterator[tuple[_Match, int]]:
         """What fits, best first, with the number of the question to ask about it."""
-        begun = sorted(self._beginning(typed, language), key=_Match.order)
+        begun = sorted(self._beginning(typed, language, most), key=_Match.order)
         yield from _levels([match for match in begun if match.grade == _WHOLE], 0)
         yield from ((match, 0) for match in begun)
-        held = sorted(self._holding(typed, language), key=_Match.order)
+        held = sorted(self._holding(typed, language, most), key=_Match.order)
         yield from ((match, 0) for match in held)
         yield from _levels([*begun, *held], 1)
 
-    def _beginning(self, typed: str, language: str) -> Iterator[_Match]:
+    def _beginning(self, typed: str, language: str, most: int) -> Iterator[_Match]:
         """What begins as typed, and questions that have been typed past the name in them or up to it."""
         for native, index in self._outer:
             foreign = native != language
-            for f in index.starting(typed):
+            for f in index.starting(typed, most=most):
                 if f.how & INITIALS:
                     grade = _INITIALS_WHOLE if f.whole and not f.how & RARE else _INITIALS
                 else:
@@ -159,13 +172,13 @@ class Suggester:
                             _INITIALS if f.how & INITIALS else _BEGINS, f.how & RARE, f.rank, f.item, head.item
                         )
 
-    def _holding(self, typed: str, language: str) -> Iterator[_Match]:
+    def _holding(self, typed: str, language: str, most: int) -> Iterator[_Match]:
         """What holds the typed text further in."""
         if len(typed) < _LEAST_WITHIN and not is_han(typed):
             return
         for native, index in self._inner:
             foreign = native != language
-            for f in index.starting(typed):
+            for f in index.starting(typed, most=most):
                 if f.how & INITIALS and f.how & RARE:
                     continue
                 grade = (_INITIALS_WITHIN if f.how & INITIALS else _WITHIN) + (_FOREIGN if foreign else 0)
@@ -199,11 +212,17 @@ def _names(
             yield said, next(numbers) + (0 if said in names.values() else _ALIAS), subject
 
 
-def _parts(names: Iterable[tuple[str, int, _Subject]]) -> Iterator[tuple[str, int, _Subject]]:
-    """Every name from its second character on, from its third, ...; of Latin names from each further word on."""
-    for said, rank, subject in names:
+def _wholes(names: Iterable[_Name]) -> Iterator[tuple[str, int, _Subject]]:
+    """Every name without its gaps."""
+    return (("".join(words), rank, subject) for words, rank, subject in names)
+
+
+def _parts(names: Iterable[_Name]) -> Iterator[tuple[str, int, _Subject]]:
+    """Every name from each further word on and, where it is Chinese, from each further character on."""
+    for words, rank, subject in names:
+        said, starts = "".join(words), set(accumulate(map(len, words)))
         for at in range(1, len(said)):
-            if is_han(said[at]) or (said[at].isalnum() and not (said[at - 1].isascii() and said[at - 1].isalnum())):
+            if at in starts or said[at] >= _HAN or said[at - 1] >= _HAN:
                 yield said[at:], rank, subject
 
 
