@@ -140,10 +140,10 @@ def _format(chunk: bytes) -> WavFormat:
 
 
 def _mono(data: bytes, form: WavFormat, start: int, frames: int) -> npt.NDArray[np.float32]:
-    lone = _lone_channel(data, form, start, frames) if form.channels > 1 else 0
+    weights = _weights(data, form, start, frames)
     mono = np.empty(frames, np.float32)
     for first, block in _blocks(data, form, start, frames):
-        mono[first : first + len(block)] = block.mean(axis=1, dtype=np.float64) if lone is None else block[:, lone]
+        mono[first : first + len(block)] = block @ weights
     if form.tag == _FLOAT:
         peak = float(np.abs(mono).max())
         if peak > 1:
@@ -151,16 +151,25 @@ def _mono(data: bytes, form: WavFormat, start: int, frames: int) -> npt.NDArray[
     return mono
 
 
-def _lone_channel(data: bytes, form: WavFormat, start: int, frames: int) -> int | None:
-    """The channel that the mean of all would lose (see `_LONE`), or None. Offsets do not count as power."""
-    sums, squares = np.zeros(form.channels + 1), np.zeros(form.channels + 1)
+def _weights(data: bytes, form: WavFormat, start: int, frames: int) -> npt.NDArray[np.float64]:
+    """What each channel gives to the mono sound: alike, or all to the one that their mean would lose (see `_LONE`).
+
+    Offsets do not count as power.
+    """
+    weights = np.full(form.channels, 1 / form.channels)
+    if form.channels == 1:
+        return weights
+    sums, products = np.zeros(form.channels), np.zeros((form.channels, form.channels))
     for _, block in _blocks(data, form, start, frames):
-        both = np.column_stack([block, block.mean(axis=1, dtype=np.float64)])
-        sums += both.sum(axis=0)
-        squares += np.einsum("ij,ij->j", both, both)
-    *powers, mixed = squares / frames - np.square(sums / frames)
-    loudest = int(np.argmax(powers))
-    return loudest if powers[loudest] > _LONE * max(mixed, 0.0) else None
+        wide = block.astype(np.float64, copy=False)
+        sums += np.ones(len(wide)) @ wide
+        products += wide.T @ wide
+    covariance = products / frames - np.outer(sums, sums) / frames**2
+    loudest = int(np.argmax(np.diag(covariance)))
+    if covariance[loudest, loudest] > _LONE * max(float(weights @ covariance @ weights), 0.0):
+        weights[:] = 0
+        weights[loudest] = 1
+    return weights
 
 
 def _blocks(data: bytes, form: WavFormat, start: int, frames: int) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
