@@ -122,7 +122,7 @@ class Appliance:
         with self._turns.enter(), self._share.of(session), self._timed("look") as timings:
             ocr = self._read(image, deadline_s, watch)
             timings.update(ocr.timings_ms)
-            if ocr.partial and watch.stopped():  # whoever showed it has gone: half a text is no turn
+            if watch.stopped():  # whoever showed it has gone: no session is opened for it, or opened again
                 raise Unavailable("image turn: expected somebody who waits for the answer, got the reading stopped")
             turn = Turn(ocr.text, source="image", confidence=ocr.confidence, language=language)
             return self._answer(turn, session, timings, ocr=ocr)
