@@ -75,6 +75,23 @@ def test_english_from_the_switch_to_the_answer(page: Page) -> None:
     assert page.locator("html").get_attribute("lang") == "en"
 
 
+@pytest.mark.parametrize(
+    "language, model, words",
+    [("zh", "vosk-small-cn", "语音功能未开启"), ("en", "vosk-small-en", "Speech is off on this machine")],
+)
+def test_the_microphone_is_off_and_says_what_staff_can_run(page: Page, language: str, model: str, words: str) -> None:
+    page.locator(f"#{language}").click()
+    speak = page.locator("#speak")
+    expect(speak).to_have_attribute("aria-disabled", "true")
+    speak.click(force=True)
+    expect(page.locator("#microphone-problem")).to_contain_text(words)
+    expect(page.locator("#microphone-command")).to_have_text(f"appliance models pull {model}")
+    page.click("#microphone-off summary")
+    expect(page.locator("#microphone-reason")).to_contain_text(f"{model}: expected")
+    page.keyboard.press("Escape")
+    expect(page.locator("#microphone")).to_be_hidden()
+
+
 def test_the_state_is_visible_with_the_reason(page: Page) -> None:
     page.locator("#state").click()
     features = page.locator("#features")
