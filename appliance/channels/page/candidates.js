@@ -71,7 +71,7 @@ export class Candidates {
     this.more.setAttribute('aria-label', words.more);
     this.row.setAttribute('aria-label', words.candidates);
     this.row.replaceChildren(...(this.#found.length ? this.#found.map(({ text }, index) => make('button', {
-      type: 'button', class: text.length > 1 ? 'candidate word' : 'candidate', tabindex: -1, 'data-index': index,
+      type: 'button', class: text.length > 1 ? 'candidate word' : 'candidate', tabindex: index ? -1 : 0, 'data-index': index,
     }, text)) : [make('p', { class: 'candidates-hint' }, words.spell)]));
     this.row.scrollLeft = 0;
   }

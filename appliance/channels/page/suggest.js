@@ -69,6 +69,7 @@ export class Suggest {
       id: `suggest-${index}`, role: 'option', 'aria-selected': 'false', 'data-index': index,
       lang: this.language() === 'en' ? 'en' : 'zh-CN',
     }, icon('ask'), make('span', {}, suggestion.label))));
+    this.list.style.setProperty('--room', `${this.field.getBoundingClientRect().top - 24}px`); // it never leaves the screen
     this.list.hidden = !this.open;
     this.list.scrollTop = 0;
     this.field.setAttribute('aria-expanded', String(this.open));

@@ -8,6 +8,7 @@ import pytest
 from fake_door import FakeDoor
 from playwright.sync_api import Page, expect
 
+from appliance.values import Suggestion
 from tests.channels.page.conftest import settled
 
 pytestmark = pytest.mark.browser
@@ -102,6 +103,30 @@ def test_english(serve, kiosk) -> None:
     expect(options(page)).to_have_text(["laundry liquid"])
     expect(page.locator("#suggest-count")).to_contain_text("1 suggestion,")
     assert options(page).first.get_attribute("lang") == "en"
+
+
+class Many(FakeDoor):
+    """Suggests eight questions for anything."""
+
+    def suggest(self, text, language="zh", limit=8):
+        return tuple(Suggestion(f"第 {n} 个问题", f"问题 {n}", "find_product") for n in range(limit))
+
+
+@pytest.mark.parametrize("width, height", [(1080, 1920), (1280, 800)])
+@pytest.mark.parametrize("large", [False, True])
+def test_the_list_is_on_the_screen_above_the_field(serve, kiosk, width: int, height: int, large: bool) -> None:
+    page = kiosk(serve(Many()), width=width, height=height)
+    if large:
+        page.tap("#large")
+    page.tap("#text")
+    page.locator('.hg-button[data-skbtn="x"]').tap()
+    expect(options(page)).to_have_count(8)
+    listed, field = page.locator("#suggest").bounding_box(), page.locator("#text").bounding_box()
+    assert listed["y"] >= 0
+    assert listed["y"] + listed["height"] <= field["y"]
+    for option in options(page).all()[:4]:
+        expect(option).to_be_in_viewport(ratio=1)
+        assert option.bounding_box()["height"] >= 55.5
 
 
 class Slow(FakeDoor):
