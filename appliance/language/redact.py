@@ -26,6 +26,8 @@ _LONG = re.compile(
     f"[A-Za-zＡ-Ｚａ-ｚ]{{0,4}}(?:[{_NUMERALS}]{_SEPARATORS}){{6,}}[{_NUMERALS}][A-Za-zＡ-Ｚａ-ｚ]{{0,3}}"
 )
 _CODE = re.compile("(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[0-9][A-Za-z0-9]*[0-9])[A-Za-z0-9]{12,}(?![A-Za-z0-9])")
+_CODE_CHARS, _LONG_CHARS = 12, 7
+"""Fewest characters that the two patterns above match."""
 _MAIL = re.compile(r"[^\s@,;:，；：<>]{1,64}[@＠][^\s@,;，；<>]{1,190}")
 
 
@@ -77,6 +79,10 @@ def redact(text: str, entities: Iterable[Entity] = ()) -> str:
 
 
 def _sweep(text: str) -> str:
-    swept = _MAIL.sub(lambda match: redact_value("email", match.group()), text)
-    swept = _CODE.sub(lambda match: _ends(match.group(), 2, 2), swept)
-    return _LONG.sub(lambda match: _ends(match.group(), 0, 2), swept)
+    # A turn's record passes through here seventy times, mostly names and short words: what is too short for a pattern,
+    # or lacks the one sign that it needs, is not searched for it.
+    if "@" in text or "＠" in text:
+        text = _MAIL.sub(lambda match: redact_value("email", match.group()), text)
+    if len(text) >= _CODE_CHARS:
+        text = _CODE.sub(lambda match: _ends(match.group(), 2, 2), text)
+    return _LONG.sub(lambda match: _ends(match.group(), 0, 2), text) if len(text) >= _LONG_CHARS else text
