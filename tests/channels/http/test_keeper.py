@@ -105,7 +105,7 @@ def test_refused_ones_hold_few_files_however_many_they_are(serve, monkeypatch):
         until(lambda: kept(server).open == 64)
         outside = [stack.enter_context(connect(server)) for _ in range(20)]
         assert all(sock.recv(12) == b"HTTP/1.1 503" for sock in outside)
-        assert len(server.server._server.keeper._refused._leaving) == 4
+        until(lambda: len(server.server._server.keeper._refused._leaving) == 4)
         assert ask(inside[0]) == 200
 
 
