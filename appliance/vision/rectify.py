@@ -19,6 +19,11 @@ MAX_STRIP_WIDTH = 8192
 """Widest strip; a longer one is squeezed (170 characters of square text)."""
 
 
+REDUCED = 2.0
+"""Boxes that are so many times as high as a strip are cut at their own size and averaged: thin strokes of large print
+survive that, and not plain sampling."""
+
+
 def strip(image: Pixels, corners: Corners) -> Pixels:
     """Cut a box out of `image`: shape (48, width, 3), width in proportion to the box, at least 1.
 
@@ -26,30 +31,35 @@ def strip(image: Pixels, corners: Corners) -> Pixels:
     """
     import cv2
 
-    crop = _crop(image, corners)
-    if crop.shape[0] >= TURNED * crop.shape[1]:
-        crop = np.rot90(crop)
-    height, width = crop.shape[:2]
+    width, height = _size(corners)
+    if height >= TURNED * width:
+        corners, width, height = np.roll(corners, -1, axis=0), height, width
     wanted = min(MAX_STRIP_WIDTH, max(1, math.ceil(STRIP_HEIGHT * width / height)))
-    # Averaging keeps thin strokes of large print that plain sampling would step over.
-    method = cv2.INTER_AREA if height > 2 * STRIP_HEIGHT else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(crop), (wanted, STRIP_HEIGHT), interpolation=method).astype(
-        np.uint8, copy=False
-    )
+    if height > REDUCED * STRIP_HEIGHT:
+        crop = _warped(image, corners, (width, height))
+        return cv2.resize(crop, (wanted, STRIP_HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    # One step, because a second one blurs: on 23 photos and pages 0.0496 of the characters are wrong, and 0.0516 when
+    # the box is cut at its own size first.
+    return _warped(image, corners, (wanted, STRIP_HEIGHT))
 
 
-def _crop(image: Pixels, corners: Corners) -> Pixels:
-    """The box at its natural size, its perspective taken out."""
+def _size(corners: Corners) -> tuple[int, int]:
+    """Width and height of a box in whole pixels, by the longer of opposite sides."""
+    top, right, bottom, left = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    return max(1, int(max(top, bottom))), max(1, int(max(left, right)))
+
+
+def _warped(image: Pixels, corners: Corners, size: tuple[int, int]) -> Pixels:
+    """The box at `size` (width, height), its perspective taken out."""
     import cv2
 
-    top, right, bottom, left = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
-    width, height = max(1, int(max(top, bottom))), max(1, int(max(left, right)))
+    width, height = size
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     # Only the part of the image around the box is handed over: OpenCV bounds the source's sides at 32767.
     x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
     x1, y1 = np.ceil(corners.max(axis=0)).astype(int) + 3
     transform = cv2.getPerspectiveTransform(np.ascontiguousarray(corners - (x0, y0), np.float32), target)
     warped = cv2.warpPerspective(
-        image[y0:y1, x0:x1], transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        image[y0:y1, x0:x1], transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return warped.astype(np.uint8, copy=False)
