@@ -5,14 +5,15 @@ import SimpleKeyboard from './vendor/simple-keyboard-3.8.192/index.modern.esm.js
 
 import { Candidates } from './candidates.js';
 import { $ } from './dom.js';
+import { Entry } from './entry.js';
 import { LAYOUTS, PADS, display, labels } from './keys.js';
+import { walk } from './walk.js';
 
 const LEAST_WIDTH = '(min-width: 600px)'; // a phone has a keyboard of its own
 const LONGEST = 32; // letters of pinyin at once
 const LETTERS = new Set(['zh', 'en', 'shift']);
 // These may take the keyboard away. They act when the finger is lifted: else the tap would end on what lies beneath.
 const LEAVING = new Set(['{send}', '{close}']);
-const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Keyboard {
   #letters = ''; // pinyin that is not written yet
@@ -28,6 +29,7 @@ export class Keyboard {
     this.typing = 'zh'; // the language of the letters, whatever the page speaks
     this.panel = $('keyboard');
     this.field = $('text');
+    this.entry = new Entry(this.field);
     this.candidates = new Candidates(words, suggest, (candidate) => this.#take(candidate));
     this.keys = new SimpleKeyboard($('keyboard-keys'), {
       layout: LAYOUTS, layoutName: 'zh', theme: 'keys', display: {}, useButtonTag: true,
@@ -85,7 +87,7 @@ export class Keyboard {
       const name = key(event)?.dataset.skbtn;
       if (event.detail === 0 ? name : LEAVING.has(name) && key(event) === down) this.#press(name);
     });
-    this.panel.addEventListener('keydown', (event) => this.#walk(event));
+    this.panel.addEventListener('keydown', (event) => walk(this.panel, event));
     document.addEventListener('keydown', (event) => {
       if (!this.open) return;
       const inside = this.panel.contains(event.target);
@@ -132,7 +134,7 @@ export class Keyboard {
     if (!this.composing) return;
     const text = this.candidates.word ?? this.#letters.replaceAll("'", '');
     this.#compose('');
-    this.#write(text);
+    this.entry.write(text);
   }
 
   translate() {
@@ -169,33 +171,10 @@ export class Keyboard {
     });
   }
 
+  // One stop for the Tab key; arrows go on from there.
   #rendered() {
     const keys = [...$('keyboard-keys').querySelectorAll('.hg-button')];
     keys.forEach((key, index) => { key.tabIndex = index ? -1 : 0; });
-  }
-
-  // One stop for the Tab key; arrows go on from there, candidates included.
-  #walk(event) {
-    const move = MOVES[event.key];
-    const from = document.activeElement;
-    if (!move || !this.panel.contains(from)) return;
-    event.preventDefault();
-    const middle = (element) => {
-      const box = element.getBoundingClientRect();
-      return [box.left + box.width / 2, box.top + box.height / 2];
-    };
-    const [x, y] = middle(from);
-    let best = [Infinity, null];
-    for (const key of this.panel.querySelectorAll('button')) {
-      const [dx, dy] = middle(key).map((at, axis) => at - [x, y][axis]);
-      const ahead = dx * move[0] + dy * move[1];
-      const aside = Math.abs(dx * move[1]) + Math.abs(dy * move[0]);
-      if (key !== from && key.checkVisibility() && ahead > 4 && ahead + 3 * aside < best[0]) best = [ahead + 3 * aside, key];
-    }
-    if (!best[1]) return;
-    for (const key of this.panel.querySelectorAll('button')) key.tabIndex = -1;
-    best[1].tabIndex = 0;
-    best[1].focus();
   }
 
   #press(key) {
@@ -212,7 +191,7 @@ export class Keyboard {
     else if (key === '{space}' && this.composing) this.candidates.takeFirst();
     else {
       this.#settle();
-      this.#write(key === '{space}' ? ' ' : key);
+      this.entry.write(key === '{space}' ? ' ' : key);
       if (this.#layout === 'shift') this.#switch('en');
     }
   }
@@ -249,7 +228,7 @@ export class Keyboard {
   #take({ text, used }) {
     const rest = this.#letters.slice(used);
     this.#letters = '';
-    this.#write(text);
+    this.entry.write(text);
     this.#compose(rest);
   }
 
@@ -258,36 +237,18 @@ export class Keyboard {
     while (this.composing) this.candidates.takeFirst();
   }
 
-  #write(text) {
-    const { selectionStart: start, selectionEnd: end, value, maxLength } = this.field;
-    if (maxLength > 0 && value.length - (end - start) + text.length > maxLength) return;
-    this.field.setRangeText(text, start, end, 'end');
-    this.#told();
-  }
-
   #erase() {
-    if (this.composing) {
-      this.#compose(this.#letters.slice(0, -1));
-      if (!this.composing) this.#told();
+    if (!this.composing) {
+      this.entry.erase();
       return;
     }
-    const { selectionStart: start, selectionEnd: end, value } = this.field;
-    if (end === 0) return;
-    const before = start === end ? [...value.slice(0, start)].at(-1).length : 0; // a character may be two units
-    this.field.setRangeText('', start - before, end, 'end');
-    this.#told();
+    this.#compose(this.#letters.slice(0, -1));
+    if (!this.composing) this.entry.told();
   }
 
   #empty() {
     this.#compose('');
-    this.field.value = '';
-    this.#told();
-  }
-
-  // The caret stays in sight and everybody hears of the change, as if a real key had made it.
-  #told() {
-    this.field.dispatchEvent(new Event('input', { bubbles: true }));
-    this.field.scrollLeft = this.field.scrollWidth;
+    this.entry.empty();
   }
 
   #send() {

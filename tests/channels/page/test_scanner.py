@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import cycle
 
 import pytest
+from fake_door import FakeDoor
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -134,6 +135,25 @@ def test_a_dialog_makes_room_for_the_answer(serve, kiosk, opener: str) -> None:
     expect(page.locator(".kiosk .meta")).to_be_visible()
     expect(page.locator("dialog[open]")).to_have_count(0)
     assert [turn.source for turn in server.door.turns] == ["barcode"]
+
+
+class Inviting(FakeDoor):
+    """Has a page that invites passers-by after five seconds."""
+
+    def greeting(self, language="zh"):
+        return {**super().greeting(language), "attract_s": 5}
+
+
+def test_the_invitation_gives_way_to_a_scan(serve, kiosk) -> None:
+    server = serve(Inviting())
+    page = kiosk(server, stopped=True)
+    expect(page.locator("#state-text")).to_have_text("服务中")
+    page.clock.run_for(7000)
+    expect(page.locator("#attract")).to_be_visible()
+    scan(page)
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    expect(page.locator("#attract")).to_be_hidden()
+    assert [(turn.text, turn.source) for turn in server.door.turns] == [(CODE, "barcode")]
 
 
 def test_a_token_may_be_scanned_into_its_own_field(serve, kiosk, browser) -> None:
