@@ -22,7 +22,7 @@ from tests.e2e.conftest import Running, copy_models, serving
 from tests.e2e.voice import PROGRAM, write_manifests
 from tests.speech.sounds import not_speech, spoken, wav
 
-pytestmark = [pytest.mark.vosk, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.vosk, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ def test_without_the_vosk_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "pip install vosk" in caught.value.remedy
 
 
+@pytest.mark.vosk
 def test_damage_that_kills_the_real_vosk(vosk_model: Path, tmp_path: Path) -> None:
     check_files(vosk_model)
     damaged = tmp_path / "model"
