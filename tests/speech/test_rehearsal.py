@@ -119,6 +119,11 @@ def test_without_the_vosk_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.vosk
+def test_a_real_model_passes(vosk_model: Path) -> None:
+    rehearse(vosk_model)
+
+
+@pytest.mark.vosk
 def test_damage_that_kills_the_real_vosk(vosk_model: Path, tmp_path: Path) -> None:
     check_files(vosk_model)
     damaged = tmp_path / "model"

@@ -46,3 +46,14 @@ def test_hardly_any_samples(length: int) -> None:
     result = to_16k(audio(np.full(length, 0.5), 48000)).samples
     assert abs(len(result) - length / 3) <= 1
     assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000])
+@pytest.mark.parametrize("at", [0.001, 0.5, 29.9])
+def test_nothing_moves_in_time(rate: int, at: float) -> None:
+    """Word times are those of the recording: a click stays where it was, at the end of half a minute too."""
+    samples = np.zeros(rate * 30)
+    samples[round(at * rate)] = 0.9
+    result = to_16k(audio(samples, rate)).samples
+    assert len(result) == RATE * 30
+    assert np.argmax(np.abs(result)) / RATE == pytest.approx(round(at * rate) / rate, abs=0.6 / RATE)

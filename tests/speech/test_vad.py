@@ -247,3 +247,10 @@ def test_a_deadline_reaches_the_backend(vad_run: Run) -> None:
     limit = time.monotonic() + 30
     Vad(spy).segments(audio(np.zeros(16000)), deadline=limit)
     assert seen == [limit]
+
+
+def test_a_sentence_after_a_long_silence_is_where_it_was_said(vad: Vad, espeak: str) -> None:
+    said = recording(spoken(espeak, "xi3 yi1 ye4 zai4 na3 li3"))
+    first, second = vad.segments(between(1.0, said, 40.0, said, 5.0))
+    assert second.start - first.start == pytest.approx(40 + said.seconds, abs=0.15)
+    assert second.end - first.end == pytest.approx(40 + said.seconds, abs=0.15)
