@@ -53,12 +53,23 @@ def shoot() -> None:
         page.screenshot(path=PICTURES / "page-start.png")
         ask(page, "洗衣液在哪个货架")
         page.screenshot(path=PICTURES / "page-question.png")
+        page = browser.new_page(viewport={"width": 1080, "height": 1920}, has_touch=True)
+        page.goto(f"{URL}/?keyboard=on")
+        page.wait_for_selector("#attract[open]", timeout=30_000)
+        page.wait_for_timeout(2500)
+        page.screenshot(path=PICTURES / "page-attract.png")
+        page.tap(".attract-start")
+        page.tap("#keys")
+        for key in "xiyiye":
+            page.locator("#keyboard-keys").get_by_role("button", name=key, exact=True).tap()
+        page.wait_for_timeout(900)
+        page.screenshot(path=PICTURES / "page-keyboard.png")
         page = browser.new_page(viewport={"width": 1080, "height": 1920})
         page.goto(URL)
         page.wait_for_timeout(1000)
         ask(page, "你好")
-        with page.expect_response("**/v1/turns*", timeout=60_000):
-            page.set_input_files("#file", CASES / "waybill-photo.jpg")
+        page.set_input_files("#file", CASES / "waybill-photo.jpg")
+        page.wait_for_selector(".photo:not(.reading-now) .overlay polygon", state="attached", timeout=60_000)
         page.wait_for_timeout(1500)
         page.screenshot(path=PICTURES / "page-photo.png")
         browser.close()
@@ -70,7 +81,8 @@ def main() -> int:
     annotate = [sys.executable, "-m", "appliance.cli", "ocr", str(CASES / "waybill-photo.jpg")]
     subprocess.run([*annotate, "--draw", str(PICTURES / "document.png")], check=True, stdout=subprocess.DEVNULL)
     server = subprocess.Popen(
-        [sys.executable, "-m", "appliance.cli", "serve"], env=os.environ | {"APPLIANCE_HTTP_PORT": str(PORT)}
+        [sys.executable, "-m", "appliance.cli", "serve"],
+        env=os.environ | {"APPLIANCE_HTTP_PORT": str(PORT), "APPLIANCE_PAGE_ATTRACT_S": "5"},
     )
     try:
         wait_ready()

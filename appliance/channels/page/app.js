@@ -157,6 +157,7 @@ async function look(file) {
   };
   const view = new PhotoView(url, words(), { ...doing, enlarge, stop: () => stopping.abort() });
   const remove = chat.photo(view.element);
+  view.image.addEventListener('load', () => chat.toEnd()); // only now it has its height
   const drop = () => {
     remove();
     photos.delete(url);
