@@ -26,6 +26,9 @@ Map = npt.NDArray[np.float32]
 STRIDE = 32
 """The network halves its input five times; both sides must be multiples of this."""
 
+GROWN = 2.0
+"""Pixels by which a box that is kept must be higher than the least core: all but specks grow by more."""
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorOptions:
@@ -133,7 +136,7 @@ def _boxes(probability: Map, contours: Any, options: DetectorOptions) -> Iterato
         if grown is None:
             continue
         corners, short = _rectangle(grown)
-        if short >= options.min_height + 2:
+        if short >= options.min_height + GROWN:
             yield corners, score
 
 

@@ -21,7 +21,7 @@ from appliance.vision.orient import Way, ways
 from appliance.vision.recognise import Reading, alphabet, recognise
 from appliance.vision.rectify import strip
 from appliance.vision.watch import UNWATCHED, Watch
-from appliance.vision.zoom import Size, closer, glance
+from appliance.vision.zoom import SPECK, Size, closer, glance, moved, without_specks
 
 _T = TypeVar("_T")
 
@@ -108,18 +108,20 @@ class Reader:
 
     def _find(self, image: Pixels, stages: _Stages, watch: Watch) -> tuple[Pixels, int, list[Region]]:
         """The page upright, by how many degrees it stood turned, and where its text is."""
-        deadline = stages.deadline
+        deadline, options = stages.deadline, self._options
 
-        def look(page: Pixels, seen: Size) -> list[Region]:
-            return stages.run("detect", lambda: detect(self._detect, page, self._options, deadline, size=seen))
+        def look(page: Pixels, seen: Size, options: DetectorOptions) -> list[Region]:
+            return stages.run("detect", lambda: detect(self._detect, page, options, deadline, size=seen))
 
         def facing_of(found: Sequence[Region]) -> int:
             corners = [region.corners for region in found]
             return facing(image, corners, self._orient, partial(self._read, deadline=deadline), deadline)
 
-        full = input_size(image.shape[1], image.shape[0], self._options)
-        seen = glance(full)
-        page, angle, found = image, 0, look(image, seen)
+        size = (image.shape[1], image.shape[0])
+        full = input_size(*size, options)
+        seen = glance(full, size)
+        first = options if seen == full else replace(options, min_height=SPECK)
+        page, angle, found = image, 0, look(image, seen, first)
         if watch.stopped():
             return page, angle, found
         if self._orientation and found:
@@ -127,12 +129,13 @@ class Reader:
         if angle:
             # Looked at anew: the boxes could be turned with the page, but lines on their side are found less well.
             page = upright(image, angle)
-            full, seen = (size[::-1] if angle % 180 else size for size in (full, seen))
-            found = look(page, seen)
-        nearer = closer(seen, full, found, (page.shape[1], page.shape[0]))
-        if nearer:
-            found = look(page, nearer)
-        return page, angle, found
+            size, seen = (each[::-1] if angle % 180 else each for each in (size, seen))
+            found = look(page, seen, first)
+        nearer = closer(seen, found, size, options)
+        if nearer is None:
+            return page, angle, without_specks(found, seen, size, options.min_height)
+        left, top, right, bottom = nearer.area
+        return page, angle, moved(look(page[top:bottom, left:right], nearer.size, options), nearer.area)
 
     def _ways(self, strips: list[Pixels], deadline: float | None) -> list[Way]:
         if self._orient is None:
