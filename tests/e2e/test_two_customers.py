@@ -152,7 +152,7 @@ def test_the_second_customer_finds_nothing_of_the_first(
     page.fill("#text", UNSENT)
     before = page.evaluate(KEPT)
     assert set(found_in(before["html"])) >= {"欧阳明月", "13912345678", "13800138000", "SF1392847561002"}
-    assert set(found_in(heap(page))) >= {"欧阳明月", "13912345678", "13800138000", "SF1392847561002"}
+    assert set(found_in(heap(page))) >= {"13800138000", "SF1392847561002"}  # what was said is in the document alone
     assert page.evaluate(LOADS, photo) is True
     assert page.evaluate("navigator.clipboard.readText()") == "13800138000"
     assert running.ask("/v1/status")[2]["sessions"] == 1
