@@ -117,7 +117,7 @@ pictures: $(VENV)/.dev models  ## make the README's pictures from the running ap
 
 # Photos to read are not part of the project: OCR_DATA=folder make measured adds the rows that need them.
 measured: $(VENV)/.dev models $(if $(OCR_DATA),peer)  ## run the benchmarks and write their figures into the README
-	$(BIN)/python .ci/measured.py $(if $(OCR_DATA),--ocr-data '$(OCR_DATA)')
+	$(BIN)/python .ci/measured.py $(if $(OCR_DATA),--ocr-data '$(OCR_DATA)') $(if $(SOAK),--soak-minutes $(SOAK))
 
 peer: $(VENV)-peer/.done  ## install what benchmarks.ocr compares with
 

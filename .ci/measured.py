@@ -1,6 +1,7 @@
 """Runs the benchmarks and writes their figures into the README's table (`make measured`).
 
-Photos to read are not part of the project: the rows about reading come with `OCR_DATA=folder make measured` only.
+Photos to read are not part of the project: the rows about reading come with `OCR_DATA=folder make measured` only, and
+those about half an hour in a shop, which takes that long, with `SOAK=30 make measured`.
 
 No figure of the README is typed by hand: each row comes from a benchmark's JSON and the table names the machine.
 """
@@ -110,14 +111,87 @@ def reading(ocr: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def hearing(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The row about what comes before recognition."""
+    worst = max(form["rtf"] for form in result["forms"].values())
+    return [
+        (
+            "a recording decoded, resampled, brought to level and searched for speech, CPU seconds per second",
+            f"{worst:.4f} at most of {len(result['forms'])} forms",
+            f"{result['limits']['before_rtf']:g}",
+            "hearing",
+        )
+    ]
+
+
+def load(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """A row for each crowd."""
+    names = {
+        "think": "{} users who think 1 to 3 s",
+        "retry": "{} users who also ask again 1 s after a 503",
+        "photos": "{} users, and some who show photos",
+    }
+    limits = result["limits"]
+    limit = f"p99 {limits['p99_ms'] / 1000:g} s, {limits['unanswered_s']:g} s, 0, {limits['rss_mb']:g} MB"
+    rows = []
+    for name, phase in result["phases"].items():
+        answered = phase["answered_ms"]
+        rows.append(
+            (
+                f"{names[name].format(phase['users'])}, {phase['seconds']:.0f} s",
+                f"{phase['answered_per_s']:.0f} × 200 and {phase['refused_per_s']:.0f} × 503 a second; 200s p50 / p99 "
+                f"{answered['p50']:.0f} / {answered['p99']:.0f} ms; longest wait for any answer "
+                f"{phase['oldest_s']:.1f} s; {phase['resets']} resets; {phase['process']['rss_max_mb']:.0f} MB",
+                limit,
+                "load",
+            )
+        )
+    return rows
+
+
+def soak(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The rows about the half hour."""
+    mixed, within, grown = result["mixed"], result["within"], result["trends"]["mixed"]
+    return [
+        (
+            f"{result['minutes']:g} minutes of mixed traffic: availability, (200 + deliberate 503) / sent",
+            f"{mixed['availability']:.3%} of {mixed['sent']}",
+            "99.9%",
+            "soak",
+        ),
+        (
+            "of these, within the capacity: 200s alone",
+            f"{within['answered_share']:.3%} of {within['sent']}",
+            "99.9%",
+            "soak",
+        ),
+        (
+            "resident memory meanwhile: largest, trend",
+            f"{result['process']['rss_max_mb']:.0f} MB, {grown['rss_mb_per_h']:+.1f} MB an hour",
+            "600 MB, 20 MB an hour",
+            "soak",
+        ),
+    ]
+
+
 def main() -> int:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ocr-data", type=Path, help="folder of photos for benchmarks.ocr")
-    data = parser.parse_args().ocr_data
-    with tempfile.TemporaryDirectory() as folder:
-        read = run("ocr", Path(folder), "--data", str(data.resolve()), "--peer", "rapidocr") if data else None
-        text = table(run("startup", Path(folder)), run("http", Path(folder)), reading(read) if read else [])
+    parser.add_argument("--soak-minutes", type=float, help="how long benchmarks.soak runs; not at all by default")
+    arguments = parser.parse_args()
+    data, minutes = arguments.ocr_data, arguments.soak_minutes
+    further: list[tuple[str, str, str, str]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if data:
+            further += reading(run("ocr", folder, "--data", str(data.resolve()), "--peer", "rapidocr"))
+        further += hearing(run("hearing", folder))
+        startup, http = run("startup", folder), run("http", folder)
+        further += load(run("load", folder))
+        if minutes:
+            further += soak(run("soak", folder, "--minutes", f"{minutes:g}"))
+        text = table(startup, http, further)
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]

@@ -1,4 +1,4 @@
-"""The README's rows about reading, from what benchmarks.ocr writes."""
+"""Rows of the README from what the benchmarks write."""
 
 from __future__ import annotations
 
@@ -48,3 +48,47 @@ def test_rows_about_reading(measured: ModuleType) -> None:
     ]
     assert "17 labelled images" in rows[0][0]
     assert {module for *_, module in rows} == {"ocr --data FOLDER --peer rapidocr"}
+
+
+def test_rows_about_crowds(measured: ModuleType) -> None:
+    phase = {
+        "users": 2000,
+        "seconds": 60.0,
+        "answered_per_s": 290.6,
+        "refused_per_s": 671.2,
+        "answered_ms": {"p50": 80.2, "p99": 161.9},
+        "oldest_s": 0.26,
+        "resets": 0,
+        "process": {"rss_max_mb": 235.4},
+    }
+    result = {"limits": {"p99_ms": 1000, "unanswered_s": 2, "rss_mb": 600}, "phases": {"think": phase, "retry": phase}}
+    (what, seen, limit, module), again = measured.load(result)
+    assert what == "2000 users who think 1 to 3 s, 60 s"
+    assert seen == (
+        "291 × 200 and 671 × 503 a second; 200s p50 / p99 80 / 162 ms; longest wait for any answer 0.3 s; "
+        "0 resets; 235 MB"
+    )
+    assert limit == "p99 1 s, 2 s, 0, 600 MB"
+    assert module == "load"
+    assert "ask again 1 s after a 503" in again[0]
+
+
+def test_rows_about_half_an_hour(measured: ModuleType) -> None:
+    result = {
+        "minutes": 30.0,
+        "mixed": {"availability": 0.999987, "sent": 91_000},
+        "within": {"answered_share": 1.0, "sent": 30_000},
+        "process": {"rss_max_mb": 371.6},
+        "trends": {"mixed": {"rss_mb_per_h": -1.25}},
+    }
+    assert [seen for _, seen, _, _ in measured.soak(result)] == [
+        "99.999% of 91000",
+        "100.000% of 30000",
+        "372 MB, -1.2 MB an hour",
+    ]
+
+
+def test_the_row_about_hearing_names_the_dearest_form(measured: ModuleType) -> None:
+    forms = {"16000 Hz": {"rtf": 0.0011}, "48000 Hz": {"rtf": 0.0027}}
+    ((_, seen, limit, _),) = measured.hearing({"forms": forms, "limits": {"before_rtf": 0.02}})
+    assert (seen, limit) == ("0.0027 at most of 2 forms", "0.02")
