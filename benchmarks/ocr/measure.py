@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ocr.score import Score, score
+from benchmarks.ocr.score import Score, normal, score
 from benchmarks.ocr.sides import Side
 from benchmarks.ocr.truth import Image
 
@@ -95,6 +95,14 @@ def scored(image: Image, lines: Sequence[str]) -> dict[str, Any]:
 
 
 def kept(upright: Sequence[str], answers: Mapping[int, Mapping[str, Any]]) -> dict[str, float | None]:
-    """Share of the characters read upright that was read in each turned image too; None when there were none."""
-    found = {angle: score(upright, answer["lines"]) for angle, answer in answers.items()}
-    return {str(angle): one.recall if one.characters else None for angle, one in found.items()}
+    """Share of the characters read upright that each turned image gives in the same order; None when there were none.
+
+    The longest common subsequence of the two whole texts: a character counts only where it stands in its place.
+    """
+    from rapidfuzz.distance import LCSseq
+
+    whole = normal("".join(upright))
+    return {
+        str(angle): LCSseq.similarity(whole, normal("".join(answer["lines"]))) / len(whole) if whole else None
+        for angle, answer in answers.items()
+    }

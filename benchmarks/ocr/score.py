@@ -32,6 +32,9 @@ EQUAL, ERROR = 1, -1
 """Points of a pair of equal characters, and of a pair of unequal ones or of one without a partner. With cheaper errors
 long random numbers would align: of 240 digits in one shuffled line, 11 % count as found so, and 69 % with 2 and -1."""
 
+PIECES = 3
+"""Most pieces in which a line of truth may come back: a label, a value and a unit."""
+
 EDGE = 2
 """Longest end of a line that counts as confused when an end of the same length was read in its place."""
 
@@ -129,6 +132,7 @@ class _Tiling:
     def __init__(self, truth: Sequence[str], read: Sequence[str]) -> None:
         self.equal = self.unequal = 0
         self.lost: dict[int, list[str]] = {}
+        self._pieces = Counter[int]()
         spare = Counter(truth) & Counter(read)
         self.equal += sum(len(text) * count for text, count in spare.items())
         self.left = _without(read, Counter(spare))
@@ -140,6 +144,7 @@ class _Tiling:
             tile, one, other = best
             (line, text), (source, piece) = open_truth.pop(one), self.left.pop(other)
             tile = _widened(tile, text, piece)
+            self._pieces[line] += 1
             self.equal += tile.equal
             self.unequal += tile.unequal
             self._note(line, text, piece, tile)
@@ -151,7 +156,9 @@ class _Tiling:
     def _best(self, truth: Sequence[tuple[int, str]]) -> tuple[Tile, int, int] | None:
         """The tile with the most points; among equals, that with the least left over beside it, then the first."""
         best, rank = None, (0, 0)
-        for one, (_, text) in enumerate(truth):
+        for one, (line, text) in enumerate(truth):
+            if self._pieces[line] == PIECES:
+                continue
             for other, (_, piece) in enumerate(self.left):
                 if EQUAL * min(len(text), len(piece)) < rank[0]:
                     continue  # could not win even if all were equal

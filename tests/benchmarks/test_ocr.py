@@ -79,7 +79,9 @@ def test_without_a_peer(models: None, data: Path, tmp_path: Path):
         assert image["sides"]["ours-on"]["cpu_s"] > 0
         assert image["sides"]["ours-off"]["stable"]
         assert image["sides"]["ours-off"]["stages_ms"]["recognise"] > 0
-        assert set(image["sides"]["ours-on"]["kept"]) == {"90", "180", "270"}
+        kept = image["sides"]["ours-on"]["kept"]
+        assert set(kept) == {"90", "180", "270"}
+        assert min(kept.values()) >= 0.98
     assert {path.name for path in pictures.iterdir()} == {"ocr-recall.png", "ocr-stages.png", "ocr-turned.png"}
 
 

@@ -162,6 +162,20 @@ def test_characters_are_used_up():
     assert (found.found, found.read) == (3, 3)
 
 
+@pytest.mark.parametrize(
+    ("truth", "bits", "most"),
+    [("1392847561002", ["13", "92", "84", "75", "61", "00", "2"], 0.5), ("abcdefgh", ["ab", "cd", "ef", "gh"], 0.75)],
+)
+def test_a_line_in_bits_is_not_read(truth: str, bits: list[str], most: float):
+    found = score([truth], bits)
+    assert found.recall <= most
+    assert found.surplus > 0.2
+
+
+def test_a_line_in_three_pieces_is_read():
+    assert score(["合计 3 件  89.70 元"], ["合计3", "件89.", "70元"]).recall == 1
+
+
 def test_illegible_lines_neither_help_nor_harm():
     legible, illegible = ["登记栏"], ["机动车登记证书"]
     assert score(legible, ["登记栏"], illegible).recall == 1.0
