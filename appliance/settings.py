@@ -84,13 +84,18 @@ class Settings:
         minimum=320,
         maximum=4096,
     )
-    ocr_orientation: bool = _setting(True, "Read pages that stand on their side; false saves a little time")
+    ocr_orientation: bool = _setting(
+        True, "Find out which way up a page stands before it is read; false saves a twentieth of the time"
+    )
     required: tuple[str, ...] = _setting(
         ("language", "dialogue"),
         "Features that must serve for /readyz to be 200: of language, dialogue, ocr, vad, asr",
     )
     page_idle_s: float = _setting(
-        60.0, "Seconds without a touch after which the page asks and starts over", minimum=10, maximum=3600
+        60.0,
+        "Seconds without a touch after which the page has wiped itself; the last 15 of them, at most a third, it asks",
+        minimum=10,
+        maximum=3600,
     )
     page_attract_s: float = _setting(
         30.0,
@@ -99,7 +104,11 @@ class Settings:
         maximum=3600,
     )
     session_idle_s: float = _setting(
-        300.0, "Seconds after which an idle session is forgotten", minimum=5, maximum=86400
+        120.0,
+        "Seconds after its last turn in which the process forgets a session by itself, though no page asked for that; "
+        "at least page_idle_s, so that nobody who is still reading loses the thread",
+        minimum=10,
+        maximum=86400,
     )
     sessions: int = _setting(
         4096, "Sessions kept at once; the longest idle one goes first", minimum=1, maximum=1_000_000
@@ -250,6 +259,12 @@ def _check_together(settings: Settings) -> None:
     if settings.admitted * 2 > settings.http_threads:
         raise SettingInvalid(
             f"admitted: expected at most half of http_threads ({settings.http_threads // 2}), got {settings.admitted}"
+        )
+    if settings.session_idle_s < settings.page_idle_s:
+        raise SettingInvalid(
+            f"session_idle_s: expected at least page_idle_s ({settings.page_idle_s:g}), "
+            f"got {settings.session_idle_s:g}",
+            remedy="Set APPLIANCE_SESSION_IDLE_S to the seconds of APPLIANCE_PAGE_IDLE_S or more",
         )
     if not is_loopback(settings.http_host) and not settings.http_token:
         raise SettingInvalid(

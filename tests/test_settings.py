@@ -19,6 +19,13 @@ def test_defaults_are_safe_and_in_range() -> None:
             assert setting.minimum <= setting.default <= setting.maximum
 
 
+def test_the_page_forgets_after_a_minute_and_the_process_not_long_after() -> None:
+    assert Settings().page_idle_s == 60
+    assert Settings().page_idle_s <= Settings().session_idle_s <= 120
+    both = load_settings(environ={"APPLIANCE_PAGE_IDLE_S": "600", "APPLIANCE_SESSION_IDLE_S": "600"})
+    assert (both.page_idle_s, both.session_idle_s) == (600, 600)
+
+
 def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("http_port: 9000\nimage_jobs: 5\nadmitted: 8\nhttp_allowed_hosts: [kiosk.local, desk]\n")
@@ -56,6 +63,8 @@ def test_a_switch_is_turned_off_in_any_of_the_usual_words(tmp_path: Path, off: s
         ({"APPLIANCE_REQUIRED": "ocr,smell"}, "one of language"),
         ({"APPLIANCE_HTTP_TLS_KEY": "key.pem"}, "both or none"),
         ({"APPLIANCE_OCR_ORIENTATION": "sideways"}, "expected bool"),
+        ({"APPLIANCE_PAGE_IDLE_S": "600"}, r"at least page_idle_s \(600\), got 120"),
+        ({"APPLIANCE_SESSION_IDLE_S": "30"}, r"at least page_idle_s \(60\), got 30"),
     ],
 )
 def test_what_is_wrong_is_said(environ: dict[str, str], says: str) -> None:

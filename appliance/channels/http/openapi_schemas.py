@@ -194,7 +194,7 @@ SCHEMAS: dict[str, Json] = {
         "properties": {
             "title": {"type": "string"},
             "welcome": {"type": "string"},
-            "idle_s": {"type": "number", "description": "Seconds without a touch until the page asks and starts over"},
+            "idle_s": {"type": "number", "description": "Seconds without a touch until the page is wiped"},
             "attract_s": {"type": "number", "description": "Seconds of nobody until the page invites; 0 never"},
             "suggestions": _list({"type": "object"}),
             "asks": {

@@ -1,9 +1,10 @@
-// A shared screen keeps nobody's words: after a while without touch, key or answer it asks, counts down, and wipes.
+// A shared screen keeps nobody's words: after a while without touch, key or answer it is wiped. Towards the end of that
+// while it asks and counts down.
 
 import { $ } from './dom.js';
 
 const QUIET_S = 60; // unless the appliance's greeting says otherwise
-const COUNTDOWN_S = 15;
+const COUNTDOWN_S = 15; // and never more than a third of all
 export const SIGNS = ['pointerdown', 'pointerup', 'keydown', 'input', 'wheel', 'touchmove'];
 
 export class Idle {
@@ -31,17 +32,21 @@ export class Idle {
     this.#quiet = Number.isFinite(seconds) && seconds > 0 ? seconds : QUIET_S;
   }
 
+  get #countdown() {
+    return Math.min(COUNTDOWN_S, this.#quiet / 3);
+  }
+
   touched() {
     this.#last = performance.now();
   }
 
   #look() {
     if (!this.held() || this.waiting()) this.touched();
-    const left = this.#quiet + COUNTDOWN_S - (performance.now() - this.#last) / 1000;
+    const left = this.#quiet - (performance.now() - this.#last) / 1000;
     if (left <= 0) {
       this.touched();
       this.over();
-    } else if (left > COUNTDOWN_S) {
+    } else if (left > this.#countdown) {
       if (this.dialog.open) this.dialog.close();
     } else {
       $('idle-left').textContent = String(Math.ceil(left));
