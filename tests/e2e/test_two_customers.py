@@ -116,6 +116,7 @@ def heap(page: Page) -> str:
 
 def say(page: Page, text: str) -> Any:
     """Type and send a sentence; the reply as JSON."""
+    expect(page.locator("#send")).to_be_enabled()  # while it answers, no further question is taken
     page.fill("#text", text)
     with page.expect_response("**/v1/turns") as answered:
         page.press("#text", "Enter")
