@@ -1,13 +1,15 @@
 """Checks the page's vendored JavaScript against its manifest; `vendor.py fetch` gets it anew from npm (`make vendor`).
 
 The page has no build step: what it needs of other projects lies in appliance/channels/page/vendor/<name>-<version>/,
-byte for byte as their npm packages hold it. vendor.json names version, licence, and the sha256 of tarball and files.
+byte for byte as their npm packages hold it. vendor.json names version, licence, the sha256 of tarball and files, and
+the notices of whatever the packages have taken from further projects without carrying their licence.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -23,6 +25,10 @@ LIMIT_KB = 200
 """Most that all vendored files may weigh: a kiosk loads them at every start."""
 
 
+SOURCE = re.compile(r"\bSource:\s*https?://(\S+)")
+"""How a file says that it was taken from elsewhere."""
+
+
 def sha256(data: bytes) -> str:
     """Hex digest of `data`."""
     return hashlib.sha256(data).hexdigest()
@@ -35,17 +41,20 @@ def check(folder: Path = VENDOR) -> list[str]:
     named = {folder / "vendor.json", folder / "README.md"}
     for package in packages:
         home = folder / f"{package['name']}-{package['version']}"
-        if FORBIDDEN.search(package["licence"]) or not ALLOWED.fullmatch(package["licence"]):
-            problems.append(f"{package['name']}: expected a licence on the allow-list, got {package['licence']}")
+        notices = package.get("notices", {})
+        for name, licence in [(package["name"], package["licence"]), *((n, x["licence"]) for n, x in notices.items())]:
+            if FORBIDDEN.search(licence) or not ALLOWED.fullmatch(licence):
+                problems.append(f"{name}: expected a licence on the allow-list, got {licence}")
         if "LICENSE" not in package["files"]:
             problems.append(f"{package['name']}: expected its LICENSE beside it, got none")
-        for name, digest in package["files"].items():
+        for name, digest in [*package["files"].items(), *((n, x["sha256"]) for n, x in notices.items())]:
             path = home / Path(name).name
             named.add(path)
             if not path.is_file():
                 problems.append(f"{path.relative_to(folder)}: expected a file, got none; run `make vendor`")
             elif (found := sha256(path.read_bytes())) != digest:
                 problems.append(f"{path.relative_to(folder)}: expected sha256 {digest}, got {found}")
+        problems += _unnoticed(home, folder, {package["source"], *(notice["of"] for notice in notices.values())})
     present = {path for path in folder.rglob("*") if path.is_file()}
     problems += [
         f"{path.relative_to(folder)}: expected in vendor.json, got no word" for path in sorted(present - named)
@@ -54,6 +63,16 @@ def check(folder: Path = VENDOR) -> list[str]:
     if size > LIMIT_KB:
         problems.append(f"vendor: expected at most {LIMIT_KB} kB, got {size:.0f} kB")
     return problems
+
+
+def _unnoticed(home: Path, folder: Path, known: set[str]) -> list[str]:
+    """Sources that files of a package name, and whose notice nobody has put beside them."""
+    return [
+        f"{path.relative_to(folder)}: expected the notice of its source {source}, got none"
+        for path in sorted(home.glob("*.js"))
+        for source in SOURCE.findall(path.read_text("utf-8"))
+        if source not in known
+    ]
 
 
 def fetch(package: dict[str, Any], folder: Path = VENDOR) -> None:

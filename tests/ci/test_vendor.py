@@ -48,6 +48,33 @@ def test_a_licence_off_the_list_is_found(vendor: ModuleType, copy: Path, licence
     assert licence in problem
 
 
+def test_every_notice_is_there_with_its_copyright(vendor: ModuleType, copy: Path) -> None:
+    (notice,) = copy.rglob("LICENSE-pinyinjs")
+    text = notice.read_text("utf-8")
+    assert "Copyright (c) 2019 小茗同学" in text
+    assert "Permission is hereby granted, free of charge" in text
+    notice.unlink()
+    (gone,) = vendor.check(copy)
+    assert "LICENSE-pinyinjs: expected a file, got none" in gone
+
+
+def test_a_source_without_its_notice_is_found(vendor: ModuleType, copy: Path) -> None:
+    next(copy.rglob("LICENSE-pinyinjs")).unlink()
+    manifest = json.loads((copy / "vendor.json").read_text("utf-8"))
+    del manifest["packages"][1]["notices"]
+    (copy / "vendor.json").write_text(json.dumps(manifest), "utf-8")
+    (unnoticed,) = vendor.check(copy)
+    assert "chinese.js: expected the notice of its source github.com/sxei/pinyinjs, got none" in unnoticed
+
+
+def test_a_notice_with_a_licence_off_the_list_is_found(vendor: ModuleType, copy: Path) -> None:
+    manifest = json.loads((copy / "vendor.json").read_text("utf-8"))
+    manifest["packages"][1]["notices"]["LICENSE-pinyinjs"]["licence"] = "GPL-3.0-only"
+    (copy / "vendor.json").write_text(json.dumps(manifest), "utf-8")
+    (problem,) = vendor.check(copy)
+    assert "LICENSE-pinyinjs: expected a licence on the allow-list" in problem
+
+
 def test_another_tarball_than_the_one_that_was_reviewed_is_refused(
     vendor: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
