@@ -73,7 +73,7 @@ class Reader:
         `size` is the (width, height) of the photo that `image` is a smaller version of, as `probe(data).upright` gives
         it; the boxes are then in its pixels. `deadline` is in seconds of the clock: when it passes, or `watch`
         says stop, what is known so far comes back with the number of lines left unread.
-        Raises InvalidInput for another array, DeadlineExceeded when the deadline passes before a line was found, and
+        Raises InvalidInput for another array, DeadlineExceeded when the deadline passes before a line was read, and
         what the networks raise.
         """
         _check(image)
@@ -97,6 +97,8 @@ class Reader:
                     break
                 reading, opposite = self._reading(strips[index], how[index], deadline)
             except DeadlineExceeded:
+                if not lines and not watch.stopped():
+                    raise
                 break
             unread -= 1
             if reading.characters and reading.confidence >= self._min_confidence:

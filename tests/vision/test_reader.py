@@ -232,6 +232,18 @@ def test_a_recogniser_that_gives_up_at_a_line_leaves_those_before(networks: Netw
     assert result.unread == len(truth) - 2
 
 
+def test_a_deadline_that_passes_before_the_first_line_leaves_nothing(networks: Networks, pages: Pages) -> None:
+    clock = Clock()
+    reader, _ = watched(networks, clock=clock)
+    late = Watch(found=lambda _: clock.pass_by(5))
+    with pytest.raises(DeadlineExceeded):
+        reader.read(pages["receipt"][0], deadline=clock.now + 4, watch=late)
+    gone = Watch(found=lambda _: clock.pass_by(5), stopped=lambda: clock.now > 105)
+    result = reader.read(pages["receipt"][0], deadline=clock.now + 4, watch=gone)
+    assert result.partial  # whoever stopped it is told nothing of the deadline
+    assert result.lines == ()
+
+
 def test_a_reading_stopped_before_its_first_line_looks_no_closer(networks: Networks, pages: Pages) -> None:
     reader, (detect, recognise, orient) = watched(networks)
     result = reader.read(pages["receipt"][0], watch=Watch(stopped=lambda: True))
