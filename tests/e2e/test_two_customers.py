@@ -75,7 +75,7 @@ def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, P
     data = tmp_path_factory.mktemp("data")
     copy_models(data)
     log = tmp_path_factory.mktemp("log") / "serve.log"
-    settings = {"APPLIANCE_PAGE_IDLE_S": "10", "APPLIANCE_PAGE_ATTRACT_S": "2", "APPLIANCE_LOG_LEVEL": "debug"}
+    settings = {"APPLIANCE_PAGE_IDLE_S": "10", "APPLIANCE_PAGE_ATTRACT_S": "4", "APPLIANCE_LOG_LEVEL": "debug"}
     with serving(data, log, **settings) as running:
         yield running, log
 
@@ -173,6 +173,18 @@ def test_the_second_customer_finds_nothing_of_the_first(
     assert (kept["streams"], kept["images"], kept["state"], kept["name"], kept["selection"]) == (0, [], None, "", "")
     assert all(value == "" and files == 0 for value, _, files in kept["values"])
     assert context.cookies() == []
+    assert found_in(heap(page)) == []
+
+    # Over the API, with the first one's session.
+    assert running.ask(f"/v1/sessions/{session}", method="DELETE")[0] == 404
+    assert running.ask("/v1/status")[2]["sessions"] == 0
+    status, _, stolen = running.ask("/v1/turns", {"text": "再说一遍", "session": session})
+    assert status == 200
+    assert stolen["session"] != session
+    assert found_in(str(stolen)) == []
+    assert running.ask(f"/v1/sessions/{stolen['session']}", method="DELETE")[0] == 204
+
+    # At the page, touched by the second one, who asks about it.
     page.locator(".attract-start").click()
     expect(page.locator("#attract")).to_be_hidden()
     expect(page.locator("#welcome")).to_be_visible()
@@ -182,17 +194,6 @@ def test_the_second_customer_finds_nothing_of_the_first(
     for keys in ("Control+z", "Control+Shift+z", "Control+v"):
         page.keyboard.press(keys)
         assert page.input_value("#text") == ""
-
-    assert found_in(heap(page)) == []
-
-    # Over the API, with the first one's session and with an own one.
-    assert running.ask(f"/v1/sessions/{session}", method="DELETE")[0] == 404
-    assert running.ask("/v1/status")[2]["sessions"] == 0
-    status, _, stolen = running.ask("/v1/turns", {"text": "再说一遍", "session": session})
-    assert status == 200
-    assert stolen["session"] != session
-    assert found_in(str(stolen)) == []
-    assert running.ask(f"/v1/sessions/{stolen['session']}", method="DELETE")[0] == 204
     own = [say(page, text) for text in ("再说一遍", "帮我查一下快递到哪了", "我的电话是多少", "我叫什么名字")]
     assert own[0]["session"] != session
     assert found_in(str(own)) == []
