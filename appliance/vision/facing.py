@@ -30,7 +30,7 @@ BELIEVED = 0.7
 """Mean confidence that a page must be read with before it is turned: what is no text is left as it is."""
 
 CLEARER = 1.3
-"""A page of single characters is turned when so many times more of it can be read than as it stands."""
+"""Single characters can be read in each position in which they are, by this factor, about as sure as in the best."""
 
 _READ = 3
 """Strips read where reading decides."""
@@ -129,17 +129,25 @@ def _cell(window: Pixels, column: int, half: int) -> Pixels:
 
 
 def _by_single_characters(strips: Sequence[Pixels], read: Read) -> int:
-    """The page of boxes that are neither wide nor high: in which of four positions most of it can be read."""
+    """The page of boxes that are neither wide nor high, by the positions in which they can be read.
+
+    The recogniser also reads characters that lie against the clock: of two neighbouring positions the first counts.
+    """
     import cv2
 
     weights = []
     for quarter in range(4):
         turned = [np.ascontiguousarray(np.rot90(each, quarter)) for each in strips]
         sized = [cv2.resize(t, (round(t.shape[1] * STRIP_HEIGHT / t.shape[0]), STRIP_HEIGHT)) for t in turned]
-        readings = [read(each.astype(np.uint8, copy=False)) for each in sized]
-        weights.append(sum(each.weight for each in readings if each.confidence >= BELIEVED))
-    best = int(np.argmax(weights))
-    return best * 90 if weights[best] > CLEARER * weights[0] else 0
+        weights.append(sum(read(each.astype(np.uint8, copy=False)).weight for each in sized))
+    if max(weights) <= BELIEVED * len(strips):
+        return 0
+    readable = [weight > max(weights) / CLEARER for weight in weights]
+    if readable == [True, False, False, True]:
+        return 270
+    if readable[0]:  # also what can be read in many positions, as 田 and 8 can
+        return 0
+    return 90 * next(quarter for quarter in (1, 2, 3) if readable[quarter])
 
 
 def flipped(strip: Pixels) -> Pixels:

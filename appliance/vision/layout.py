@@ -215,7 +215,19 @@ def _are_columns(left: Sequence[Flat], right: Sequence[Flat]) -> bool:
 
 
 def _is_paragraph(flats: Sequence[Flat]) -> bool:
-    column = max(flat.right for flat in flats) - min(flat.left for flat in flats)
+    """Whether one side of a gutter is running text, in one column or in several."""
     aspect = np.median([flat.width / max(1e-6, flat.height) for flat in flats])
-    fill = np.median([flat.width / column for flat in flats])
+    fill = np.median([flat.width / width for column, width in _columns(flats) for flat in column])
     return bool(aspect >= PARAGRAPH_ASPECT and fill >= PARAGRAPH_FILL)
+
+
+def _columns(flats: Sequence[Flat]) -> list[tuple[list[Flat], float]]:
+    """Boxes over which no upright line could be drawn that crosses none of them, with their extent together."""
+    found: list[list[Flat]] = []
+    reach = -np.inf
+    for flat in sorted(flats, key=lambda flat: flat.left):
+        if flat.left >= reach:
+            found.append([])
+        found[-1].append(flat)
+        reach = max(reach, flat.right)
+    return [(column, max(flat.right for flat in column) - column[0].left) for column in found]

@@ -48,7 +48,8 @@ class Reader:
         `characters` is the recogniser's list without blank and space; `orient` may be None, upside-down lines are then
         found by reading; `name` becomes OcrResult.engine; `max_side` bounds the image that the detector sees and wins
         over `options`; lines below `min_confidence` are dropped. Without `orientation` every page is taken to stand
-        upright, or upside down: no other position is tried. `clock` gives the seconds that deadlines are compared with.
+        upright: lines on their side are still read, but found less well and put in order as a column's are. `clock`
+        gives the seconds that deadlines are compared with.
         """
         self._detect = detect
         self._recognise = recognise

@@ -47,7 +47,7 @@ RECEIPT = [
 ]
 
 
-@pytest.mark.parametrize("degrees", [0, 2, -6])
+@pytest.mark.parametrize("degrees", [0, 2, -6, 10, -15, 15])
 def test_a_table_is_read_row_by_row(degrees: float) -> None:
     assert shuffled(turned(RECEIPT, degrees)) == list(range(len(RECEIPT)))
 
@@ -63,9 +63,58 @@ ARTICLE = [
 ]
 
 
-@pytest.mark.parametrize("degrees", [0, 4, -4])
+@pytest.mark.parametrize("degrees", [0, 4, -4, 8, -11, 15, -15])
 def test_running_text_is_read_column_by_column(degrees: float) -> None:
     assert shuffled(turned(ARTICLE, degrees)) == list(range(len(ARTICLE)))
+
+
+def test_running_text_seen_aslant_is_read_column_by_column() -> None:
+    assert shuffled(seen_aslant(ARTICLE)) == list(range(len(ARTICLE)))
+
+
+LEAFLET = [
+    box(40, 10, 720, 50),
+    *[box(x, 90 + 26 * row, 215, 18) for x in (40, 290, 540) for row in range(10)],
+    box(40, 380, 720, 30),
+]
+
+
+@pytest.mark.parametrize("degrees", [0, 5, -5, 10, -10, 15, -15, 180, 170])
+def test_three_columns_between_a_title_and_a_footer(degrees: float) -> None:
+    assert shuffled(turned(LEAFLET, degrees)) == list(range(len(LEAFLET)))
+
+
+def test_three_columns_seen_aslant() -> None:
+    assert shuffled(seen_aslant(LEAFLET)) == list(range(len(LEAFLET)))
+
+
+POSTER = [
+    box(60, 20, 640, 120),
+    box(60, 160, 400, 60),
+    box(60, 250, 120, 24),
+    box(600, 246, 120, 32),
+    box(60, 300, 130, 24),
+    box(600, 292, 140, 40),
+    box(60, 350, 110, 24),
+    box(600, 344, 130, 36),
+    box(250, 600, 200, 12),
+    box(250, 618, 200, 12),
+]
+
+
+@pytest.mark.parametrize("degrees", [0, 5, -8, 12, -15, 180])
+def test_a_poster_of_large_and_small_print(degrees: float) -> None:
+    assert shuffled(turned(POSTER, degrees)) == list(range(len(POSTER)))
+
+
+def test_a_poster_seen_aslant() -> None:
+    assert shuffled(seen_aslant(POSTER)) == list(range(len(POSTER)))
+
+
+def test_a_ragged_paragraph_beside_a_list() -> None:
+    paragraph = [box(40, 100 + 30 * row, 330 - 25 * (row % 3)) for row in range(8)]
+    listed = [box(460, 96 + 41 * row, 120) for row in range(5)]
+    assert shuffled([*paragraph, *listed]) == list(range(13))
 
 
 def test_a_heading_across_the_gutter_parts_what_is_above_it() -> None:

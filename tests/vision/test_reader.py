@@ -65,6 +65,63 @@ def test_an_upside_down_page_keeps_its_text_and_its_order(reader: Reader, pages:
     assert first.box[0][1] > first.box[3][1]
 
 
+@pytest.mark.parametrize("angle", [90, 180, 270])
+@pytest.mark.parametrize("name", ["receipt", "shelf-tag", "waybill-photo"])
+def test_a_turned_page_is_read_as_if_it_were_upright(reader: Reader, pages: Pages, name: str, angle: int) -> None:
+    image = pages[name][0]
+    straight = reader.read(image)
+    turned = np.ascontiguousarray(np.rot90(image, -angle // 90))
+    result = reader.read(turned)
+    assert (straight.angle, result.angle) == (0, angle)
+    assert (result.width, result.height) == (turned.shape[1], turned.shape[0])
+    assert [line.text for line in result.lines] == [line.text for line in straight.lines]
+    height, width = image.shape[:2]
+    there = {
+        90: lambda x, y: (height - 1 - y, x),
+        180: lambda x, y: (width - 1 - x, height - 1 - y),
+        270: lambda x, y: (y, width - 1 - x),
+    }[angle]
+    for before, after in zip(straight.lines, result.lines, strict=True):
+        assert np.allclose([there(*corner) for corner in before.box], after.box, atol=0.2)
+
+
+def test_boxes_of_a_turned_photo_are_in_pixels_of_the_full_one(reader: Reader, write: Callable[..., Pixels]) -> None:
+    page = np.ascontiguousarray(np.rot90(write([(60, 140, "付款方式")], width=640, height=320, size=40)))
+    plain, full = reader.read(page), reader.read(page, size=(960, 1280))
+    assert plain.angle == full.angle == 270
+    for (x, y), (wide, high) in zip(plain.lines[0].box, full.lines[0].box, strict=True):
+        assert (wide, high) == pytest.approx((3 * x, 2 * y), abs=0.2)
+
+
+def test_without_orientation_a_page_is_taken_as_it_stands(networks: Networks, pages: Pages) -> None:
+    image, truth = pages["shelf-tag"]
+    plain = Reader(*vars(networks).values(), name="plain", orientation=False)
+    assert kept("".join(truth), plain.read(image).text) >= 0.97
+    result = plain.read(np.ascontiguousarray(np.rot90(image)))
+    assert result.angle == 0
+    one, other, *_ = result.lines[0].box
+    assert abs(one[1] - other[1]) < 0.5 * abs(one[0] - other[0])  # a box that stands in the image is left standing
+
+
+def test_a_line_that_stands_against_the_others_is_read_both_ways(reader: Reader, write: Callable[..., Pixels]) -> None:
+    lines = [(40, 30 + 60 * n, f"第{n}层货架洗衣液促销价") for n in range(5)]
+    page = write(lines, width=520, height=340, size=32)
+    page[20:80] = page[20:80][::-1, ::-1]
+    result = reader.read(page)
+    assert result.angle == 0
+    assert {line.text for line in result.lines} == {text for *_, text in lines}
+    against = next(line for line in result.lines if line.text.startswith("第0"))
+    assert against.box[0][0] > against.box[1][0]  # its corners begin where its text begins
+
+
+def test_characters_are_those_of_the_text(reader: Reader, pages: Pages) -> None:
+    for line in reader.read(pages["receipt"][0]).lines:
+        assert "".join(character.text for character in line.characters) == line.text
+        assert all(len(character.text) == 1 for character in line.characters)
+        assert line.confidence == pytest.approx(sum(c.confidence for c in line.characters) / len(line.characters))
+        assert all(len(c.alternatives) in (0, 4) for c in line.characters)
+
+
 def test_without_the_classifier_an_upright_page_is_read_all_the_same(networks: Networks, pages: Pages) -> None:
     image, truth = pages["waybill"]
     reader = Reader(networks.detect, networks.recognise, None, networks.characters, name="two")
