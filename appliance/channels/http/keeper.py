@@ -7,6 +7,8 @@ for ten seconds and more (the client's SYN is sent again after 1, 3 and 7 s).
 
 Here new connections are taken until there are none, idle ones stand in the order in which they grew idle, and beyond
 `most` connections the longest idle one goes; when none is idle, the new one is refused with a 503 that can be read.
+Idleness is told by the monotonic clock: cheroot's `last_used`, which is set here alone, is a wall clock's time, and
+that one jumps by years when a kiosk without a battery hears the time.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ class Keeper:
     def put(self, conn: Any) -> None:
         """Take a connection back that waits for its next request."""
         if conn.rfile.has_data():
-            conn.last_used = time.time()
+            conn.last_used = time.monotonic()
             self._server.process_conn(conn)
         else:
             self._rest(conn, select.epoll.modify)
@@ -165,7 +167,7 @@ class Keeper:
 
     def _rest(self, conn: Any, arm: Any) -> None:
         """Wait for the connection's next request; `arm` is what epoll has to be told."""
-        conn.last_used = time.time()
+        conn.last_used = time.monotonic()
         fd = conn.socket.fileno()
         with self._lock:
             self._idle[fd] = conn
@@ -229,7 +231,7 @@ class Keeper:
         while True:
             with self._lock:
                 fd, conn = next(iter(self._idle.items()), (-1, None))
-                if conn is None or time.time() - conn.last_used < IDLE_S:
+                if conn is None or time.monotonic() - conn.last_used < IDLE_S:
                     return False
                 del self._idle[fd]
             if self._end_idle(fd, conn):
@@ -254,7 +256,7 @@ class Keeper:
         self._refused.take(sock)
 
     def _expire(self) -> None:
-        threshold = time.time() - self._server.timeout
+        threshold = time.monotonic() - self._server.timeout
         while True:
             with self._lock:
                 fd, conn = next(iter(self._idle.items()), (-1, None))

@@ -107,18 +107,36 @@ class Readings:
 
         Every `tick_s` without an event it is looked whether the client is still there; every `heartbeat_s` it hears so.
         """
+        self._most = places
         self._places = threading.BoundedSemaphore(places) if places else None
+        self._working, self._lock = 0, threading.Lock()
         self._longest_s, self._ended = longest_s, ended
         self._tick_s, self._heartbeat_s = tick_s, heartbeat_s
         self._listener = listener
         self._clock = clock
 
+    def check(self) -> None:
+        """Raise Overloaded when no body should be received in vain: in every place an image is being read right now.
+
+        A place that is taken by a client who is merely slow to fetch may be free by the time the body is here.
+        """
+        with self._lock:
+            busy = self._working >= self._most
+        if busy or self._ended():
+            raise self._full()
+
+    def _full(self) -> Overloaded:
+        self._listener("shed", name="readings")
+        return Overloaded("reading streams: expected a free place, got all taken", retry_after=RETRY_S)
+
     @contextmanager
     def place(self) -> Iterator[Place]:
-        """Hold a place, until the end of the block and of what is streamed from it; Overloaded when all are taken."""
+        """Hold a place, until the end of the block and of what is streamed from it; Overloaded when all are taken.
+
+        For images that are here: a place held while a body drips in would be one that nobody reads in.
+        """
         if self._places is None or self._ended() or not self._places.acquire(blocking=False):
-            self._listener("shed", name="readings")
-            raise Overloaded("reading streams: expected a free place, got all taken", retry_after=RETRY_S)
+            raise self._full()
         place = Place(self._places.release)
         try:
             yield place
@@ -132,10 +150,16 @@ class Readings:
         """
         reading = _Reading(work, line_json, self._ended)
         place.share()
-        try:
-            reading.start(place.leave)
-        except RuntimeError as error:  # the system gives no more threads
+        self._count(1)
+
+        def done() -> None:
+            self._count(-1)
             place.leave()
+
+        try:
+            reading.start(done)
+        except RuntimeError as error:  # the system gives no more threads
+            done()
             raise Overloaded(f"reading streams: expected a thread, got {error}", retry_after=RETRY_S) from error
         first = self._first(reading, peer)
         place.share()
@@ -145,6 +169,10 @@ class Readings:
             place.leave()
 
         return sse.response(self._events(reading, first, peer, where()), closed)
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._working += more
 
     def _first(self, reading: _Reading, peer: Peer) -> _Event:
         while (event := reading.feed.get(self._tick_s)) is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,20 +14,17 @@ from appliance.channels.http import sse
 from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
 from appliance.channels.http.media import kind_of, read_upload
 from appliance.channels.http.peer import peer_of
-from appliance.channels.http.readings import Place, Readings
+from appliance.channels.http.readings import LineJson, Readings
 from appliance.channels.http.reply import json_response, line_json, ocr_json, reply_json, suggestion_json
 from appliance.channels.http.schemas import (
-    SUGGESTIONS,
-    check_count,
     check_deadline,
     check_detail,
     check_language,
     check_session,
-    check_typed,
     read_turn,
+    read_typed,
 )
 from appliance.errors import InvalidInput, NotFound
-from appliance.language.suggest import MOST
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.values import Reply
@@ -47,10 +44,16 @@ def register_turns(
 ) -> None:
     """Add the routes that customers use."""
 
-    def place(kind: str) -> AbstractContextManager[Place | None]:
-        """A place to stream from, taken before the body is read; None for the plain answer."""
+    def streamed(kind: str) -> bool:
+        """Whether an image is to be read before the client's eyes; Overloaded when its body would come in vain."""
         wanted = kind in ("image", "form") and sse.asked_for(request)
-        return readings.place() if wanted else nullcontext()
+        if wanted:
+            readings.check()
+        return wanted
+
+    def stream(work: Callable[[Watch], dict[str, Any]], show: LineJson) -> Response:
+        with readings.place() as place:
+            return readings.stream(place, peer_of(request.environ), work, show)
 
     def deadline() -> float | None:
         return check_deadline(_queried("deadline_ms"), settings.deadline_s)
@@ -63,9 +66,8 @@ def register_turns(
         asked = read_turn(read_body(request, JSON_BYTES), settings.max_text_chars)
         return door.turn(asked.turn(language), asked.session or session)
 
-    def file_turn(
-        kind: str, session: str | None, language: str, deadline_s: float | None, place: Place | None
-    ) -> Response:
+    def file_turn(kind: str, session: str | None, language: str, deadline_s: float | None) -> Response:
+        live = streamed(kind)
         upload = read_upload(request, kind, settings, uploads, ("image", "audio"), ("session", "language"))
         session = check_session(upload.fields.get("session", session))
         language = check_language(upload.fields.get("language", language))
@@ -75,9 +77,7 @@ def register_turns(
         def look(watch: Watch) -> dict[str, Any]:
             return told(door.look(upload.data, session, language, deadline_s=deadline_s, watch=watch))
 
-        if place is None:
-            return json_response(look(UNWATCHED))
-        return readings.stream(place, peer_of(request.environ), look, line_json)
+        return stream(look, line_json) if live else json_response(look(UNWATCHED))
 
     @app.post("/v1/turns")
     def post_turn() -> Response:
@@ -87,31 +87,27 @@ def register_turns(
         deadline_s = deadline()
         if kind == "json":
             return json_response(told(text_turn(session, language)))
-        with place(kind) as held:
-            return file_turn(kind, session, language, deadline_s, held)
+        return file_turn(kind, session, language, deadline_s)
 
     @app.post("/v1/ocr")
     def post_ocr() -> Response:
         kind = kind_of(request, ("image", "form"))
         deadline_s, characters = deadline(), check_detail(_queried("detail"))
-        with place(kind) as held:
-            upload = read_upload(request, kind, settings, uploads, ("image",))
+        live = streamed(kind)
+        upload = read_upload(request, kind, settings, uploads, ("image",))
 
-            def read(watch: Watch) -> dict[str, Any]:
-                result = door.read(upload.data, deadline_s=deadline_s, watch=watch)
-                metrics.read(result)
-                return ocr_json(result, characters)
+        def read(watch: Watch) -> dict[str, Any]:
+            result = door.read(upload.data, deadline_s=deadline_s, watch=watch)
+            metrics.read(result)
+            return ocr_json(result, characters)
 
-            if held is None:
-                return json_response(read(UNWATCHED))
-            return readings.stream(held, peer_of(request.environ), read, partial(line_json, characters=characters))
+        return stream(read, partial(line_json, characters=characters)) if live else json_response(read(UNWATCHED))
 
-    @app.get("/v1/suggestions")
-    def get_suggestions() -> Response:
-        text = check_typed(_queried("text"))
-        language = check_language(_queried("language"))
-        limit = check_count("limit", _queried("limit"), SUGGESTIONS, 1, MOST)
-        found = door.suggest(text, language, limit)
+    @app.post("/v1/suggestions")
+    def post_suggestions() -> Response:
+        kind_of(request, ("json",))
+        typed = read_typed(read_body(request, JSON_BYTES))
+        found = door.suggest(typed.text, typed.language, typed.limit)
         return json_response({"suggestions": [suggestion_json(suggestion) for suggestion in found]})
 
     @app.get("/v1/greeting")

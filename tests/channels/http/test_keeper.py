@@ -148,6 +148,27 @@ def test_idle_connections_go_after_their_time_and_a_late_request_is_still_served
         until(lambda: kept(server).open == 1)
 
 
+@pytest.mark.parametrize("jump_s", [86_400.0, -86_400.0])
+def test_a_jump_of_the_wall_clock_closes_nobody_and_keeps_nobody(serve, monkeypatch, jump_s):
+    real = time.time
+    monkeypatch.setattr(keeper, "IDLE_S", 0.5)
+    server = serve(http_connections=64, http_timeout_s=2.0)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(connect(server)) for _ in range(64)]
+        assert [ask(sock) for sock in crowd] == [200] * 64
+        until(lambda: kept(server).idle == 64)
+        began = time.monotonic()
+        monkeypatch.setattr(time, "time", lambda: real() + jump_s)
+        # A day forward: nobody has been idle for a day. Half a second is over by itself, whatever a clock says.
+        until(lambda: ask(crowd[0]) == 200 and time.monotonic() - began > 0.7)
+        assert kept(server).open == 64
+        assert ask(stack.enter_context(connect(server))) == 200
+        assert (kept(server).closed_for_others, kept(server).refused) == (1, 0)
+        # A day back: who has been silent for his time goes all the same.
+        until(lambda: ask(crowd[0]) == 200 and kept(server).open == 1)
+        assert time.monotonic() - began > 1.5
+
+
 def test_a_request_that_comes_as_its_connection_is_about_to_go_is_served(serve):
     server = serve()
     manager: Keeper = server.server._server.keeper

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import requests
@@ -251,6 +251,46 @@ def test_places_are_few_and_a_full_house_reads_no_body(serve):
     step.release(6)
     assert [list(events)[-1][0] for _, events in opened] == ["result", "result"]
     until(lambda: step.release(6) or places_free(server, 2))
+
+
+@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=b"])
+def test_uploads_that_drip_take_no_place_from_photos_that_are_here(serve, kind):
+    server = serve()
+    head = f"POST /v1/turns HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nContent-Type: {kind}\r\n"
+    with ExitStack() as stack:
+        dripping = []
+        for _ in range(server.settings.ocr_streams):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+            sock.sendall(f"{head}Content-Length: 500000\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert sock.recv(4096).startswith(b"HTTP/1.1 100")  # their bodies are being read
+            sock.sendall(b"-")
+            dripping.append(sock)
+        for path in ("/v1/turns", "/v1/ocr"):
+            response, events = stream(server, path)
+            assert response.status_code == 200
+            assert list(events)[-1][0] == "result"
+        for sock in dripping:
+            sock.sendall(b"-")
+
+
+def test_a_body_is_received_while_a_place_may_become_free_and_refused_when_none_did(serve):
+    """A client who fetches nothing holds its place though its image is read: that is no reason to send bodies away."""
+    server = serve(FakeDoor(lines=(WIDE,) * 150), ocr_streams=1, http_timeout_s=5.0)
+    head = "POST /v1/ocr HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nContent-Type: image/png\r\n"
+    image = PNG + bytes(100_000)
+    with raw(server, receive=4096) as slow:
+        until(lambda: server.door.read_lines == [150])
+        for free in (False, True):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
+                sock.sendall(f"{head}Content-Length: {len(image)}\r\nExpect: 100-continue\r\n\r\n".encode())
+                assert sock.recv(4096).startswith(b"HTTP/1.1 100")
+                if free:  # the other one goes while this body is on its way
+                    slow.close()
+                    until(lambda: server.server.state()["threads"]["idle"] == server.settings.http_threads - 1)
+                sock.sendall(image)
+                answer = sock.recv(4096)
+                assert answer.startswith(b"HTTP/1.1 200" if free else b"HTTP/1.1 503")
+                assert (b"Retry-After: 2" in answer) is not free
 
 
 def test_no_places_at_all(serve):
