@@ -16,7 +16,8 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
-.PHONY: help run test hear-test check system models models-once models-tried format lock docs sizes pictures measured vendor fuzz locust clean python system-test
+.PHONY: help run test hear-test check system system-test python models models-once models-tried format lock docs sizes \
+	pictures measured peer vendor fuzz locust clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -137,8 +138,8 @@ $(VENV)-locust/.done: | python
 	@$(VENV)-locust/bin/python -m pip install --disable-pip-version-check $(QUIET) locust==2.47.0
 	@touch $@
 
-locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the same customers from outside, by Locust, for half a minute
+locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the crowds of benchmarks.load from outside, by Locust, with the same limits
 	$(BIN)/python -m benchmarks.outside --locust $(VENV)-locust/bin/locust --check
 
-clean:  ## remove the virtual environment and caches (models and records stay)
-	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-locust $(VENV)-vosk-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+clean:  ## remove the virtual environments and caches (models and records stay)
+	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-peer $(VENV)-locust $(VENV)-vosk-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,8 @@ def run(environ: dict[str, str], *command: str) -> subprocess.CompletedProcess[s
 def test_missing_packages_are_named_with_what_they_turn_off(bare: dict[str, str]) -> None:
     told = run(bare, "bash", ".ci/system", "run", "test")
     assert told.returncode == 0
-    for package in ("libportaudio2", "tesseract-ocr", "tesseract-ocr-chi-sim", "espeak-ng", "fonts-wqy-microhei"):
+    run_time = ("libportaudio2", "tesseract-ocr", "tesseract-ocr-chi-sim", "espeak-ng", "fonts-wqy-microhei")
+    for package in (*run_time, "strace"):
         assert f"system package missing: {package} (" in told.stderr
         assert package in told.stderr.splitlines()[-1]
     assert told.stderr.splitlines()[-1].startswith("install what is missing with: sudo apt-get install ")
@@ -39,6 +41,23 @@ def test_with_ci_a_missing_package_is_a_failure(bare: dict[str, str]) -> None:
     told = run(bare | {"CI": "true"}, "bash", ".ci/system", "run")
     assert told.returncode == 1
     assert "system package missing: espeak-ng" in told.stderr
+
+
+def made(target: str, *variables: str) -> str:
+    """The commands of a target, as make would run them."""
+    command = ["make", "--no-print-directory", "--dry-run", "--always-make", target, *variables]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_every_target_without_a_file_is_phony_and_make_clean_forgets_no_environment() -> None:
+    text = (REPOSITORY / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", text, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: (.*)", text, re.MULTILINE)
+    assert targets == set(phony.split())
+    environments = {f"there{rest}" for rest in re.findall(r"\$\(VENV\)((?:-\w+)*)", text)} - {"there"}
+    assert {"there-peer", "there-locust", "there-ort1232"} <= environments
+    removed = next(line for line in made("clean", "VENV=there").splitlines() if line.startswith("rm -rf ")).split()
+    assert environments | {"there", "there-vosk-model"} <= set(removed)
 
 
 @pytest.mark.parametrize("python", ["/nonexistent/python", "old"])
