@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from appliance.values import OcrResult, Quad
+from appliance.values import OcrResult
+from appliance.vision.facing import placed, upright
 from appliance.vision.image import Pixels
 
 if TYPE_CHECKING:
@@ -49,20 +50,23 @@ def find_font(candidates: Sequence[Path] = FONTS) -> Path | None:
 def annotate(image: Pixels, result: OcrResult, font: Path | None) -> Annotated:
     """Draw `result` over `image`, the photo it was read in at any size, with its text at the side.
 
-    Boxes are green, or orange where the confidence is below 0.8. Without a font only boxes and numbers are drawn, and
-    the note says so.
+    A page that stands turned in the photo is drawn upright. Boxes are green, or orange where the confidence is below
+    0.8. Without a font only boxes and numbers are drawn, and the note says so.
     """
     from PIL import Image, ImageDraw
 
-    canvas = Image.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
+    page = upright(image, result.angle)
+    canvas = Image.fromarray(np.ascontiguousarray(page[:, :, ::-1]))
     factor = max(1.0, SHORT_SIDE / min(canvas.size))
     canvas = canvas.resize((round(canvas.width * factor), round(canvas.height * factor)))
-    scale = (canvas.width / result.width, canvas.height / result.height)
+    size = (result.width, result.height) if result.angle % 180 == 0 else (result.height, result.width)
+    scale = (canvas.width / size[0], canvas.height / size[1])
     draw = ImageDraw.Draw(canvas)
     label = _font(font, max(12, canvas.height // 70))
     for number, line in enumerate(result.lines, start=1):
         colour = _SURE if line.confidence >= _SURE_FROM else _DOUBTFUL
-        corners = _scaled(line.box, scale)
+        on_page = placed(np.array(line.box, np.float32), -result.angle, size)
+        corners = [(float(x) * scale[0], float(y) * scale[1]) for x, y in on_page]
         draw.line([*corners, corners[0]], fill=colour, width=max(2, canvas.height // 500))
         _tag(draw, corners[0], str(number), label, colour)
     if font is None:
@@ -111,10 +115,6 @@ def _font(path: Path | None, size: int) -> ImageFont.FreeTypeFont | ImageFont.Im
     from PIL import ImageFont
 
     return ImageFont.truetype(str(path), size) if path else ImageFont.load_default(size)
-
-
-def _scaled(box: Quad, scale: tuple[float, float]) -> list[tuple[float, float]]:
-    return [(x * scale[0], y * scale[1]) for x, y in box]
 
 
 def _pixels(image: Any) -> Pixels:

@@ -7,6 +7,7 @@ import pytest
 
 from appliance.values import OcrLine, OcrResult
 from appliance.vision.draw import annotate, find_font
+from appliance.vision.facing import placed
 
 GREEN, ORANGE = [70, 140, 0], [0, 110, 200]
 PHOTO = np.full((600, 800, 3), 200, np.uint8)
@@ -54,6 +55,18 @@ def test_without_a_font_there_are_boxes_only_and_it_says_so() -> None:
 def test_boxes_of_the_full_photo_fit_a_smaller_one(chinese_font: Path) -> None:
     drawn = annotate(PHOTO, result(("大", 0.9, 400), size=(1600, 1200)), chinese_font).image
     assert drawn[200, 100].tolist() == GREEN
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_a_turned_page_is_drawn_upright(chinese_font: Path, angle: int) -> None:
+    straight = result(("付款方式", 0.99, 100))
+    photo = np.ascontiguousarray(np.rot90(PHOTO, -angle // 90))
+    size = (photo.shape[1], photo.shape[0])
+    corners = placed(np.array(straight.lines[0].box, np.float32), angle, size)
+    box = tuple((float(x), float(y)) for x, y in corners)
+    turned = OcrResult((OcrLine("付款方式", 0.99, box),), *size, "test", angle=angle)
+    expected = annotate(PHOTO, straight, chinese_font).image
+    assert np.array_equal(annotate(photo, turned, chinese_font).image, expected)
 
 
 def test_a_small_picture_is_enlarged(chinese_font: Path) -> None:
