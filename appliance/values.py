@@ -194,6 +194,8 @@ class Turn:
     """An intent that came with the turn (a tapped suggestion)."""
     alternatives: tuple[str, ...] = ()
     """Other readings of the same input, best first."""
+    partial: bool = False
+    """True when the text is only part of what was shown: the photo was not read to its end in time."""
 
 
 @dataclass(frozen=True, slots=True)

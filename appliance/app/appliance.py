@@ -40,7 +40,10 @@ class Reads(Protocol):
         deadline: float | None = None,
         watch: Watch = UNWATCHED,
     ) -> OcrResult:
-        """Read all lines; `size` is that of the photo that `image` is a smaller version of."""
+        """Read all lines; `size` is that of the photo that `image` is a smaller version of.
+
+        After `deadline` what is known so far comes back, marked partial; DeadlineExceeded when that is nothing.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class Appliance:
             timings.update(ocr.timings_ms)
             if watch.stopped():  # whoever showed it has gone: no session is opened for it, or opened again
                 raise Unavailable("image turn: expected somebody who waits for the answer, got the reading stopped")
-            turn = Turn(ocr.text, source="image", confidence=ocr.confidence, language=language)
+            turn = Turn(ocr.text, "image", ocr.confidence, language, partial=ocr.partial)
             return self._answer(turn, session, timings, ocr=ocr)
 
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:

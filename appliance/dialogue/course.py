@@ -141,7 +141,12 @@ class Course:
             if slot.remember and slot.name in filled:
                 value = filled[slot.name]
                 # What has been confirmed once is not asked about again.
-                known = replace(value, sure=value.sure or value.confirmed, confirmed=False)
+                known = replace(
+                    value,
+                    sure=value.sure or value.confirmed,
+                    confirmed=False,
+                    partial=value.partial and not value.confirmed,
+                )
                 if x.state.memory.get(slot.remember) != known:
                     x.note("remembered", name=slot.remember, **known.payload())
 

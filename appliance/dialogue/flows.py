@@ -75,11 +75,11 @@ def advance(flow: Flow, scope: Scope, skipped: tuple[str, ...], run: Run) -> Adv
 def missing(flow: Flow, scope: Scope, skipped: tuple[str, ...]) -> Question | None:
     """The question for the first slot that is missing or unconfirmed, or None."""
     for slot in flow.slots:
-        if not slot.ask or not holds(slot.when, scope.look):
+        if not holds(slot.when, scope.look):
             continue
         filled = scope.slots.get(slot.name)
         if filled is None:
-            if slot.name not in skipped:
+            if slot.ask and slot.name not in skipped:
                 return Question(slot.name, "slot", Line(slot.ask, scope))
         elif _unconfirmed(slot, filled):
             label = scope.look(f"{slot.name}.label")
@@ -88,7 +88,8 @@ def missing(flow: Flow, scope: Scope, skipped: tuple[str, ...]) -> Question | No
 
 
 def _unconfirmed(slot: Slot, filled: Filled) -> bool:
-    return not filled.confirmed and (slot.confirm == "always" or (slot.confirm == "unsure" and not filled.sure))
+    wanted = slot.confirm == "always" or (slot.confirm == "unsure" and not filled.sure)
+    return not filled.confirmed and (wanted or filled.partial)
 
 
 def _steps(flow: Flow, scope: Scope, run: Run) -> Advance:

@@ -29,9 +29,15 @@ class Photos:
         self._starts = {kind: rule.name for rule in pack.lexicon.intents for kind in rule.alone}
 
     def respond(self, x: Exchange) -> None:
-        """Fill the slot that waits, or start the task that a found thing stands for, or say what was read."""
+        """Fill the slot that waits, or start the task that a found thing stands for, or say what was read.
+
+        Of a photo that was not read to its end it is said that it was not, and a slot's value has to be confirmed: the
+        number that was meant may stand in the rest.
+        """
         lines = [line.strip() for line in x.turn.text.splitlines() if line.strip()]
         flow = self._pack.flows.get(x.state.task)
+        if x.turn.partial and lines:
+            self._say_lines(x, "image_partial", lines)
         if flow is not None and self._fills(x, flow):
             return
         found = None if flow is not None else self._thing(x.parse.entities)
@@ -42,17 +48,20 @@ class Photos:
             x.parse = replace(x.parse, intent=Intent(x.intent, found.confidence), entities=(found,), source="entity")
             self._course.begin(x, other)
             return
-        x.outcome = "resolved" if lines else "not_understood"
-        if lines:
-            first = lines[0][:_LONGEST_LINE]
-            x.hidden[first] = mask("photo")
-            x.say("image_read", lines=len(lines), first=first)
-        else:
+        x.outcome = "resolved" if lines and not x.turn.partial else "not_understood"
+        if not lines:
             x.say("image_empty")
+        elif not x.turn.partial:
+            self._say_lines(x, "image_read", lines)
         if flow is not None:
             outcome = x.outcome
             self._course.ask_again(x, flow, missed=True)
             x.outcome = outcome if outcome == "not_understood" else "pending"
+
+    def _say_lines(self, x: Exchange, response: str, lines: list[str]) -> None:
+        first = lines[0][:_LONGEST_LINE]
+        x.hidden[first] = mask("photo")
+        x.say(response, lines=len(lines), first=first)
 
     def _fills(self, x: Exchange, flow: Flow) -> bool:
         slot = flow.slot(x.state.asked)

@@ -66,7 +66,7 @@ def of_entity(entity: Entity, turn: Turn) -> Filled:
     direct = turn.source in ("text", "tap", "barcode") or entity.source in ("barcode", "tap")
     # What stood in a template's place for a name is in no list, and asking whether it was said would not help.
     sure = direct and (entity.confidence >= _SURE or entity.source == "template")
-    return Filled(entity.value, entity.type, entity.text, dict(entity.detail), sure)
+    return Filled(entity.value, entity.type, entity.text, dict(entity.detail), sure, partial=turn.partial)
 
 
 def ordinal(text: str) -> int | None:
@@ -195,7 +195,7 @@ def volunteered(
             option = of_options(slot, text, asked=False)
             alone = option and len(option.said) >= _TELLING and share([option], text) >= _ALONE
             if option is not None and (parse.intent.name in flow.intents or (state.task and alone)):
-                found[slot.name] = option
+                found[slot.name] = replace(option, partial=turn.partial)
     return found
 
 
@@ -214,7 +214,8 @@ def _joined(values: list[Filled]) -> Filled:
     detail = {"keys": ",".join(keys), "name_en": english.replace("、", ", "), "several": str(len(values))}
     if absent and held is not values:
         detail["absent"] = "、".join(value.said for value in absent)
-    return Filled(names, first.type, said, detail, all(value.sure for value in values))
+    sure, partial = all(value.sure for value in values), any(value.partial for value in values)
+    return Filled(names, first.type, said, detail, sure, partial=partial)
 
 
 def _least(entity: Entity) -> float:

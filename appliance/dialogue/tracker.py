@@ -51,11 +51,14 @@ class Filled:
     """False when it was heard, read in a photo or found with little confidence."""
     confirmed: bool = False
     """True once the customer has said that it is right."""
+    partial: bool = False
+    """True when it comes from a photo that was not read to its end: what says otherwise may stand in the rest."""
 
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         detail = dict(self.detail)
-        return {"value": self.value, "type": self.type, "said": self.said, "detail": detail, "sure": self.sure}
+        known = {"value": self.value, "type": self.type, "said": self.said, "detail": detail, "sure": self.sure}
+        return known | ({"partial": True} if self.partial else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,14 @@ class SessionState:
 def read_filled(payload: Mapping[str, Any]) -> Filled:
     """A value from its JSON."""
     detail = {str(name): str(value) for name, value in payload["detail"].items()}
-    return Filled(str(payload["value"]), str(payload["type"]), str(payload["said"]), detail, bool(payload["sure"]))
+    return Filled(
+        str(payload["value"]),
+        str(payload["type"]),
+        str(payload["said"]),
+        detail,
+        bool(payload["sure"]),
+        partial=bool(payload.get("partial", False)),
+    )
 
 
 def _without(slots: Mapping[str, Filled], name: str) -> dict[str, Filled]:

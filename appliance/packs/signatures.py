@@ -51,6 +51,7 @@ POLICY_RESPONSES: Mapping[str, frozenset[str]] = {
     "nothing_to_repeat": frozenset(),
     "not_heard": frozenset(),
     "image_read": frozenset({"lines", "first"}),
+    "image_partial": frozenset({"lines", "first"}),
     "image_empty": frozenset(),
 }
 """Answers that every pack must have beside those of its flows, with the names they may use."""

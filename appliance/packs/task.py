@@ -41,7 +41,10 @@ class Slot:
     when: tuple[Test, ...] = ()
     """It is asked only where these hold."""
     confirm: str = "never"
-    """`never`, `unsure` (heard, read in a photo, or found with little confidence) or `always`."""
+    """`never`, `unsure` (heard, read in a photo, or found with little confidence) or `always`.
+
+    What was found in a photo that was not read to its end is confirmed whatever this says.
+    """
     retries: int = 2
     """Answers that may fail before the customer is handed over."""
     unknown: str = "ask"

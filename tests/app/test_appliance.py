@@ -172,12 +172,40 @@ def test_half_a_text_that_nobody_waits_for_is_no_turn(appliance: Appliance) -> N
     session = appliance.turn(Turn("你好")).session
     with pytest.raises(Unavailable, match="the reading stopped"):
         appliance.look(b"", session, watch=Watch(stopped=lambda: True))
-    reply = appliance.look(b"", session, deadline_s=0.1)  # out of time: what is known is answered
+    assert appliance.turn(Turn("你好"), session).session == session
+    assert appliance.read(b"", watch=Watch(stopped=lambda: True)).partial
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", ("只读出了一部分", "1 行", "再试一次")), ("en", ("part of the photo", "try again"))]
+)
+def test_a_reading_out_of_time_is_not_answered_as_if_it_were_whole(
+    appliance: Appliance, language: str, words: tuple[str, ...]
+) -> None:
+    class Short:
+        """Fake reader: out of time after the first of two lines."""
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        def read(self, image: object, **_: object) -> OcrResult:
+            return OcrResult((OcrLine(self.text, 0.9, ((0, 0), (9, 0), (9, 9), (0, 9))),), 10, 10, "short", unread=1)
+
+    replace_rooms(appliance, reader=Short("欢迎光临"), decode=lambda data: (np.zeros((10, 10, 3), np.uint8), (10, 10)))
+    reply = appliance.look(b"", language=language, deadline_s=0.1)
     assert reply.ocr is not None
     assert reply.ocr.partial
-    assert "1 行" in reply.answer.text
-    assert reply.session == session
-    assert appliance.read(b"", watch=Watch(stopped=lambda: True)).partial
+    assert reply.turn.partial
+    assert reply.answer.outcome == "not_understood"
+    assert all(word in reply.answer.text for word in (*words, "欢迎光临"))
+    # A number is taken from it, but never used unasked.
+    replace_rooms(appliance, reader=Short("SF1392847561002"))
+    reply = appliance.look(b"", reply.session, language)
+    assert (reply.answer.flow, reply.answer.expects) == ("track_parcel", "tracking_no")
+    assert reply.answer.outcome == "pending"
+    assert all(word in reply.answer.text for word in (*words, "SF1392847561002"))
+    assert {"affirm", "deny"} <= {suggestion.intent for suggestion in reply.answer.suggestions}
+    assert appliance.turn(Turn("对", language=language), reply.session).answer.outcome != "pending"
 
 
 def test_suggestions_pass_no_gate_and_are_heard_of_by_nobody(appliance: Appliance, heard: Heard) -> None:

@@ -120,7 +120,7 @@ class FakeDoor:
         result = self.read(image, deadline_s=deadline_s, watch=watch)
         if watch.stopped():
             raise Unavailable("image turn: expected somebody who waits for the answer, got the reading stopped")
-        reply = self._reply(Turn(result.text, "image", 0.95, language), session)
+        reply = self._reply(Turn(result.text, "image", 0.95, language, partial=result.partial), session)
         return Reply(
             reply.session, reply.turn, reply.parse, reply.answer, reply.timings_ms, {"ocr": result.engine}, ocr=result
         )

@@ -95,6 +95,7 @@ SCHEMAS: dict[str, Json] = {
         source={"type": "string", "enum": ["text", "tap", "image", "audio", "barcode"]},
         language=LANGUAGE,
         confidence=RATIO,
+        partial={"type": "boolean", "description": "True for an image of which only part was read in time"},
     ),
     "OcrLine": _object(
         "One line of text; its characters one by one only with detail=characters, none where the reader tells none",

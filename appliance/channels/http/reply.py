@@ -86,6 +86,7 @@ def turn_json(turn: Turn) -> dict[str, Any]:
         "source": turn.source,
         "language": turn.language,
         "confidence": round(float(turn.confidence), 4),
+        "partial": turn.partial,
     }
 
 
