@@ -8,9 +8,8 @@ from typing import Any
 from appliance import __version__
 from appliance.channels.http.media import AUDIO_TYPES, IMAGE_TYPES
 from appliance.channels.http.openapi_schemas import SCHEMAS, request_schemas
-from appliance.channels.http.schemas import DETAILS, SESSION_PATTERN, SHORTEST_MS, SUGGESTIONS
+from appliance.channels.http.schemas import DETAILS, SESSION_PATTERN, SHORTEST_MS
 from appliance.errors import ERRORS
-from appliance.language.suggest import LONGEST, MOST
 from appliance.settings import Settings
 
 Json = dict[str, Any]
@@ -130,21 +129,6 @@ SESSION: Json = {
     "schema": {"type": "string", "pattern": SESSION_PATTERN},
 }
 
-TYPED: Json = {
-    "name": "text",
-    "in": "query",
-    "required": True,
-    "description": "What has been typed so far: characters, pinyin, its initials, English, or a mixture",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
-    "example": "xiyi",
-}
-LIMIT: Json = {
-    "name": "limit",
-    "in": "query",
-    "description": "Most suggestions wanted",
-    "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": SUGGESTIONS},
-}
-
 DETAIL: Json = {
     "name": "detail",
     "in": "query",
@@ -206,8 +190,9 @@ def _paths(settings: Settings) -> Json:
     )
     greeting = op("getGreeting", "What a page shows first", "turns", ok("Greeting", "Words and chips"), 422)
     suggestions = op(
-        "getSuggestions", "Complete what is being typed", "turns", ok("Suggestions", "Best first; may be none"), 422
+        "postSuggestions", "Complete what is being typed", "turns", ok("Suggestions", "Best first; may be none"), *BODY
     )
+    suggestions["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref("TypedIn")}}}
     end = op("deleteSession", "Forget a session", "turns", {"204": {"description": "Forgotten"}}, 404, 422)
     session = SESSION | {"in": "path", "required": True, "description": "Session of an earlier answer"}
     status = op("getStatus", "Version, queues, limits, features", "operators", ok("Status", "Status"))
@@ -216,7 +201,7 @@ def _paths(settings: Settings) -> Json:
         "/v1/turns": {"post": turns},
         "/v1/ocr": {"post": ocr | {"parameters": [_deadline(settings), DETAIL], "requestBody": _body(settings)}},
         "/v1/sessions/{session}": {"delete": end | {"parameters": [session]}},
-        "/v1/suggestions": {"get": suggestions | {"parameters": [TYPED, LANGUAGE, LIMIT]}},
+        "/v1/suggestions": {"post": suggestions},
         "/v1/greeting": {"get": greeting | {"parameters": [LANGUAGE]}},
         "/v1/status": {"get": status},
         "/v1/events": {"get": op("getEvents", "State as server-sent events", "operators", stream, 503)},

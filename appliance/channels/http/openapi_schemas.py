@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from appliance.channels.http.schemas import TurnIn
+from appliance.channels.http.schemas import TurnIn, TypedIn
 from appliance.errors import ERRORS
 
 Json = dict[str, Any]
@@ -216,9 +216,12 @@ def request_schemas(
     max_text_chars: int, intents: Sequence[str] = (), entity_types: Sequence[str] = ()
 ) -> dict[str, Json]:
     """Schemas of what is asked, from the models that check it; `intents` and `entity_types` are those of the pack."""
-    _, definitions = models_json_schema([(TurnIn, "validation")], ref_template="#/components/schemas/{model}")
+    _, definitions = models_json_schema(
+        [(TurnIn, "validation"), (TypedIn, "validation")], ref_template="#/components/schemas/{model}"
+    )
     schemas: dict[str, Json] = definitions["$defs"]
     schemas["TurnIn"]["properties"]["text"] |= {"maxLength": max_text_chars, "pattern": SAYING}
+    schemas["TypedIn"]["properties"]["text"]["pattern"] = PRINTABLE
     entity = schemas["EntityIn"]["properties"]
     for text in (entity["value"], *(kind for kind in entity["text"]["anyOf"] if kind["type"] == "string")):
         text["pattern"] = PRINTABLE

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from appliance.channels.http.mistakes import kind, said
 from appliance.errors import BadRequest, InvalidInput
-from appliance.language.suggest import LONGEST
+from appliance.language.suggest import LONGEST, MOST
 from appliance.values import Entity, Intent, Turn
 
 SESSION_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -36,7 +37,13 @@ def _printable(text: str) -> str:
     return text
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Printable = Annotated[str, AfterValidator(_printable)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""JSON has one kind of number: 1.0 is as whole as 1."""
 
 
 class EntityIn(_Strict):
@@ -80,6 +87,19 @@ class TurnIn(_Strict):
         )
 
 
+class TypedIn(_Strict):
+    """What is being typed, to be completed. It is a body and no query: addresses are logged on their way."""
+
+    text: Printable = Field(
+        min_length=1,
+        max_length=LONGEST,
+        description="What has been typed so far: characters, pinyin, its initials, English, or a mixture",
+        examples=["xiyi"],
+    )
+    language: Literal["zh", "en"] = Field(default="zh", description="Language of the suggestions")
+    limit: Whole = Field(default=SUGGESTIONS, ge=1, le=MOST, description="Most suggestions wanted")
+
+
 def _placed(entity: EntityIn, text: str, source: str) -> Entity:
     said = entity.text if entity.text is not None else entity.value
     start = text.find(said)
@@ -117,75 +137,36 @@ def parse_json_body(body: bytes) -> object:
         raise BadRequest("body: expected JSON, got a number too long") from error
 
 
-def read_turn(body: bytes, max_chars: int) -> TurnIn:
-    """A checked turn from a JSON body; raises BadRequest or InvalidInput naming the field."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _checked(model: type[Model], body: bytes) -> Model:
     parsed = parse_json_body(body)
     if not isinstance(parsed, dict):
-        raise InvalidInput(f"body: expected a JSON object, got {_kind(parsed)}")
+        raise InvalidInput(f"body: expected a JSON object, got {kind(parsed)}")
     try:
-        turn = TurnIn.model_validate(parsed)
+        return model.model_validate(parsed)
     except ValidationError as error:
-        raise InvalidInput(_said(error)) from error
+        raise InvalidInput(said(error)) from error
+
+
+def read_typed(body: bytes) -> TypedIn:
+    """A checked half-typed text from a JSON body; raises BadRequest or InvalidInput naming the field."""
+    return _checked(TypedIn, body)
+
+
+def read_turn(body: bytes, max_chars: int) -> TurnIn:
+    """A checked turn from a JSON body; raises BadRequest or InvalidInput naming the field."""
+    turn = _checked(TurnIn, body)
     if len(turn.text) > max_chars:
         raise InvalidInput(f"text: expected at most {max_chars} characters, got {len(turn.text)}")
     return turn
 
 
-_KINDS: dict[type, str] = {
-    dict: "an object",
-    list: "a list",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    type(None): "null",
-}
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, str):
-        return f"text of {len(value)} characters"
-    return _KINDS.get(type(value), type(value).__name__)
-
-
-def _said(error: ValidationError) -> str:
-    """The first mistake as 'field: expected X, got Y'; what a customer typed is never echoed."""
-    first = error.errors(include_url=False, include_context=True)[0]
-    place = ".".join(str(part)[:40] for part in first["loc"]) or "body"
-    context = first.get("ctx", {})
-    got = _kind(first.get("input"))
-    match first["type"]:
-        case "missing":
-            return f"{place}: expected a value, got none"
-        case "extra_forbidden":
-            return f"{place}: expected no such field, got {got}"
-        case "literal_error":
-            return f"{place}: expected {context.get('expected')}, got {got}"
-        case "string_too_short":
-            return f"{place}: expected at least {context.get('min_length')} character, got an empty text"
-        case "string_too_long":
-            return f"{place}: expected at most {context.get('max_length')} characters, got {got}"
-        case "string_pattern_mismatch":
-            return f"{place}: expected text of the form {context.get('pattern')}, got {got}"
-        case "string_type":
-            return f"{place}: expected text, got {got}"
-        case "string_unicode":
-            return f"{place}: expected valid Unicode text, got half a surrogate pair"
-        case "too_long":
-            return f"{place}: expected at most {context.get('max_length')} items, got more"
-        case "list_type":
-            return f"{place}: expected a list, got {got}"
-        case "model_type" | "model_attributes_type":
-            return f"{place}: expected an object, got {got}"
-        case "value_error":
-            return f"{place}: {context.get('error')}, got {got}"
-        case other:
-            return f"{place}: {other}, got {got}"
-
-
 def check_session(session: str | None) -> str | None:
     """`session` as given, or None; raises InvalidInput when it cannot be one of ours."""
     if session is not None and re.fullmatch(SESSION_PATTERN[1:-1], session) is None:
-        raise InvalidInput(f"session: expected text of the form {SESSION_PATTERN}, got {_kind(session)}")
+        raise InvalidInput(f"session: expected text of the form {SESSION_PATTERN}, got {kind(session)}")
     return session
 
 
@@ -194,16 +175,8 @@ def check_language(language: str | None) -> str:
     if language is None:
         return "zh"
     if language not in LANGUAGES:
-        raise InvalidInput(f"language: expected zh or en, got {_kind(language)}")
+        raise InvalidInput(f"language: expected zh or en, got {kind(language)}")
     return language
-
-
-def check_typed(text: str | None) -> str:
-    """A half-typed text; raises InvalidInput when there is none or it is too long."""
-    if text is None or not 0 < len(text) <= LONGEST:
-        got = "none" if text is None else _kind(text)
-        raise InvalidInput(f"text: expected 1 to {LONGEST} characters, got {got}")
-    return text
 
 
 def check_count(name: str, given: str | None, default: int, least: int, most: int) -> int:
@@ -212,7 +185,7 @@ def check_count(name: str, given: str | None, default: int, least: int, most: in
         return default
     # Digits of ASCII alone: int() would also take 8_0, ٨ and spaces.
     if not (given.isascii() and given.isdigit() and len(given) <= 9 and least <= int(given) <= most):
-        got = given if given.isascii() and given.isdigit() and len(given) <= 9 else _kind(given)
+        got = given if given.isascii() and given.isdigit() and len(given) <= 9 else kind(given)
         raise InvalidInput(f"{name}: expected a whole number from {least} to {most}, got {got}")
     return int(given)
 
@@ -227,5 +200,5 @@ def check_deadline(given: str | None, longest_s: float) -> float | None:
 def check_detail(given: str | None) -> bool:
     """True for `characters`, False for `lines` or nothing; raises InvalidInput otherwise."""
     if given is not None and given not in DETAILS:
-        raise InvalidInput(f"detail: expected {' or '.join(DETAILS)}, got {_kind(given)}")
+        raise InvalidInput(f"detail: expected {' or '.join(DETAILS)}, got {kind(given)}")
     return given == "characters"

@@ -14,7 +14,7 @@ from appliance.channels.http import sse
 from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
 from appliance.channels.http.media import kind_of, read_upload
 from appliance.channels.http.peer import peer_of
-from appliance.channels.http.readings import LineJson, Readings
+from appliance.channels.http.readings import LineJson, Readings, waited_for
 from appliance.channels.http.reply import json_response, line_json, ocr_json, reply_json, suggestion_json
 from appliance.channels.http.schemas import (
     check_deadline,
@@ -28,7 +28,7 @@ from appliance.errors import InvalidInput, NotFound
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.values import Reply
-from appliance.vision.watch import UNWATCHED, Watch
+from appliance.vision.watch import Watch
 
 
 def _queried(name: str) -> str | None:
@@ -55,6 +55,9 @@ def register_turns(
         with readings.place() as place:
             return readings.stream(place, peer_of(request.environ), work, show)
 
+    def whole(work: Callable[[Watch], dict[str, Any]]) -> Response:
+        return json_response(waited_for(peer_of(request.environ), work))
+
     def deadline() -> float | None:
         return check_deadline(_queried("deadline_ms"), settings.deadline_s)
 
@@ -77,7 +80,7 @@ def register_turns(
         def look(watch: Watch) -> dict[str, Any]:
             return told(door.look(upload.data, session, language, deadline_s=deadline_s, watch=watch))
 
-        return stream(look, line_json) if live else json_response(look(UNWATCHED))
+        return stream(look, line_json) if live else whole(look)
 
     @app.post("/v1/turns")
     def post_turn() -> Response:
@@ -101,7 +104,7 @@ def register_turns(
             metrics.read(result)
             return ocr_json(result, characters)
 
-        return stream(read, partial(line_json, characters=characters)) if live else json_response(read(UNWATCHED))
+        return stream(read, partial(line_json, characters=characters)) if live else whole(read)
 
     @app.post("/v1/suggestions")
     def post_suggestions() -> Response:

@@ -107,8 +107,10 @@ export class Api {
     return this.#json('GET', `/v1/greeting?language=${language}`);
   }
 
+  // In a body, never in the address: whatever stands between may log addresses.
   suggestions(text, language, signal) {
-    return this.#json('GET', `/v1/suggestions?${new URLSearchParams({ text, language })}`, { signal, patience: 5000 });
+    const body = JSON.stringify({ text, language });
+    return this.#json('POST', '/v1/suggestions', { body, type: 'application/json', signal, patience: 5000 });
   }
 
   ready() {
