@@ -1,7 +1,8 @@
 """Images read before the client's eyes: `found`, each `line` as it is read, then `result`, as server-sent events.
 
 The reading has a thread of its own and never waits for the client: a slow one holds its server thread and its place,
-for a bounded time, but neither the networks nor the gate in front of them. A client that goes away stops it.
+for a bounded time, but neither the networks nor the gate in front of them. A client that goes away stops it, and so
+does one who had asked for the whole answer at once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from flask import Response
 from appliance.channels.http import sse
 from appliance.channels.http.peer import Peer
 from appliance.channels.http.problems import noted, where
-from appliance.errors import BadRequest, Overloaded
+from appliance.errors import BadRequest, Overloaded, Unavailable
 from appliance.listener import Listener, silent
 from appliance.values import OcrLine
 from appliance.vision.watch import Watch
@@ -178,7 +179,7 @@ class Readings:
         while (event := reading.feed.get(self._tick_s)) is None:
             if peer.gone():
                 reading.stop()
-                raise BadRequest("client: expected to wait for its answer, got its connection closed")
+                raise _left()
         if event.error is not None:
             raise event.error
         return event
@@ -210,6 +211,28 @@ class _Reading:
     """One reading in its thread."""
 
     def __init__(self, work: Callable[[Watch], Json], line_json: LineJson, ended: Callable[[], bool]) -> None:
+def waited_for(peer: Peer, work: Callable[[Watch], Json]) -> Json:
+    """Do `work` for a client who waits for all of it at once; BadRequest when the work had to end because they left."""
+    left = False
+
+    def gone() -> bool:
+        nonlocal left
+        left = left or peer.gone()
+        return left
+
+    try:
+        made = work(Watch(stopped=gone))
+    except Unavailable as error:  # what the door says to a turn that was stopped
+        raise _left() if left else error
+    if left:
+        raise _left()
+    return made
+
+
+def _left() -> BadRequest:
+    return BadRequest("client: expected to wait for its answer, got its connection closed")
+
+
         self.feed = _Feed()
         self._work, self._line_json, self._ended = work, line_json, ended
         self._stopped = threading.Event()

@@ -70,14 +70,14 @@ def places_free(server, places):
 
 
 @contextmanager
-def raw(server, path="/v1/ocr", receive=None):
+def raw(server, path="/v1/ocr", receive=None, accept="text/event-stream"):
     """A bare socket that has asked for a stream and reads nothing by itself."""
     with socket.socket() as sock:
         if receive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         sock.settimeout(10)
         sock.connect(("127.0.0.1", server.port))
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nContent-Type: image/png\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nContent-Type: image/png\r\n"
         sock.sendall(f"{head}Content-Length: {len(IMAGE)}\r\n\r\n".encode() + IMAGE)
         yield sock
 
@@ -264,6 +264,37 @@ def test_uploads_that_drip_take_no_place_from_photos_that_are_here(serve, kind):
             sock.sendall(f"{head}Content-Length: 500000\r\nExpect: 100-continue\r\n\r\n".encode())
             assert sock.recv(4096).startswith(b"HTTP/1.1 100")  # their bodies are being read
             sock.sendall(b"-")
+@pytest.mark.parametrize("path", ["/v1/ocr", "/v1/turns"])
+def test_a_client_that_leaves_before_its_plain_answer_stops_the_reading_at_the_next_line(serve, path):
+    step = threading.Semaphore(0)
+    server = serve(FakeDoor(lines=LINES * 20, step=step))
+    with raw(server, path, accept="application/json"):
+        step.release()
+        until(lambda: server.door.acts)
+    step.release()  # the line that was being read when the client left
+    until(lambda: server.door.read_lines)
+    assert server.door.read_lines[0] <= 2
+    assert not server.door.sessions
+    until(lambda: server.server.state()["threads"]["idle"] == server.settings.http_threads)
+    step.release(60)
+    answer = server.post(path, data=IMAGE, headers={"Content-Type": "image/png"})
+    assert answer.status_code == 200
+    assert server.door.read_lines[1:] == [60]
+
+
+@pytest.mark.parametrize("path", ["/v1/ocr", "/v1/turns"])
+def test_a_client_that_closes_its_half_is_told_that_it_counts_as_gone(serve, path):
+    step = threading.Semaphore(0)
+    server = serve(FakeDoor(step=step))
+    with raw(server, path, accept="application/json") as sock:
+        until(lambda: server.door.acts)
+        sock.shutdown(socket.SHUT_WR)
+        step.release(3)
+        answer = sock.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert "expected to wait for its answer" in answer.decode()
+
+
             dripping.append(sock)
         for path in ("/v1/turns", "/v1/ocr"):
             response, events = stream(server, path)
