@@ -26,8 +26,8 @@ def within(shown: object, real: object) -> bool:
     return shown == real
 
 
-def test_there_are_five() -> None:
-    assert len(EXAMPLES) == 5
+def test_there_are_six() -> None:
+    assert len(EXAMPLES) == 6
 
 
 @pytest.mark.parametrize("command, shown", EXAMPLES, ids=[command[:60] for command, _ in EXAMPLES])
