@@ -71,11 +71,11 @@ KEPT = """async () => {
 
 @pytest.fixture(scope="module")
 def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
-    """An appliance whose page forgets as soon as the settings allow, and what it writes to its standard streams."""
+    """An appliance whose page forgets sooner than usual, and what it writes to its standard streams."""
     data = tmp_path_factory.mktemp("data")
     copy_models(data)
     log = tmp_path_factory.mktemp("log") / "serve.log"
-    settings = {"APPLIANCE_PAGE_IDLE_S": "10", "APPLIANCE_PAGE_ATTRACT_S": "4", "APPLIANCE_LOG_LEVEL": "debug"}
+    settings = {"APPLIANCE_PAGE_IDLE_S": "24", "APPLIANCE_PAGE_ATTRACT_S": "4", "APPLIANCE_LOG_LEVEL": "debug"}
     with serving(data, log, **settings) as running:
         yield running, log
 
@@ -159,9 +159,9 @@ def test_the_second_customer_finds_nothing_of_the_first(
     assert running.ask("/v1/status")[2]["sessions"] == 1
 
     # Who walks away: no touch, no key, until the page has asked, counted down and wiped itself.
-    expect(page.locator("#idle")).to_be_visible(timeout=20_000)
+    expect(page.locator("#idle")).to_be_visible(timeout=40_000)
     expect(page.locator("#log")).to_be_hidden(timeout=30_000)
-    expect(page.locator("#attract")).to_be_visible(timeout=20_000)
+    expect(page.locator("#attract")).to_be_visible(timeout=40_000)
 
     # The second customer, on the page.
     kept = page.evaluate(KEPT)

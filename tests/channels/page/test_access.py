@@ -108,7 +108,7 @@ def listening(page: Page, door: FakeDoor) -> None:
 def idle(page: Page, door: FakeDoor) -> None:
     ask(page, "洗衣液")
     expect(page.locator(".kiosk .meta")).to_be_visible()
-    page.clock.fast_forward(63_000)
+    page.clock.fast_forward(50_000)
     expect(page.locator("#idle")).to_be_visible()
 
 

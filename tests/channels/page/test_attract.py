@@ -135,7 +135,7 @@ def test_whoever_is_served_is_not_invited(serve, visit):
     page = visit(serve(Inviting()), stopped=True)
     ask(page, "洗衣液")
     expect(page.locator(".kiosk .meta")).to_be_visible()
-    pass_by(page, 70)
+    pass_by(page, 52)
     expect(page.locator("#idle")).to_be_visible()
     expect(page.locator("#attract")).to_be_hidden()
     pass_by(page, 10)
