@@ -55,12 +55,23 @@ class Eyes:
         deadline: float | None = None,
         watch: Watch = UNWATCHED,
     ) -> OcrResult:
-        """Read all lines; raises Unavailable when neither reader can, and what `first` raises for a bad image."""
+        """Read all lines; raises Unavailable when neither reader can, and what `first` raises for a bad image.
+
+        When the networks fail after `watch` has heard of lines, it hears `again` before the spare begins.
+        """
         if not self._failed or self._clock() >= self._again:
+            told: list[int] = []
+
+            def found(lines: int) -> None:
+                told.append(lines)
+                watch.found(lines)
+
             try:
-                result = self._first.read(image, size=size, deadline=deadline, watch=watch)
+                result = self._first.read(image, size=size, deadline=deadline, watch=replace(watch, found=found))
             except BackendFailed as error:
                 self._note(error)
+                if told:
+                    watch.again()
             else:
                 self._failed = ""
                 return result

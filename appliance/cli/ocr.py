@@ -34,7 +34,7 @@ def ocr(
     chosen = settings(config)
     if deadline is not None and deadline > chosen.deadline_s:
         raise InvalidInput(f"--deadline: expected at most deadline_s, {chosen.deadline_s:g}, got {deadline:g}")
-    watch = UNWATCHED if as_json else Watch(line=lambda line: typer.echo(line.text))
+    watch = UNWATCHED if as_json else Watch(line=lambda line: typer.echo(line.text), again=_anew)
     with build(chosen, senses=("ocr",)) as appliance:
         result = appliance.read(data, deadline_s=deadline, watch=watch)
     if result.partial:
@@ -43,6 +43,10 @@ def ocr(
         _draw(data, result, draw, chosen.max_image_bytes, chosen.max_image_pixels)
     if as_json:
         typer.echo(json.dumps(_json(result), ensure_ascii=False))
+
+
+def _anew() -> None:
+    typer.echo("识别出错，改用备用方法从头再读 / reading failed; the spare reader begins anew", err=True)
 
 
 def _json(result: OcrResult) -> dict[str, object]:

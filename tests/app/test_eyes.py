@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from appliance.app.eyes import AGAIN_S, Eyes
 from appliance.errors import BackendFailed, InvalidInput, Unavailable
-from appliance.values import Feature, OcrResult
+from appliance.values import Feature, OcrLine, OcrResult
+from appliance.vision.watch import Watch
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
+LINE = OcrLine("一", 0.9, ((0, 0), (4, 0), (4, 4), (0, 4)))
 READY = Feature("ocr", "ready", "onnxruntime-cpu", "loaded", models=("m@1",))
 
 
@@ -26,6 +31,17 @@ class Reader:
         if self.error is not None:
             raise self.error
         return OcrResult((), 4, 4, self.engine)
+
+
+class Telling(Reader):
+    """A fake reader that finds two lines, and fails, if it is to, when it has told of the first."""
+
+    def read(self, image: object, *, size: object = None, deadline: object = None, watch: Any = None) -> OcrResult:
+        watch.found(2)
+        watch.line(LINE)
+        result = super().read(image)
+        watch.line(LINE)
+        return replace(result, lines=(LINE, LINE))
 
 
 class Clock:
@@ -50,6 +66,25 @@ def test_the_spare_reads_until_the_networks_work_again() -> None:
     clock.now += AGAIN_S
     assert eyes.read(IMAGE).engine == "networks"
     assert eyes.feature is READY
+
+
+def told(eyes: Eyes) -> list[object]:
+    """What is heard of one reading."""
+    heard: list[object] = []
+    watch = Watch(heard.append, lambda line: heard.append(line.text), again=lambda: heard.append("again"))
+    assert len(eyes.read(IMAGE, watch=watch).lines) == 2
+    return heard
+
+
+def test_who_watches_hears_that_a_reading_begins_anew() -> None:
+    eyes = Eyes(Telling("networks", BackendFailed("device lost")), lambda: Telling("spare"), READY)
+    assert told(eyes) == [2, "一", "again", 2, "一", "一"]
+    assert told(eyes) == [2, "一", "一"]  # the networks are not tried
+
+
+def test_a_failure_before_anything_was_told_is_nothing_to_hear_of() -> None:
+    eyes = Eyes(Reader("networks", BackendFailed("device lost")), lambda: Telling("spare"), READY)
+    assert told(eyes) == [2, "一", "一"]
 
 
 def test_a_bad_image_is_no_failure_of_the_networks() -> None:

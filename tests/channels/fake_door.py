@@ -39,7 +39,8 @@ LINES = (
 class FakeDoor:
     """Implements `Door`; set `error` to make every act raise it, `hold` to make turns wait.
 
-    A reading waits for `step` before each line, raises `late` after its first, and leaves `unread` lines unread.
+    A reading waits for `step` before each line, raises `late` after its first, begins anew after as many as `anew`,
+    and leaves `unread` lines unread.
     """
 
     error: ApplianceError | Exception | None = None
@@ -58,6 +59,7 @@ class FakeDoor:
     step: threading.Semaphore | None = None
     late: Exception | None = None
     unread: int = 0
+    anew: int | None = None
     deadlines: list[float | None] = field(default_factory=list)
     read_lines: list[int] = field(default_factory=list)
     opened: int = 0
@@ -128,7 +130,10 @@ class FakeDoor:
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
         self._act()
         if self.asr == "off":
-            raise Unavailable("asr: expected a model, got none installed", remedy="Run `appliance models pull vosk`")
+            command = "`appliance models pull vosk`"
+            raise Unavailable(
+                "asr: expected a model, got none installed", remedy=(f"请运行 {command}", f"Run {command}")
+            )
         if recording[:4] != b"RIFF" or recording[8:12] != b"WAVE":
             raise InvalidInput("recording: expected a WAV file, got other bytes")
         self.recordings.append(recording)
@@ -149,6 +154,13 @@ class FakeDoor:
         return OcrResult(self.lines[:done], 600, 300, "fake-reader", timings, 90, len(self.lines) - done)
 
     def _read_lines(self, watch: Watch) -> int:
+        if self.anew is not None:
+            watch.found(len(self.lines) + 1)
+            for line in self.lines[: self.anew]:
+                watch.line(line)
+            if self.step is not None:
+                assert self.step.acquire(timeout=10)
+            watch.again()
         watch.found(len(self.lines))
         done = 0
         for line in self.lines[: len(self.lines) - self.unread]:

@@ -153,8 +153,10 @@ def _streamed(answer: Json, result: str) -> Json:
     said = (
         "For an image and `Accept: text/event-stream`. Events in this order, each with JSON data: `found` (`Found`), "
         f"`line` (`OcrLine` with its `index`) for each line as soon as it is read, `result` (`{result}`) or `error` "
-        "(`StreamProblem`); comments in between keep the connection alive. What goes wrong before anything was found "
-        "is answered with its plain status. Closing the connection stops the reading."
+        "(`StreamProblem`); comments in between keep the connection alive. `restart` (an empty object) takes back what "
+        "was told so far: the reader failed and another begins anew, with its own `found` and lines from index 0. "
+        "What goes wrong before anything was found is answered with its plain status. Closing the connection stops "
+        "the reading."
     )
     content = answer["200"]["content"] | {"text/event-stream": {"schema": {"type": "string", "description": said}}}
     return {"200": answer["200"] | {"content": content}}

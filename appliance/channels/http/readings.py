@@ -1,5 +1,7 @@
 """Images read before the client's eyes: `found`, each `line` as it is read, then `result`, as server-sent events.
 
+When another reader has to begin anew, `restart` takes back what was told so far.
+
 The reading has a thread of its own and never waits for the client: a slow one holds its server thread and its place,
 for a bounded time, but neither the networks nor the gate in front of them. A client that goes away stops it, and so
 does one who had asked for the whole answer at once.
@@ -7,7 +9,6 @@ does one who had asked for the whole answer at once.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
@@ -38,7 +39,7 @@ LineJson = Callable[[OcrLine], Json]
 @dataclass(frozen=True, slots=True)
 class _Event:
     name: str
-    """`found`, `line`, `result` or `error`."""
+    """`found`, `line`, `restart`, `result` or `error`."""
     data: Json
     error: Exception | None = None
 
@@ -58,6 +59,15 @@ class _Feed:
         with self._changed:
             if event.last or len(self._events) < PENDING:
                 self._events.append(event)
+            self._changed.notify()
+
+    def restart(self) -> None:
+        """Take back what the reading has told since it last began; who has heard some of it has to hear of that."""
+        with self._changed:
+            while self._events:
+                if self._events.pop().name == "found":
+                    return  # nobody has heard a word of it
+            self._events.append(_Event("restart", {}))
             self._changed.notify()
 
     def get(self, seconds: float) -> _Event | None:
@@ -200,17 +210,6 @@ class Readings:
                 yield sse.HEARTBEAT
 
 
-def _problem(error: Exception, place: str) -> Json:
-    """What a plain answer would have said, with the status and Retry-After that it would have had."""
-    typed, body = noted(error, place)
-    waiting = {"retry_after": max(1, math.ceil(typed.retry_after or 1))} if typed.status in (429, 503) else {}
-    return {"status": typed.status, **body, **waiting}
-
-
-class _Reading:
-    """One reading in its thread."""
-
-    def __init__(self, work: Callable[[Watch], Json], line_json: LineJson, ended: Callable[[], bool]) -> None:
 def waited_for(peer: Peer, work: Callable[[Watch], Json]) -> Json:
     """Do `work` for a client who waits for all of it at once; BadRequest when the work had to end because they left."""
     left = False
@@ -233,6 +232,17 @@ def _left() -> BadRequest:
     return BadRequest("client: expected to wait for its answer, got its connection closed")
 
 
+def _problem(error: Exception, place: str) -> Json:
+    """What a plain answer would have said, with the status and Retry-After that it would have had."""
+    typed, body = noted(error, place)
+    waiting = {} if typed.wait_s is None else {"retry_after": typed.wait_s}
+    return {"status": typed.status, **body, **waiting}
+
+
+class _Reading:
+    """One reading in its thread."""
+
+    def __init__(self, work: Callable[[Watch], Json], line_json: LineJson, ended: Callable[[], bool]) -> None:
         self.feed = _Feed()
         self._work, self._line_json, self._ended = work, line_json, ended
         self._stopped = threading.Event()
@@ -251,7 +261,7 @@ def _left() -> BadRequest:
         self._stopped.set()
 
     def _outcome(self) -> _Event:
-        watch = Watch(self._found, self._line, lambda: self._stopped.is_set() or self._ended())
+        watch = Watch(self._found, self._line, lambda: self._stopped.is_set() or self._ended(), self._again)
         try:
             return _Event("result", self._work(watch))
         except Exception as error:  # noqa: BLE001 - handed to the thread that answers, which says and logs it as any other
@@ -259,6 +269,10 @@ def _left() -> BadRequest:
 
     def _found(self, lines: int) -> None:
         self.feed.put(_Event("found", {"lines": lines}))
+
+    def _again(self) -> None:
+        self.feed.restart()
+        self._lines = 0
 
     def _line(self, line: OcrLine) -> None:
         self.feed.put(_Event("line", self._line_json(line) | {"index": self._lines}))

@@ -170,6 +170,7 @@ async function look(file) {
   const watch = (name, data) => {
     if (name === 'found') view.found(data.lines);
     else if (name === 'line') view.add(data);
+    else if (name === 'restart') view.restart(); // another reader begins anew
   };
   const request = async (signal) => {
     try {

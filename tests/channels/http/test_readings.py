@@ -115,6 +115,47 @@ def test_lines_come_while_the_rest_is_still_being_read(serve):
     assert next(events)[0] == "result"
 
 
+def test_a_reading_that_begins_anew_takes_back_what_it_told(serve):
+    step = threading.Semaphore(0)
+    server = serve(FakeDoor(step=step, anew=2))
+    _, events = stream(server)
+    assert [next(events) for _ in range(3)][0] == ("found", {"lines": 4})
+    for _ in range(4):
+        step.release()
+    assert next(events) == ("restart", {})
+    assert next(events) == ("found", {"lines": 3})
+    *lines, (last, result) = events
+    assert last == "result"
+    assert [data["index"] for _, data in lines] == [0, 1, 2]
+    assert [data["text"] for _, data in lines] == [line["text"] for line in result["lines"]]
+
+
+def test_what_nobody_has_heard_is_taken_back_in_silence(context):
+    streams = Readings(1, longest_s=7.0, tick_s=0.001)
+    heard, done = threading.Event(), threading.Event()
+
+    def work(watch):
+        watch.found(4)
+        assert heard.wait(10)
+        for _ in range(2):
+            watch.line(LINES[0])
+            watch.again()
+            watch.found(3)
+        watch.line(LINES[1])
+        done.set()
+        return {"all": 1}
+
+    with streams.place() as place:
+        answer = streams.stream(place, Peer(), work, line_json)
+    heard.set()
+    assert done.wait(10)
+    names = [
+        (name, data.get("index", data.get("lines"))) for name, data in parsed(b"".join(answer.response).split(b"\n"))
+    ]
+    assert names == [("found", 4), ("restart", None), ("found", 3), ("line", 0), ("result", None)]
+    answer.close()
+
+
 def test_an_image_turn_ends_in_its_reply(shared):
     response, events = stream(shared, "/v1/turns?language=en")
     *before, (last, reply) = events
@@ -223,6 +264,37 @@ def test_a_client_that_leaves_stops_the_reading_at_the_next_line(serve):
     until(lambda: places_free(server, 1))
 
 
+@pytest.mark.parametrize("path", ["/v1/ocr", "/v1/turns"])
+def test_a_client_that_leaves_before_its_plain_answer_stops_the_reading_at_the_next_line(serve, path):
+    step = threading.Semaphore(0)
+    server = serve(FakeDoor(lines=LINES * 20, step=step))
+    with raw(server, path, accept="application/json"):
+        step.release()
+        until(lambda: server.door.acts)
+    step.release()  # the line that was being read when the client left
+    until(lambda: server.door.read_lines)
+    assert server.door.read_lines[0] <= 2
+    assert not server.door.sessions
+    until(lambda: server.server.state()["threads"]["idle"] == server.settings.http_threads)
+    step.release(60)
+    answer = server.post(path, data=IMAGE, headers={"Content-Type": "image/png"})
+    assert answer.status_code == 200
+    assert server.door.read_lines[1:] == [60]
+
+
+@pytest.mark.parametrize("path", ["/v1/ocr", "/v1/turns"])
+def test_a_client_that_closes_its_half_is_told_that_it_counts_as_gone(serve, path):
+    step = threading.Semaphore(0)
+    server = serve(FakeDoor(step=step))
+    with raw(server, path, accept="application/json") as sock:
+        until(lambda: server.door.acts)
+        sock.shutdown(socket.SHUT_WR)
+        step.release(3)
+        answer = sock.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert "expected to wait for its answer" in answer.decode()
+
+
 def test_a_client_that_leaves_before_anything_was_found_is_noticed(serve):
     hold, step = threading.Event(), threading.Semaphore(60)
     server = serve(FakeDoor(lines=LINES * 20, hold=hold, step=step), ocr_streams=1)
@@ -264,37 +336,6 @@ def test_uploads_that_drip_take_no_place_from_photos_that_are_here(serve, kind):
             sock.sendall(f"{head}Content-Length: 500000\r\nExpect: 100-continue\r\n\r\n".encode())
             assert sock.recv(4096).startswith(b"HTTP/1.1 100")  # their bodies are being read
             sock.sendall(b"-")
-@pytest.mark.parametrize("path", ["/v1/ocr", "/v1/turns"])
-def test_a_client_that_leaves_before_its_plain_answer_stops_the_reading_at_the_next_line(serve, path):
-    step = threading.Semaphore(0)
-    server = serve(FakeDoor(lines=LINES * 20, step=step))
-    with raw(server, path, accept="application/json"):
-        step.release()
-        until(lambda: server.door.acts)
-    step.release()  # the line that was being read when the client left
-    until(lambda: server.door.read_lines)
-    assert server.door.read_lines[0] <= 2
-    assert not server.door.sessions
-    until(lambda: server.server.state()["threads"]["idle"] == server.settings.http_threads)
-    step.release(60)
-    answer = server.post(path, data=IMAGE, headers={"Content-Type": "image/png"})
-    assert answer.status_code == 200
-    assert server.door.read_lines[1:] == [60]
-
-
-@pytest.mark.parametrize("path", ["/v1/ocr", "/v1/turns"])
-def test_a_client_that_closes_its_half_is_told_that_it_counts_as_gone(serve, path):
-    step = threading.Semaphore(0)
-    server = serve(FakeDoor(step=step))
-    with raw(server, path, accept="application/json") as sock:
-        until(lambda: server.door.acts)
-        sock.shutdown(socket.SHUT_WR)
-        step.release(3)
-        answer = sock.recv(4096)
-    assert answer.startswith(b"HTTP/1.1 400")
-    assert "expected to wait for its answer" in answer.decode()
-
-
             dripping.append(sock)
         for path in ("/v1/turns", "/v1/ocr"):
             response, events = stream(server, path)

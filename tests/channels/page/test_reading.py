@@ -14,6 +14,13 @@ from appliance.errors import DeadlineExceeded, InvalidInput
 pytestmark = pytest.mark.browser
 
 
+LOADS = """(url) => new Promise((tell) => {
+  const image = new Image();
+  [image.onload, image.onerror] = [() => tell(true), () => tell(false)];
+  image.src = url;
+})"""
+
+
 def show(page: Page) -> None:
     """Hand the page a photo."""
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
@@ -46,7 +53,7 @@ def test_lines_appear_one_by_one(serve, visit):
     assert page.locator(".photo .stop:visible").count() == 0
 
 
-def test_a_reading_can_be_stopped(serve, visit):
+def test_a_reading_that_is_stopped_keeps_what_is_known(serve, visit):
     step = threading.Semaphore(0)
     server = serve(FakeDoor(step=step))
     page = visit(server)
@@ -55,24 +62,73 @@ def test_a_reading_can_be_stopped(serve, visit):
     expect(page.locator(".overlay polygon")).to_have_count(1)
     url = page.locator(".photo .stage img").get_attribute("src")
     page.locator(".photo .stop").click()
-    expect(page.locator(".photo")).to_have_count(0)
-    expect(page.locator("#toast")).to_contain_text("已取消")
-    expect(page.locator("#welcome")).to_be_visible()
+    expect(page.locator(".count")).to_have_text("已停止，读到 1 行，还有 2 行未读")
+    expect(page.locator("#toast")).to_contain_text("已停止")
+    expect(page.locator(".photo")).to_have_class("photo partial")
+    expect(page.locator(".photo .stop")).to_be_hidden()
+    expect(page.locator("progress.read")).to_be_hidden()
+    expect(page.locator(".error")).to_have_count(0)
     expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator(".chip")).to_have_count(4)  # there is no answer, but something to go on with
     for _ in range(2):
         page.wait_for_timeout(700)  # a server notices that nobody listens when it looks, or when it writes
         step.release()
     until_read(server.door)
     assert server.door.read_lines[0] < 3
-    assert server.door.sessions == set()
-    gone = """(url) => new Promise((tell) => {
-      const image = new Image();
-      [image.onload, image.onerror] = [() => tell(false), () => tell(true)];
-      image.src = url;
-    })"""
-    assert page.evaluate(gone, url) is True
-    ask(page, "洗衣液")
+    assert server.door.sessions == set(), "half a photo fills no session"
+    assert page.evaluate(LOADS, url) is True
+    page.locator(".overlay polygon").click()
+    expect(page.locator(".chosen-text")).to_have_text("顺丰速运")
+    page.locator(".photo .enlarge").click()
+    expect(page.locator("#zoom .lines button")).to_have_text(["顺丰速运"])
+    page.locator("#zoom .lines button").click()
+    page.locator("#zoom").get_by_role("button", name="用这行提问").click()
+    expect(page.locator("#text")).to_have_value("顺丰速运")
+    page.press("#text", "Enter")
     expect(page.locator(".kiosk .meta")).to_be_visible()
+    page.click("#restart")
+    expect(page.locator(".photo")).to_have_count(0)
+    assert page.evaluate(LOADS, url) is False
+    assert "顺丰速运" not in page.content()
+
+
+def test_a_reading_that_is_stopped_before_its_first_line(serve, visit):
+    server = serve(FakeDoor(step=threading.Semaphore(0)))
+    page = visit(server)
+    page.click("#en")
+    expect(page.locator("#welcome")).to_contain_text("Hello")
+    show(page)
+    expect(page.locator(".count")).to_have_text("0 of 3 lines read")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".count")).to_have_text("Stopped before any text was read")
+    expect(page.locator(".photo img")).to_be_visible()
+    expect(page.locator(".photo .enlarge")).to_be_hidden()
+    expect(page.locator("#send")).to_be_enabled()
+
+
+def test_without_a_place_to_stream_from_the_whole_answer_is_asked_for_once(serve, visit):
+    server = serve(ocr_streams=0)
+    page = visit(server)
+    accepted: list[str] = []
+    page.on("request", lambda r: accepted.append(r.headers["accept"]) if "/v1/turns" in r.url else None)
+    show(page)
+    expect(page.locator(".count")).to_have_text("识别到 3 行文字")
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    expect(page.locator(".error")).to_have_count(0)
+    assert [accept.partition(",")[0] for accept in accepted] == ["text/event-stream", "application/json"]
+
+
+def test_a_house_that_is_full_says_so_after_the_second_refusal(serve, visit):
+    server = serve(FakeDoor(is_full=True))
+    page = visit(server)
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if "/v1/turns" in r.url else None)
+    show(page)
+    expect(page.locator(".error")).to_contain_text("系统繁忙")
+    assert len(asked) == 2
+    server.door.is_full = False
+    page.get_by_role("button", name="再试一次").click()
+    expect(page.locator(".count")).to_have_text("识别到 3 行文字")
 
 
 def until_read(door: FakeDoor) -> None:
@@ -82,6 +138,25 @@ def until_read(door: FakeDoor) -> None:
             return
         threading.Event().wait(0.05)
     raise AssertionError("the reading goes on")
+
+
+def test_a_reading_that_begins_anew_shows_each_line_once(serve, visit):
+    step = threading.Semaphore(0)
+    page = visit(serve(FakeDoor(step=step, anew=2)))
+    show(page)
+    expect(page.locator(".overlay polygon")).to_have_count(2)
+    expect(page.locator(".count")).to_have_text("已读 2 / 4 行")
+    step.release()
+    expect(page.locator(".count")).to_have_text("已读 0 / 3 行")
+    expect(page.locator(".overlay polygon")).to_have_count(0)
+    expect(page.locator(".photo .lines li")).to_have_count(0)
+    step.release()
+    expect(page.locator(".overlay polygon")).to_have_count(1)
+    expect(page.locator(".count")).to_have_text("已读 1 / 3 行")
+    step.release()
+    step.release()
+    expect(page.locator(".count")).to_have_text("识别到 3 行文字")
+    expect(page.locator(".overlay polygon")).to_have_count(3)
 
 
 def test_a_plain_answer_is_as_good(serve, visit):
