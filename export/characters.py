@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from appliance.inference.onnxruntime import library
+
 
 def characters(recogniser: Path) -> str:
     """The text of characters.txt for the ONNX file at `recogniser`."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(recogniser), providers=["CPUExecutionProvider"])
+    session = library().InferenceSession(str(recogniser), providers=["CPUExecutionProvider"])
     listed: str = session.get_modelmeta().custom_metadata_map["character"]
     classes = session.get_outputs()[0].shape[-1]
     if listed.count("\n") + 1 + 2 != classes:

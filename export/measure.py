@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw
 from appliance.artifacts.cases import Case
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
+from appliance.inference.onnxruntime import library
 from appliance.settings import data_dir, load_settings
 
 Floats = npt.NDArray[np.float32]
@@ -28,8 +29,7 @@ Floats = npt.NDArray[np.float32]
 
 def measure(store: ModelStore, manifest: Manifest) -> dict[str, float]:
     """Value of each gate's metric: file path to a number from 0 to 1."""
-    import onnxruntime
-
+    onnxruntime = library()
     metrics: dict[str, Callable[[Any, Manifest, ModelStore], float]] = {
         "box_f1": _box_f1,
         "exact_lines": _exact_lines,

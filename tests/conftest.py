@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 
+# ONNX Runtime reports to its maker unless told not to; tests that import it by themselves have nothing to report. What
+# the appliance does about it is its own business, and tests of that take this away again.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _BUILT = (
     ".git",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.channels.http.files import FileLimit
+from appliance.inference.onnxruntime import CUDA, library
 from appliance.vision.draw import find_font
 
 LEAST_FREE_MB = 200
@@ -57,9 +58,7 @@ def _gpu() -> Finding:
     name = graphics()
     if name is None:
         return Finding("gpu", True, "没有，全部由 CPU 计算 / none: the CPU serves everything")
-    import onnxruntime
-
-    ok = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    ok = CUDA in library().get_available_providers()
     if ok:
         return Finding("gpu", True, name)
     return Finding(

@@ -1,7 +1,10 @@
 """ONNX Runtime behind the backend contract, on the CPU or on CUDA.
 
-onnxruntime is imported on load only. A GPU wheel lists CUDA as available on a machine without a GPU and then computes
-on the CPU in silence; so CUDA counts only when the finished session names it first, and `fallback.select` adds a run.
+onnxruntime is imported on load only, and silenced before: since 1.29 its Linux wheels report every session, with the
+model's name and hashes, to mobile.events.data.microsoft.com, and keep a name of the device on the disk.
+
+A GPU wheel lists CUDA as available on a machine without a GPU and then computes on the CPU in silence; so CUDA counts
+only when the finished session names it first, and `fallback.select` adds a run.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from appliance.errors import BackendFailed, SettingInvalid
+from appliance.errors import BackendFailed, Both, SettingInvalid
 from appliance.inference.backend import Backend, BackendInfo
 from appliance.inference.signature import Arrays, Signature
 from appliance.inference.stderr import captured
@@ -29,6 +32,10 @@ MOST_THREADS = 4
 
 DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-qnn", "onnxruntime-training")
 """Packages that all install into one folder `onnxruntime`, so that only one of them may be there."""
+
+SILENCE = ("ORT_DISABLE_TELEMETRY", "1")
+"""Read once, when the library is imported: with it there is no uploader, no name of the device and no file of events.
+The library's own `disable_telemetry_events` comes too late, and stops only some of them."""
 
 _TYPES = {
     "tensor(float)": "float32",
@@ -61,7 +68,7 @@ class OnnxRuntimeBackend(Backend):
         self._run_options: Any = None
 
     def _load(self) -> Signature:
-        self._library = _library()
+        self._library = library()
         self._session = self._create()
         self._run_options = self._library.RunOptions()
         # Gives the arena's free chunks back after every run. Measured on PP-OCRv6 small with five image sizes up to
@@ -87,7 +94,7 @@ class OnnxRuntimeBackend(Backend):
             version=str(self._library.__version__),
             provider=self._session.get_providers()[0],
             precision=named or self.spec.precisions[0],
-            warning=conflict(),
+            warning=" / ".join(conflict() or ()),
         )
 
     def _create(self) -> Any:
@@ -132,21 +139,28 @@ class OnnxRuntimeBackend(Backend):
         return options
 
     def _no_cuda(self, found: str) -> BackendFailed:
-        doubt = conflict()
         return BackendFailed(
-            f"{self.spec.name} on {self.name}: expected {CUDA}, got {found}" + (f"; {doubt}" if doubt else ""),
-            remedy="Install the NVIDIA driver and CUDA libraries and the onnxruntime-gpu wheel made for this board; "
-            "the CPU serves meanwhile",
+            f"{self.spec.name} on {self.name}: expected {CUDA}, got {found}",
+            remedy=conflict()
+            or (
+                "请安装 NVIDIA 驱动、CUDA 库和适配本机的 onnxruntime-gpu；目前由 CPU 计算",
+                "Install the NVIDIA driver and CUDA libraries and the onnxruntime-gpu wheel made for this board; "
+                "the CPU serves meanwhile",
+            ),
         )
 
 
-def conflict() -> str:
-    """Say which ONNX Runtime packages overwrite each other in this environment; empty when there is at most one."""
+def conflict() -> Both | None:
+    """How to mend that several ONNX Runtime packages overwrite each other here; None when there is at most one."""
     found = {name: version for name in DISTRIBUTIONS if (version := _version(name))}
     if len(found) < 2:
-        return ""
-    named = " and ".join(f"{name} {version}" for name, version in found.items())
-    return f"{named} overwrite each other: pip uninstall {' '.join(found)}, then install the one you want"
+        return None
+    named = [f"{name} {version}" for name, version in found.items()]
+    command = f"pip uninstall {' '.join(found)}"
+    return (
+        f"{'、'.join(named)} 互相覆盖：请运行 `{command}`，再安装需要的一个",
+        f"{' and '.join(named)} overwrite each other: run `{command}`, then install the one you want",
+    )
 
 
 def _version(distribution: str) -> str:
@@ -156,13 +170,19 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def _library() -> Any:
+def library() -> Any:
+    """The package onnxruntime, imported in silence; every import of it goes through here. Raises BackendFailed."""
+    os.environ[SILENCE[0]] = SILENCE[1]
     try:
         return importlib.import_module("onnxruntime")
     except (ImportError, OSError) as error:
         raise BackendFailed(
             f"onnxruntime: expected to import, got {type(error).__name__}: {error}",
-            remedy=conflict() or "pip install onnxruntime (onnxruntime-gpu for CUDA)",
+            remedy=conflict()
+            or (
+                "请运行 `pip install onnxruntime`（使用 CUDA 则为 onnxruntime-gpu）",
+                "Run `pip install onnxruntime` (onnxruntime-gpu for CUDA)",
+            ),
         ) from error
 
 

@@ -24,6 +24,8 @@ from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.settings import Settings, data_dir
 
+SILENCES = ("CI", "ORT_")
+"""Variables with which ONNX Runtime reports to nobody, whatever the appliance does about it."""
 NETWORK_MODELS = ("pp-ocrv6-small", "silero-vad")
 
 
@@ -90,7 +92,7 @@ def serving(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("APPLIANCE_", *SILENCES))}
     environ |= {"APPLIANCE_HTTP_PORT": str(port), "APPLIANCE_DATA_DIR": str(data)} | settings
     with log.open("wb") as out:
         process = subprocess.Popen([*under, sys.executable, *program, "serve"], env=environ, stdout=out, stderr=out)

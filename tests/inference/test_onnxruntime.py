@@ -37,6 +37,31 @@ def test_importing_and_constructing_do_not_import_the_library() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+REPORTS = """
+import sys
+if sys.argv[1] == "by itself":
+    import onnxruntime
+from tiny_networks import AFFINE, file
+from appliance.inference.onnxruntime import OnnxRuntimeBackend
+with OnnxRuntimeBackend(AFFINE, file(AFFINE)) as backend:
+    print(backend.describe().version)
+"""
+
+
+@pytest.mark.parametrize("imported", ["by itself", "by the backend"])
+def test_the_library_reports_to_nobody(tmp_path: Path, imported: str) -> None:
+    """What reports leaves a name of the device and a file of events on the disk: there the two ways differ."""
+    hidden = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS")  # with each of them the library is silent anyway
+    environ = {name: value for name, value in os.environ.items() if name not in hidden}
+    environ |= {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", REPORTS, imported], env=environ, capture_output=True, text=True, check=True, timeout=120
+    )
+    reports = any(path.is_file() for path in tmp_path.rglob("*"))
+    talks = tuple(map(int, done.stdout.split(".")[:2])) >= (1, 29)
+    assert reports is (talks and imported == "by itself")
+
+
 def test_runs_a_real_network() -> None:
     with cpu(AFFINE) as backend:
         outputs = backend.infer({"x": np.array([[1, 1, 1], [2, 0, -1]], np.float32)})
