@@ -36,8 +36,19 @@ def right(seen: dict[str, Any]) -> None:
     assert (seen["ended"], seen["ocr"], seen["ready"]) == (204, 200, 200)
     assert seen["lines"] > 3
     assert (seen["heard"], seen["refusal"]) == (503, "unavailable")
-    assert len(seen["page"]) >= 2
-    assert set(seen["page"].values()) == set(seen["others"].values()) == {200}
+    assert seen["image turn"][0] == 200
+    assert "tracking_no" in seen["image turn"][1]
+    for events in (seen["streamed"], seen["streamed turn"]):
+        assert events[0] == "found"
+        assert len(events) > 5
+        assert set(events[1:-1]) == {"line"}
+        assert events[-1] == "result"
+    assert any("洗衣液" in label for label in seen["suggested"])
+    assert {"/assets/app.js", "/assets/index.html", "/assets/keyboard.js"} <= set(seen["page"])
+    assert any(path.startswith("/assets/vendor/") for path in seen["page"])
+    assert [path for path, came in seen["page"].items() if not came] == []
+    assert {"/docs/assets/swagger-ui-bundle.js", "/docs/assets/swagger-ui.css"} <= set(seen["docs"])
+    assert set(seen["docs"].values()) == set(seen["others"].values()) == {200}
     assert seen["metrics"] is True
     assert seen["event"] == "state"
 
@@ -120,15 +131,26 @@ def test_the_watch_sees_what_leaves(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("must", [True, False])
+def test_without_strace_is_a_failure_where_it_must_work(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, must: bool
+) -> None:
+    monkeypatch.setitem(globals(), "MUST", must)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises((pytest.fail.Exception, pytest.skip.Exception)) as told:
+        test_no_library_below_python_leaves_either(data, tmp_path)
+    assert told.type is (pytest.fail.Exception if must else pytest.skip.Exception)
+
+
 def test_no_library_below_python_leaves_either(data: Path, tmp_path: Path) -> None:
     program = shutil.which("strace")
     if program is None:
-        pytest.skip("strace (package strace) is not installed: sockets below Python were not watched")
+        impossible("strace (package strace) is not installed: sockets below Python were not watched")
     log = tmp_path / "calls"
     # -D: the tracer is the grandchild, so that the process that is stopped at the end is the appliance.
     trace = (program, "-f", "-D", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(log))
     if subprocess.run([*trace, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this system lets nobody trace a process")
+        impossible("this system lets nobody trace a process")
     with serving(data, tmp_path / "serve.log", under=trace) as running:
         right(everything(running))
     calls = log.read_text(errors="replace").splitlines()
