@@ -191,6 +191,7 @@ class Appliance:
         return {
             "idle_s": self._rooms.settings.page_idle_s,
             "attract_s": self._rooms.settings.page_attract_s,
+            "forget_s": self._rooms.settings.session_idle_s,
             "title": pack.title.said_in(language),
             "welcome": pack.welcome.said_in(language),
             "suggestions": [

@@ -261,6 +261,7 @@ def test_the_greeting_speaks_both_languages(appliance: Appliance) -> None:
     assert str(english["welcome"]).isascii()
     assert chinese["idle_s"] == Settings().page_idle_s
     assert chinese["attract_s"] == Settings().page_attract_s
+    assert chinese["forget_s"] == Settings().session_idle_s
     asks = chinese["asks"]
     assert isinstance(asks, dict)
     assert asks["track_parcel"] == {"tracking_no": ["tracking_no"]}

@@ -196,6 +196,7 @@ SCHEMAS: dict[str, Json] = {
             "title": {"type": "string"},
             "welcome": {"type": "string"},
             "idle_s": {"type": "number", "description": "Seconds without a touch until the page is wiped"},
+            "forget_s": {"type": "number", "description": "Seconds until the process forgets an unused session itself"},
             "attract_s": {"type": "number", "description": "Seconds of nobody until the page invites; 0 never"},
             "suggestions": _list({"type": "object"}),
             "asks": {

@@ -4,6 +4,7 @@ import { STREAM, events, isStream } from './stream.js';
 
 const PATIENCE_MS = 45000;
 const PATIENCE_FILE_MS = 90000;
+const PATIENCE_FORGET_MS = 8000;
 const HEARTBEATS_MS = 25000; // two heartbeats missed: the line is dead
 
 export class Problem extends Error {
@@ -76,14 +77,23 @@ export class Api {
     return this.#json('POST', file(session, language), { body: recording, type: 'audio/wav', patience: PATIENCE_FILE_MS });
   }
 
-  // Reads a photo and answers it. `watch(name, data)` hears of the lines while they are read, where the appliance tells.
+  // Reads a photo and answers it. `watch(name, data)` hears of the lines while they are read, where the appliance tells:
+  // where it has no place left to tell from, the whole answer at once is as good.
   async look(blob, session, language, signal, watch) {
     const silence = new AbortController();
-    const response = await this.#send('POST', file(session, language), {
-      body: blob, type: blob.type || 'image/jpeg', accept: `${STREAM}, application/json`,
+    const read = (accept) => this.#send('POST', file(session, language), {
+      body: blob, type: blob.type || 'image/jpeg', accept,
       signal: AbortSignal.any([signal, silence.signal]), patience: PATIENCE_FILE_MS,
     });
-    if (!isStream(response)) return this.#answer(response);
+    const response = await read(`${STREAM}, application/json`);
+    if (!isStream(response)) {
+      try {
+        return await this.#answer(response);
+      } catch (error) {
+        if (error.code !== 'overloaded') throw error;
+        return this.#answer(await read('application/json'));
+      }
+    }
     try {
       for await (const [name, data] of events(response, PATIENCE_MS, () => silence.abort())) {
         if (name === 'result') return data;
@@ -100,7 +110,7 @@ export class Api {
 
   // `keepalive` lets the request outlive a page that is being closed.
   forget(session, { keepalive = false } = {}) {
-    return this.#json('DELETE', `/v1/sessions/${encodeURIComponent(session)}`, { keepalive });
+    return this.#json('DELETE', `/v1/sessions/${encodeURIComponent(session)}`, { keepalive, patience: PATIENCE_FORGET_MS });
   }
 
   greeting(language) {

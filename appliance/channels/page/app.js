@@ -6,34 +6,39 @@ import { Camera } from './camera.js';
 import { Chat } from './chat.js';
 import { Clipboard } from './clipboard.js';
 import { $, forget, toast } from './dom.js';
+import { Forgetting } from './forgetting.js';
 import { Health } from './health.js';
 import { Idle } from './idle.js';
 import { Keyboard } from './keyboard.js';
 import { Large } from './large.js';
+import { Looking } from './looking.js';
 import { Microphone } from './microphone.js';
-import { PhotoView, fitting } from './photo.js';
 import { withinReach } from './reach.js';
 import { Scanner } from './scanner.js';
 import { STRINGS } from './strings.js';
 import { Suggest } from './suggest.js';
+import { tokens } from './token.js';
 
 let language = 'zh';
 let session = null;
 let visit = new AbortController(); // aborted when the customer starts over: late answers of the old one are dropped
 let asr = null;
 let ocr = null;
-const photos = new Set();
+const asked = new Set(); // requests on their way
 
 const words = () => STRINGS[language];
-const api = new Api(askToken);
+const api = new Api(tokens(words));
 const chat = new Chat(words, () => language, tapped);
 const health = new Health(api, words, featuresChanged);
-const camera = new Camera(words, (photo) => look(photo));
+const forgetting = new Forgetting(api);
+const camera = new Camera(words, (photo) => looking.show(photo, visit.signal));
 const microphone = new Microphone(words, (recording) => hear(recording));
 const clipboard = new Clipboard();
+const looking = new Looking(words, chat, { use, copy: (text) => clipboard.copy(text) }, act,
+  (blob, signal, watch) => api.look(blob, session, language, signal, watch));
 const large = new Large($('large'), () => chat.toEnd());
 const suggest = new Suggest(api, words, () => language, chosen);
-const scanner = new Scanner(scanned, () => $('token').open);
+const scanner = new Scanner(scanned, () => $('token').open, () => toast(words().scanBusy));
 const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd());
 const idle = new Idle(words, { held, waiting, over: leave });
 const attract = new Attract(api, {
@@ -42,43 +47,30 @@ const attract = new Attract(api, {
   begin: (chosen) => { if (chosen !== language) speak(chosen); },
 });
 
-let asking = null; // several requests may meet a 401 at once: they share one dialog
-
-function askToken(wrong) {
-  asking ??= new Promise((resolve) => {
-    if (wrong) toast(words().tokenWrong);
-    const dialog = $('token');
-    dialog.addEventListener('cancel', (event) => event.preventDefault());
-    $('token-form').addEventListener('submit', () => {
-      const text = $('token-text').value.trim();
-      forget($('token-text'));
-      asking = null;
-      resolve(text);
-    }, { once: true });
-    if (!dialog.open) dialog.showModal();
-  });
-  return asking;
+// Runs one request to the appliance: `waiting()` shows that it works and returns how to take that away again.
+function act(request, waiting, done) {
+  const doing = perform(request, waiting, done).finally(() => asked.delete(doing));
+  asked.add(doing);
+  return doing;
 }
 
-// Runs one request to the appliance: `waiting()` shows that it works and returns how to take that away again.
-async function act(request, waiting, done) {
+// False when the customer has left meanwhile and the appliance may still know something of it.
+async function perform(request, waiting, done) {
   const mine = visit;
   const over = waiting();
   setBusy(+1);
   try {
     const reply = await request(mine.signal);
-    if (mine.signal.aborted) {
-      api.forget(reply.session).catch(() => {});
-      return;
-    }
+    if (mine.signal.aborted) return await forgetting.now(reply.session);
     session = reply.session;
     over();
     done(reply);
     keyboard.expect(reply.answer);
   } catch (error) {
     over();
-    if (mine.signal.aborted || error.name === 'AbortError') return; // wiped, or stopped by the customer
+    if (error.name === 'AbortError') return true; // broken off: the appliance ends it, and opens no session for it
     if (!(error instanceof Problem)) throw error;
+    if (mine.signal.aborted) return error.status !== 0; // without an answer nobody knows what became of it
     chat.problem(error, () => act(request, waiting, done));
   } finally {
     if (mine === visit) {
@@ -86,6 +78,7 @@ async function act(request, waiting, done) {
       idle.touched(); // an answer is to be read first
     }
   }
+  return true;
 }
 
 let running = 0;
@@ -141,56 +134,6 @@ function use(text) {
   $('text').focus();
 }
 
-// The photo is there at once, and its lines appear over it while they are read.
-async function look(file) {
-  const mine = visit;
-  const blob = await fitting(file);
-  if (mine.signal.aborted) return; // wiped while it was made smaller
-  const url = URL.createObjectURL(blob);
-  photos.add(url);
-  const stopping = new AbortController();
-  const doing = { use, copy: (text) => clipboard.copy(text) };
-  let read = null;
-  const enlarge = () => {
-    $('zoom-body').replaceChildren(new PhotoView(url, words(), { ...doing, open: true }).finish(read).element);
-    $('zoom').showModal();
-  };
-  const view = new PhotoView(url, words(), { ...doing, enlarge, stop: () => stopping.abort() });
-  const remove = chat.photo(view.element);
-  view.image.addEventListener('load', () => chat.toEnd()); // only now it has its height
-  const drop = () => {
-    remove();
-    photos.delete(url);
-    URL.revokeObjectURL(url);
-  };
-  stopping.signal.addEventListener('abort', () => {
-    drop();
-    toast(words().stopped);
-  });
-  const watch = (name, data) => {
-    if (name === 'found') view.found(data.lines);
-    else if (name === 'line') view.add(data);
-    else if (name === 'restart') view.restart(); // another reader begins anew
-  };
-  const request = async (signal) => {
-    try {
-      return await api.look(blob, session, language, AbortSignal.any([signal, stopping.signal]), watch);
-    } catch (error) {
-      if (error instanceof Problem && !error.canRetry) drop(); // no photo that could be read
-      throw error;
-    }
-  };
-  const waiting = () => {
-    view.restart();
-    return () => view.rest();
-  };
-  await act(request, waiting, (reply) => {
-    read = reply.ocr;
-    view.finish(read);
-    chat.answer(reply);
-  });
-}
-
 function hear(recording) {
   return act(() => api.hear(recording, session, language), () => chat.busy(words().hearing), (reply) => {
     chat.customer(reply.transcript?.text || reply.turn.text || '…');
@@ -216,9 +159,9 @@ function leave() {
   if (language !== 'zh') speak('zh');
 }
 
-// Wipes the page, the process's memory of the session, and the clipboard.
+// Wipes the page, the process's memory of the session, and the clipboard; says that it is done when it is.
 async function startOver({ closing = false } = {}) {
-  const old = session;
+  const [old, late] = [session, [...asked]];
   session = null;
   visit.abort();
   visit = new AbortController();
@@ -227,13 +170,15 @@ async function startOver({ closing = false } = {}) {
   forgetTyping();
   chat.wipe();
   forget($('text'));
-  $('zoom-body').replaceChildren();
   large.set(false);
-  photos.forEach((url) => URL.revokeObjectURL(url));
-  photos.clear();
+  looking.wipe();
   clipboard.wipe();
-  if (!closing) toast(words().cleared);
-  if (old) await api.forget(old, { keepalive: closing }).catch(() => {}); // an idle session may be gone already
+  if (closing) {
+    forgetting.last(old);
+    return;
+  }
+  const done = await Promise.all([!old || forgetting.now(old), ...late]);
+  if (chat.empty) toast(done.every(Boolean) ? words().cleared : words().wiped(forgetting.minutes)); // else somebody is here
 }
 
 function closeDialogs() {
@@ -277,6 +222,7 @@ async function speak(next) {
         chat.welcome(greeting);
         idle.after(greeting.idle_s);
         attract.after(greeting.attract_s);
+        forgetting.itself(greeting.forget_s);
         keyboard.asks = greeting.asks ?? {};
       }
       return;
@@ -317,7 +263,6 @@ document.querySelectorAll('[data-close]').forEach((button) => {
 document.querySelectorAll('dialog:not(#token)').forEach((dialog) => {
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
 });
-$('zoom').addEventListener('close', () => $('zoom-body').replaceChildren());
 $('log').hidden = true;
 
 withinReach();

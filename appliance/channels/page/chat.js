@@ -97,6 +97,11 @@ export class Chat {
     this.toEnd(); // the chips take room from the conversation
   }
 
+  // Something to tap where nothing is offered.
+  offer() {
+    if (!$('chips').childElementCount) this.chips(this.greeting.suggestions);
+  }
+
   welcome(greeting) {
     this.greeting = greeting;
     $('title').textContent = greeting.title;

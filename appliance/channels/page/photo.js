@@ -51,6 +51,7 @@ export class PhotoView {
     this.#found = 0;
     this.#clear();
     this.element.classList.add('reading-now');
+    this.element.classList.remove('partial');
     this.element.setAttribute('aria-busy', 'true');
     if (this.stop) this.stop.hidden = false;
     this.progress.hidden = false;
@@ -105,6 +106,19 @@ export class PhotoView {
     this.#settle();
     this.count.textContent = '';
     this.#hint('');
+  }
+
+  // The customer has stopped it: what was read stays. Returns that, as `finish` takes it.
+  stopped() {
+    const [count, unread] = [this.lines.length, Math.max(0, this.#found - this.lines.length)];
+    this.#settle();
+    this.#found = 0;
+    this.element.classList.add('partial');
+    this.count.textContent = this.words.stoppedAt(count, unread);
+    if (this.enlarge) this.enlarge.hidden = !count;
+    if (this.rows.every((row) => row.getAttribute('aria-pressed') === 'false')) this.#hint(count ? this.words.tapLine : '');
+    const { width, height } = this.overlay.viewBox.baseVal;
+    return { width, height, lines: this.lines, unread, partial: true };
   }
 
   choose(index) {

@@ -64,8 +64,12 @@ export const STRINGS = {
     hearing: '正在听写',
     linesOf: (n, all) => `已读 ${n} / ${all} 行`,
     readingHint: '照片只在本机识别，请稍候。',
-    stop: '取消',
-    stopped: '已取消，照片已清除',
+    stop: '停止',
+    stopped: '已停止识别，照片还在',
+    stoppedAt: (n, unread) => {
+      if (!n) return '已停止，还没有读到文字';
+      return unread ? `已停止，读到 ${n} 行，还有 ${unread} 行未读` : `已停止，读到 ${n} 行`;
+    },
     lines: (n) => `识别到 ${n} 行文字`,
     noLines: '照片里没有找到文字，请靠近一些、放平后再拍。',
     tapLine: '点一行文字，可复制或用来提问',
@@ -78,6 +82,7 @@ export const STRINGS = {
     took: (ms) => `本机处理 · ${ms} 毫秒`,
     handedOver: '已转给店员',
     cleared: '已清除，欢迎下一位顾客',
+    wiped: (minutes) => `屏幕已清除；机器内的记录最迟 ${minutes} 分钟后自动清除`,
     idleTitle: '还在吗？',
     idleText: '没有操作的话，对话和照片马上会自动清除。',
     idleGo: '继续使用',
@@ -161,8 +166,13 @@ export const STRINGS = {
     hearing: 'Listening',
     linesOf: (n, all) => `${n} of ${all} lines read`,
     readingHint: 'The photo is read on this machine. One moment.',
-    stop: 'Cancel',
-    stopped: 'Cancelled, the photo is wiped',
+    stop: 'Stop',
+    stopped: 'Reading stopped, the photo stays',
+    stoppedAt: (n, unread) => {
+      if (!n) return 'Stopped before any text was read';
+      const lines = n === 1 ? '1 line' : `${n} lines`;
+      return unread ? `Stopped: ${lines} read, ${unread} left unread` : `Stopped: ${lines} read`;
+    },
     lines: (n) => (n === 1 ? '1 line of text' : `${n} lines of text`),
     noLines: 'No text was found. Please come closer, lay it flat and try again.',
     tapLine: 'Tap a line to copy it or ask about it',
@@ -175,6 +185,7 @@ export const STRINGS = {
     took: (ms) => `On this machine · ${ms} ms`,
     handedOver: 'Handed over to staff',
     cleared: 'Cleared. Welcome!',
+    wiped: (minutes) => `This screen is cleared; the machine forgets the rest within ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`,
     idleTitle: 'Still there?',
     idleText: 'Otherwise the conversation and photos are wiped in a moment.',
     idleGo: 'Continue',
