@@ -6,6 +6,14 @@ complete table, and a test compares it with docs/errors.md.
 
 from __future__ import annotations
 
+import math
+
+Both = tuple[str, str]
+"""The same thing said in Chinese and in English."""
+
+IN_VAIN = math.inf
+"""Seconds to wait before a retry that no waiting helps."""
+
 
 class ApplianceError(Exception):
     """Anything the appliance refuses or fails to do, with its remedy."""
@@ -21,12 +29,12 @@ class ApplianceError(Exception):
     default_remedy = "Try again; if it persists, send the log to the maintainer"
     """English sentence for what to do, unless the instance gives a better one."""
 
-    def __init__(self, detail: str, *, remedy: str | None = None, retry_after: float | None = None) -> None:
-        """Keep `detail` (expected and found, English), an optional `remedy` and seconds to wait before a retry."""
+    def __init__(self, detail: str, *, remedy: Both | None = None, retry_after: float | None = None) -> None:
+        """Keep `detail` (expected and found, English), a `remedy` if there is a better one, seconds before a retry."""
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
-        self._remedy = remedy
+        self._remedy = remedy or (self.fix, self.default_remedy)
 
     @property
     def message(self) -> str:
@@ -36,7 +44,20 @@ class ApplianceError(Exception):
     @property
     def remedy(self) -> str:
         """What to do about it: Chinese, then English."""
-        return f"{self.fix} / {self._remedy or self.default_remedy}"
+        return " / ".join(self._remedy)
+
+    @property
+    def wait_s(self) -> int | None:
+        """Whole seconds after which a retry may succeed; None where waiting is not what helps."""
+        if self.status not in (429, 503) or self.retry_after == IN_VAIN:
+            return None
+        return max(1, math.ceil(self.retry_after or 1))
+
+    @property
+    def account(self) -> str:
+        """What happened and what to do about it: all of it in Chinese, then all of it in English."""
+        chinese, english = self._remedy
+        return f"{self.title} → {chinese} / {self.detail} → {english}"
 
 
 class BadRequest(ApplianceError):

@@ -216,7 +216,8 @@ def _from_yaml(path: Path) -> dict[str, object]:
         loaded = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise SettingInvalid(
-            f"settings file {path}: {error.strerror}", remedy=f"Create {path} or drop --config"
+            f"settings file {path}: {error.strerror}",
+            remedy=(f"请创建 {path}，或去掉 --config", f"Create {path} or drop --config"),
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingInvalid(f"settings file {path}: expected YAML, got {error}") from error
@@ -264,12 +265,18 @@ def _check_together(settings: Settings) -> None:
         raise SettingInvalid(
             f"session_idle_s: expected at least page_idle_s ({settings.page_idle_s:g}), "
             f"got {settings.session_idle_s:g}",
-            remedy="Set APPLIANCE_SESSION_IDLE_S to the seconds of APPLIANCE_PAGE_IDLE_S or more",
+            remedy=(
+                "请把 APPLIANCE_SESSION_IDLE_S 设为不小于 APPLIANCE_PAGE_IDLE_S 的秒数",
+                "Set APPLIANCE_SESSION_IDLE_S to the seconds of APPLIANCE_PAGE_IDLE_S or more",
+            ),
         )
     if not is_loopback(settings.http_host) and not settings.http_token:
         raise SettingInvalid(
             f"http_host: {settings.http_host} is reachable by strangers and needs http_token, got none",
-            remedy="Set APPLIANCE_HTTP_TOKEN to a long random string, or listen on 127.0.0.1",
+            remedy=(
+                "请把 APPLIANCE_HTTP_TOKEN 设为一段长随机字符串，或只监听 127.0.0.1",
+                "Set APPLIANCE_HTTP_TOKEN to a long random string, or listen on 127.0.0.1",
+            ),
         )
     if not settings.http_token.isascii() or not settings.http_token.isprintable():
         raise SettingInvalid("http_token: expected printable ASCII, as a header can carry it, got something else")
@@ -299,5 +306,6 @@ def data_dir(settings: Settings, environ: Mapping[str, str] | None = None) -> Pa
         return Path.home() / ".local" / "share" / "appliance"
     except RuntimeError as error:  # a user without an entry in passwd and without HOME
         raise SettingInvalid(
-            "data_dir: expected a folder, got none, and this user has no home", remedy="Set APPLIANCE_DATA_DIR"
+            "data_dir: expected a folder, got none, and this user has no home",
+            remedy=("请设置 APPLIANCE_DATA_DIR", "Set APPLIANCE_DATA_DIR"),
         ) from error

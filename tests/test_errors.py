@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from appliance.errors import ERRORS, ApplianceError, InvalidInput, Overloaded
+import appliance
+from appliance.errors import ERRORS, IN_VAIN, ApplianceError, DeadlineExceeded, InvalidInput, Overloaded
 
 
 @pytest.mark.parametrize("code", sorted(ERRORS))
@@ -27,7 +33,47 @@ def test_codes_are_unique_among_errors_that_reach_a_channel() -> None:
 
 
 def test_an_instance_gives_its_own_remedy_and_wait() -> None:
-    error = InvalidInput("text: too long", remedy="Send less")
-    assert error.remedy.endswith(" / Send less")
+    error = InvalidInput("text: too long", remedy=("请写短些", "Send less"))
+    assert error.remedy == "请写短些 / Send less"
+    assert error.account == "输入无效 → 请写短些 / text: too long → Send less"
     assert str(error) == "text: too long"
     assert Overloaded("full", retry_after=3).retry_after == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "wait_s"),
+    [
+        (Overloaded("full", retry_after=2.1), 3),
+        (Overloaded("full", retry_after=0.0), 1),
+        (Overloaded("full"), 1),
+        (DeadlineExceeded("late", retry_after=IN_VAIN), None),
+        (InvalidInput("no"), None),
+    ],
+)
+def test_a_wait_is_said_where_waiting_helps(error: ApplianceError, wait_s: int | None) -> None:
+    assert error.wait_s == wait_s
+
+
+def calls() -> Iterator[tuple[str, ast.expr]]:
+    """Each `remedy=` in the sources, with its place."""
+    package = Path(appliance.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                for keyword in node.keywords:
+                    if keyword.arg == "remedy":
+                        yield f"{path.relative_to(package)}:{node.lineno}", keyword.value
+
+
+def test_a_command_stands_in_both_halves_of_every_remedy() -> None:
+    found = list(calls())
+    assert len(found) > 15
+    for place, value in found:
+        if isinstance(value, ast.Tuple) and not isinstance(value.elts[0], ast.Name):
+            chinese, english = map(ast.unparse, value.elts)
+            assert re.search("[一-鿿]", chinese), place
+            assert not re.search("[一-鿿]", english), place
+            said = [set(re.findall(r"`[^`]+`|APPLIANCE_\w+|--\w+", half)) for half in (chinese, english)]
+            assert said[0] == said[1], place
+        else:
+            assert not isinstance(value, (ast.Constant, ast.JoinedStr)), place

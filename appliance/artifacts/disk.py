@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.errors import StorageFailed
+from appliance.errors import Both, StorageFailed
 from appliance.listener import Listener, silent
 
 LOCK = ".lock"
@@ -54,7 +54,10 @@ def room(root: Path, needed: int) -> None:
     if free < needed:
         raise StorageFailed(
             f"{root}: expected {needed / 1e6:.0f} MB free, got {free / 1e6:.0f} MB",
-            remedy="Free some space, or set APPLIANCE_DATA_DIR to a folder on another disk",
+            remedy=(
+                "请腾出空间，或把 APPLIANCE_DATA_DIR 设到其他磁盘",
+                "Free some space, or set APPLIANCE_DATA_DIR to a folder on another disk",
+            ),
         )
 
 
@@ -76,7 +79,13 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _remedy(error: OSError, place: Path) -> str:
+def _remedy(error: OSError, place: Path) -> Both:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"Free some space on the disk of {place}, or set APPLIANCE_DATA_DIR to a folder on another disk"
-    return f"Check that this user may write to {place}, or set APPLIANCE_DATA_DIR to a folder where it may"
+        return (
+            f"请在 {place} 所在磁盘上腾出空间，或把 APPLIANCE_DATA_DIR 设到其他磁盘",
+            f"Free some space on the disk of {place}, or set APPLIANCE_DATA_DIR to a folder on another disk",
+        )
+    return (
+        f"请确认当前用户可以写入 {place}，或把 APPLIANCE_DATA_DIR 设为可写的目录",
+        f"Check that this user may write to {place}, or set APPLIANCE_DATA_DIR to a folder where it may",
+    )

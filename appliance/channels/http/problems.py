@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 from typing import Any
 
@@ -26,6 +25,7 @@ from appliance.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
+from appliance.trail import trail
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ def problem_json(error: ApplianceError) -> dict[str, Any]:
 def problem_response(error: ApplianceError) -> Response:
     """`error` as a response, with Retry-After where waiting helps and the challenge where a token does."""
     response = json_response(problem_json(error), error.status)
-    if error.status in (429, 503):
-        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
+    if error.wait_s is not None:
+        response.headers["Retry-After"] = str(error.wait_s)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="appliance"'
     return response
@@ -70,14 +70,15 @@ def where() -> str:
 def noted(error: Exception, place: str) -> tuple[ApplianceError, dict[str, Any]]:
     """`error` as a typed one with its body, logged where an operator should know; `place` is what `where` says.
 
-    Of a defect the log gets everything, the client an identifier to quote and nothing more.
+    Of a defect the log gets type and place, without its message, which may hold a customer's words; the client an
+    identifier to quote and nothing more.
     """
     if isinstance(error, ApplianceError):
         if error.status >= 500 and error.status != 503:
             log.error("%s: %s: %s", place, error.code, error.detail)
         return error, problem_json(error)
     error_id = secrets.token_hex(6)
-    log.error("error %s in %s", error_id, place, exc_info=error)
+    log.error("error %s in %s: %s", error_id, place, trail(error))
     typed = ApplianceError(f"error {error_id}")
     return typed, {**problem_json(typed), "error_id": error_id}
 

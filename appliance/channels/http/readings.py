@@ -222,7 +222,9 @@ def waited_for(peer: Peer, work: Callable[[Watch], Json]) -> Json:
     try:
         made = work(Watch(stopped=gone))
     except Unavailable as error:  # what the door says to a turn that was stopped
-        raise _left() if left else error
+        if left:
+            raise _left() from error
+        raise
     if left:
         raise _left()
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from appliance.channels.http.tls import Tls
 from appliance.errors import ApplianceError, SettingInvalid
 from appliance.listener import Listener, silent
 from appliance.settings import Settings
+from appliance.trail import trail, unworded
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ class _Cheroot(WsgiServer):
         return bool(pool.qsize > 0 and pool.idle == 0)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        log.log(level, "%s", msg, exc_info=traceback)
+        error = sys.exc_info()[1]  # whose words cheroot's message repeats
+        log.log(level, "%s%s", unworded(msg, error), f": {trail(error)}" if traceback and error is not None else "")
         if traceback and "serve" in msg:
             time.sleep(0.05)  # out of files: accepting again at once would only burn the processor
 
@@ -135,13 +138,20 @@ class Server:
         if error.errno == errno.EADDRINUSE:
             return SettingInvalid(
                 f"http_port: expected a free port on {host}, got {port}, which another program holds",
-                remedy="Set APPLIANCE_HTTP_PORT to another port, or stop the program that listens there",
+                remedy=(
+                    "请把 APPLIANCE_HTTP_PORT 设为其他端口，或停止占用该端口的程序",
+                    "Set APPLIANCE_HTTP_PORT to another port, or stop the program that listens there",
+                ),
             )
         if error.errno == errno.EACCES:
-            return SettingInvalid(f"http_port: expected a port that this user may open, got {port}",
-                                  remedy="Set APPLIANCE_HTTP_PORT to 1024 or above")  # fmt: skip
-        return SettingInvalid(f"http_host: expected an address of this machine, got {host}: {error.strerror or error}",
-                              remedy="Set APPLIANCE_HTTP_HOST to 127.0.0.1")  # fmt: skip
+            return SettingInvalid(
+                f"http_port: expected a port that this user may open, got {port}",
+                remedy=("请把 APPLIANCE_HTTP_PORT 设为 1024 或以上", "Set APPLIANCE_HTTP_PORT to 1024 or above"),
+            )
+        return SettingInvalid(
+            f"http_host: expected an address of this machine, got {host}: {error.strerror or error}",
+            remedy=("请把 APPLIANCE_HTTP_HOST 设为 127.0.0.1", "Set APPLIANCE_HTTP_HOST to 127.0.0.1"),
+        )
 
     @property
     def url(self) -> str:

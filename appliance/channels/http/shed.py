@@ -8,7 +8,6 @@ wrong with a request (a foreign host, a wrong token) is left to the framework to
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -50,7 +49,7 @@ class Shedding:
         if refused is None:
             return self._inner(environ, start_response)
         body = json.dumps(problem_json(refused), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-        wait = str(max(1, math.ceil(refused.retry_after or 1)))
+        wait = str(refused.wait_s)
         start_response("503 SERVICE UNAVAILABLE", [*HEADERS, ("Content-Length", str(len(body))), ("Retry-After", wait)])
         self._metrics.request(route, "POST", 503, time.perf_counter() - began)
         return (body,)

@@ -28,7 +28,10 @@ class Tls(Adapter):
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise SettingInvalid(
                 f"http_tls_certificate and http_tls_key: expected a PEM certificate with its key, got {reason}",
-                remedy="Check that both files exist, belong together and that the key has no password",
+                remedy=(
+                    "请确认两个文件都存在、互相匹配，且私钥没有密码",
+                    "Check that both files exist, belong together and that the key has no password",
+                ),
             ) from error
         self.context = context
 
