@@ -75,7 +75,7 @@ def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, P
     data = tmp_path_factory.mktemp("data")
     copy_models(data)
     log = tmp_path_factory.mktemp("log") / "serve.log"
-    settings = {"APPLIANCE_PAGE_IDLE_S": "24", "APPLIANCE_PAGE_ATTRACT_S": "4", "APPLIANCE_LOG_LEVEL": "debug"}
+    settings = {"APPLIANCE_PAGE_IDLE_S": "24", "APPLIANCE_PAGE_ATTRACT_S": "8", "APPLIANCE_LOG_LEVEL": "debug"}
     with serving(data, log, **settings) as running:
         yield running, log
 
