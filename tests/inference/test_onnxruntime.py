@@ -247,13 +247,15 @@ def distribution(folder: Path, name: str, version: str) -> None:
 
 def test_two_packages_of_one_folder_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    assert conflict() == ""
+    assert conflict() is None
     distribution(tmp_path, "onnxruntime", "1.32.0")
-    assert conflict() == ""
+    assert conflict() is None
     distribution(tmp_path, "onnxruntime-gpu", "1.31.1")
     assert conflict() == (
+        "onnxruntime 1.32.0、onnxruntime-gpu 1.31.1 互相覆盖："
+        "请运行 `pip uninstall onnxruntime onnxruntime-gpu`，再安装需要的一个",
         "onnxruntime 1.32.0 and onnxruntime-gpu 1.31.1 overwrite each other: "
-        "pip uninstall onnxruntime onnxruntime-gpu, then install the one you want"
+        "run `pip uninstall onnxruntime onnxruntime-gpu`, then install the one you want",
     )
 
 
@@ -262,8 +264,9 @@ def test_the_conflict_is_told_where_it_matters(monkeypatch: pytest.MonkeyPatch, 
     distribution(tmp_path, "onnxruntime-gpu", "1.31.1")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setitem(sys.modules, "onnxruntime", FakeOnnxRuntime("CPUExecutionProvider"))
-    with pytest.raises(BackendFailed, match="overwrite each other"):
+    with pytest.raises(BackendFailed, match="expected CUDA") as caught:
         cuda().load()
+    assert all(said in caught.value.remedy for said in ("互相覆盖", "overwrite each other", "pip uninstall"))
     with cpu(AFFINE) as backend:
         assert "overwrite each other" in backend.describe().warning
     selection = select(AFFINE, [Candidate("onnxruntime-cpu", lambda: cpu(AFFINE))])

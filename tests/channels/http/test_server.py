@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import re
 import socket
 import ssl
@@ -35,11 +36,15 @@ def connect(server):
     return socket.create_connection(("127.0.0.1", server.port), timeout=20)
 
 
-def exchange(server, sent: bytes) -> tuple[int, dict[str, object]]:
-    """Send raw bytes, read until the server closes; the status and the JSON body."""
+def exchange(server, sent: bytes, *, more: bool = False) -> tuple[int, dict[str, object]]:
+    """Send raw bytes, read until the server closes; the status and the JSON body.
+
+    With `more` the client keeps its sending half open, as whoever waits for a reading has to.
+    """
     with connect(server) as sock:
         sock.sendall(sent)
-        sock.shutdown(socket.SHUT_WR)
+        if not more:
+            sock.shutdown(socket.SHUT_WR)
         raw = b""
         while piece := sock.recv(65536):
             raw += piece
@@ -61,7 +66,7 @@ def chunked(*pieces: bytes) -> bytes:
 def test_chunked_body(serve):
     server = serve()
     sent = head() + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunked(PNG, b"abc" * 9999, b"d")
-    status, body = exchange(server, sent)
+    status, body = exchange(server, sent, more=True)
     assert (status, body["engine"]) == (200, "fake-reader")
     assert server.door.images == [PNG + b"abc" * 9999 + b"d"]
 
@@ -505,3 +510,19 @@ def test_unusable_certificate_names_the_settings(tmp_path, certificate):
     ):
         with pytest.raises(SettingInvalid, match="http_tls_certificate and http_tls_key: expected a PEM certificate"):
             app_and(replace(Settings(), http_port=0, **files))
+
+
+def test_what_cheroot_logs_repeats_no_words_of_an_error(serve, caplog):
+    said = serve().server._server.error_log
+    try:
+        int("13812345678x")
+    except ValueError as error:
+        said(f"Unhandled error while processing an incoming connection {error!r}", logging.ERROR, traceback=True)
+    said("socket.error 104", logging.WARNING)
+    first, second = [
+        record.getMessage() for record in caplog.records if record.name == "appliance.channels.http.server"
+    ]
+    assert first.startswith("Unhandled error while processing an incoming connection ValueError: ValueError\n")
+    assert "test_server.py" in first
+    assert "13812345678" not in first
+    assert second == "socket.error 104"
