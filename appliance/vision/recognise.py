@@ -17,10 +17,15 @@ from appliance.vision.image import Pixels
 from appliance.vision.rectify import STRIP_HEIGHT
 
 STEP = 8
-"""Columns of pixels behind one time step of the network."""
+"""Columns of pixels behind one time step of the network; strips are padded to a multiple of it and no further.
+
+Measured on 456 strips of 23 photos and pages, each policy in turn on every strip: multiples of 16, 32 and 64 take 1.01,
+1.03 and 1.09 of the CPU time, at least 320 columns (the peer's policy) 1.38. Between 8 and 32 four texts differ, each
+by a character or two; at least 320 loses a `年`, reads `8.` as `S.` and lowers the mean confidence.
+"""
 
 MIN_WIDTH = 96
-"""Narrower strips are padded to this width: with less beside it, a single `0` is read as `o`."""
+"""Narrower strips are padded to this width: with less beside it, a single `0` is read as `o` and `11.` as `H.`."""
 
 MAX_WIDTH = 1280
 """Wider strips are cut at gaps: bounds memory, and the attention's cost, which grows with the square of the width."""
