@@ -21,7 +21,7 @@ def scan(page: Page, text: str = CODE, suffix: str = "Enter", gaps_ms: Sequence[
         page.clock.run_for(gap)
     if suffix:
         page.keyboard.press(suffix)
-    page.clock.run_for(300)  # silence
+    page.clock.run_for(600)  # silence
 
 
 @pytest.mark.parametrize("suffix", ["Enter", "Tab", "NumpadEnter", ""])
@@ -52,7 +52,7 @@ def test_what_was_typed_before_stays(serve, kiosk) -> None:
     assert [turn.text for turn in server.door.turns] == [CODE]
 
 
-@pytest.mark.parametrize("gaps_ms", [(1,), (30,), (8, 8, 45), (5, 5, 5, 5, 150)])
+@pytest.mark.parametrize("gaps_ms", [(1,), (30,), (8, 8, 45), (5, 5, 5, 5, 150), (5, 5, 5, 5, 5, 5, 450)])
 def test_scanners_of_every_speed_and_a_machine_that_stalls(serve, kiosk, gaps_ms: Sequence[int]) -> None:
     server = serve()
     page = kiosk(server, stopped=True)
@@ -181,3 +181,64 @@ def test_a_scan_ends_what_was_being_typed_on_the_screen(serve, kiosk) -> None:
     expect(page.locator("#keyboard")).to_be_hidden()
     assert page.input_value("#text") == ""
     assert [turn.text for turn in server.door.turns] == [CODE]
+
+
+# Keys as a busy machine delivers them: each with the time at which it was pressed, whenever it comes.
+DELIVER = """([keys, start]) => {
+  for (const [at, key] of keys) {
+    const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true });
+    Object.defineProperty(event, 'timeStamp', { value: start + at });
+    document.activeElement.dispatchEvent(event);
+  }
+}"""
+
+
+def deliver(page: Page, text: str, *, since: float, first: int = 0, suffix: bool = False) -> None:
+    """`text`, pressed 5 ms apart from `since` on, its first key being the scan's key number `first`."""
+    keys: list[tuple[float, str]] = [(5.0 * (first + index), key) for index, key in enumerate(text)]
+    if suffix:
+        keys.append((5.0 * (first + len(text)), "Enter"))
+    page.evaluate(DELIVER, [keys, since])
+
+
+def test_a_scan_that_a_busy_machine_delivers_in_two_is_one(serve, kiosk) -> None:
+    server = serve()
+    page = kiosk(server, stopped=True)
+    since = page.evaluate("performance.now()")
+    deliver(page, CODE[:8], since=since)
+    page.clock.run_for(400)
+    deliver(page, CODE[8:], since=since, first=8, suffix=True)
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    page.clock.run_for(1500)
+    assert [(turn.text, turn.source) for turn in server.door.turns] == [(CODE, "barcode")]
+
+
+def test_silence_does_not_count_while_the_page_itself_was_busy(serve, kiosk) -> None:
+    server = serve()
+    page = kiosk(server, stopped=True)
+    since = page.evaluate("performance.now()")
+    deliver(page, CODE[:8], since=since)
+    page.clock.fast_forward(900)  # every timer that is due fires once, late
+    deliver(page, CODE[8:], since=since, first=8)
+    page.clock.run_for(600)
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    assert [turn.text for turn in server.door.turns] == [CODE]
+
+
+@pytest.mark.parametrize("rest", [9, 3, 0])
+def test_the_rest_of_a_scan_that_comes_much_too_late_is_told_and_asked_of_nobody(serve, kiosk, rest: int) -> None:
+    server = serve()
+    page = kiosk(server, stopped=True)
+    page.focus("#text")
+    cut = len(CODE) - rest
+    since = page.evaluate("performance.now()")
+    deliver(page, CODE[:cut], since=since)
+    page.clock.run_for(700)
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    page.fill("#text", "我还在写")
+    deliver(page, CODE[cut:], since=since, first=cut, suffix=True)
+    page.clock.run_for(700)
+    if rest:
+        expect(page.locator("#toast")).to_have_text("请稍候，再扫一次")
+    assert page.input_value("#text") == "我还在写"
+    assert [turn.text for turn in server.door.turns] == [CODE[:cut]]
