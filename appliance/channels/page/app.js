@@ -1,5 +1,6 @@
 // Wires the page: one customer at a time, nothing kept in any storage.
 
+import { Abilities } from './abilities.js';
 import { Api, Problem } from './api.js';
 import { Attract } from './attract.js';
 import { Camera } from './camera.js';
@@ -18,18 +19,18 @@ import { Scanner } from './scanner.js';
 import { STRINGS } from './strings.js';
 import { Suggest } from './suggest.js';
 import { tokens } from './token.js';
+import { write } from './wording.js';
 
 let language = 'zh';
 let session = null;
 let visit = new AbortController(); // aborted when the customer starts over: late answers of the old one are dropped
-let asr = null;
-let ocr = null;
 const asked = new Set(); // requests on their way
 
 const words = () => STRINGS[language];
 const api = new Api(tokens(words));
 const chat = new Chat(words, () => language, tapped);
-const health = new Health(api, words, featuresChanged);
+const abilities = new Abilities(words, () => language);
+const health = new Health(api, words, (features) => abilities.changed(features));
 const forgetting = new Forgetting(api);
 const camera = new Camera(words, (photo) => looking.show(photo, visit.signal));
 const microphone = new Microphone(words, (recording) => hear(recording));
@@ -43,7 +44,7 @@ const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd()
 const idle = new Idle(words, { held, waiting, over: leave });
 const attract = new Attract(api, {
   free: () => !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
-  extras: () => [...(serves(ocr) ? [['camera', 'attractPhoto']] : []), ...(hears(asr, language) ? [['mic', 'attractSpeak']] : [])],
+  extras: () => [...(abilities.reads ? [['camera', 'attractPhoto']] : []), ...(abilities.hears ? [['mic', 'attractSpeak']] : [])],
   begin: (chosen) => { if (chosen !== language) speak(chosen); },
 });
 
@@ -185,36 +186,12 @@ function closeDialogs() {
   document.querySelectorAll('dialog[open]:not(#token)').forEach((dialog) => dialog.close());
 }
 
-function featuresChanged(features) {
-  asr = features.asr ?? null;
-  ocr = features.ocr ?? null;
-  showMicrophone();
-}
-
-const serves = (feature) => feature?.state === 'ready' || feature?.state === 'fallback';
-
-// A recogniser hears one language; a feature that names none serves all.
-const hears = (feature, spoken) => serves(feature) && (!feature.languages?.length || feature.languages.includes(spoken));
-
-function showMicrophone() {
-  const on = hears(asr, language);
-  $('speak').classList.toggle('is-off', !on);
-  $('speak').setAttribute('aria-disabled', String(!on));
-  $('speak').title = on ? '' : words().speakOff;
-  $('speak-icon').setAttribute('href', on ? '#i-mic' : '#i-mic-off');
-}
-
 async function speak(next) {
   language = next;
-  document.documentElement.lang = next === 'en' ? 'en' : 'zh-CN';
-  for (const code of ['zh', 'en']) $(code).setAttribute('aria-pressed', String(code === next));
-  const strings = words();
-  document.querySelectorAll('[data-t]').forEach((element) => { element.textContent = strings[element.dataset.t]; });
-  document.querySelectorAll('[data-t-label]').forEach((element) => { element.setAttribute('aria-label', strings[element.dataset.tLabel]); });
-  document.querySelectorAll('[data-t-placeholder]').forEach((element) => { element.placeholder = strings[element.dataset.tPlaceholder]; });
+  write(next, words());
   health.translate();
   keyboard.translate();
-  showMicrophone();
+  abilities.show();
   for (let pause = 1000; language === next; pause = Math.min(pause * 2, 10000)) {
     try {
       const greeting = await api.greeting(next);
@@ -244,7 +221,7 @@ $('form').addEventListener('submit', (event) => {
 for (const id of ['photo', 'show']) $(id).addEventListener('click', () => { if (!running) camera.show(); });
 $('speak').addEventListener('click', () => {
   if ($('speak').getAttribute('aria-disabled') === 'true') {
-    microphone.explain(asr, language);
+    microphone.explain(abilities.asr, language);
   } else if (!running) {
     microphone.show();
   }

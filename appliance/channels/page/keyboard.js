@@ -7,13 +7,12 @@ import { Candidates } from './candidates.js';
 import { $ } from './dom.js';
 import { Entry } from './entry.js';
 import { LAYOUTS, PADS, display, labels } from './keys.js';
+import { clicked, reported } from './presses.js';
 import { walk } from './walk.js';
 
 const LEAST_WIDTH = '(min-width: 600px)'; // a phone has a keyboard of its own
 const LONGEST = 32; // letters of pinyin at once
 const LETTERS = new Set(['zh', 'en', 'shift']);
-// These may take the keyboard away. They act when the finger is lifted: else the tap would end on what lies beneath.
-const LEAVING = new Set(['{send}', '{close}']);
 
 export class Keyboard {
   #letters = ''; // pinyin that is not written yet
@@ -34,8 +33,7 @@ export class Keyboard {
     this.keys = new SimpleKeyboard($('keyboard-keys'), {
       layout: LAYOUTS, layoutName: 'zh', theme: 'keys', display: {}, useButtonTag: true,
       enableLayoutCandidates: false, disableCaretPositioning: true, inputPattern: /^$/, // it keeps nothing of what is typed
-      // A key that is held comes without an event: erasing alone repeats.
-      onKeyPress: (key, event) => { if (!LEAVING.has(key) && (event || key === '{bksp}')) this.#press(key); },
+      onKeyPress: (key, event) => { if (reported(key, event)) this.#press(key); },
       onRender: () => this.#rendered(),
     });
     this.#allow();
@@ -79,14 +77,7 @@ export class Keyboard {
       }
     });
     this.panel.addEventListener('mousedown', (event) => event.preventDefault()); // the field keeps the focus
-    // A screen reader and the Enter key make a click without a pointer, of which simple-keyboard hears nothing.
-    let down = null;
-    const key = (event) => event.target.closest('.hg-button');
-    this.panel.addEventListener('pointerdown', (event) => { down = key(event); }, { capture: true });
-    $('keyboard-keys').addEventListener('click', (event) => {
-      const name = key(event)?.dataset.skbtn;
-      if (event.detail === 0 ? name : LEAVING.has(name) && key(event) === down) this.#press(name);
-    });
+    clicked($('keyboard-keys'), (key) => this.#press(key));
     this.panel.addEventListener('keydown', (event) => walk(this.panel, event));
     document.addEventListener('keydown', (event) => {
       if (!this.open) return;
