@@ -13,7 +13,7 @@ from typing import Protocol
 from appliance import __version__
 from appliance.app.share import SessionShare
 from appliance.dialogue.policy import Dialogue
-from appliance.errors import ApplianceError, InvalidInput, Overloaded, Unavailable
+from appliance.errors import IN_VAIN, ApplianceError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
 from appliance.inference.admission import Admission
 from appliance.language.parse import Parser
 from appliance.language.suggest import Suggester
@@ -232,8 +232,27 @@ class Appliance:
             begin = time.perf_counter()
             pixels, size = self._rooms.decode(image)
             decoded = (time.perf_counter() - begin) * 1000
-            result = reader.read(pixels, size=size, deadline=deadline, watch=watch)
+            with self._in_chosen_time(deadline_s):
+                result = reader.read(pixels, size=size, deadline=deadline, watch=watch)
             return replace(result, timings_ms={"decode": decoded, **result.timings_ms})
+
+    @contextmanager
+    def _in_chosen_time(self, asked_s: float | None) -> Iterator[None]:
+        """Say that it is for the client to ask for more time, where it was the client who asked for so little."""
+        longest = self._rooms.settings.deadline_s
+        try:
+            yield
+        except DeadlineExceeded as error:
+            if asked_s is None or asked_s >= longest:
+                raise
+            raise DeadlineExceeded(
+                f"reading: expected a line within the {asked_s * 1000:.0f} ms asked for, got none ({error.detail})",
+                remedy=(
+                    f"请给更多时间：deadline_ms 最多 {longest * 1000:.0f}（命令行 --deadline，以秒计）",
+                    f"Allow more milliseconds: deadline_ms may be up to {longest * 1000:.0f} (--deadline, in seconds)",
+                ),
+                retry_after=IN_VAIN,
+            ) from error
 
     def _answer(
         self,

@@ -14,7 +14,15 @@ import pytest
 from appliance.app.appliance import Appliance, Rooms
 from appliance.app.build import build
 from appliance.app.share import SessionShare
-from appliance.errors import ApplianceError, InvalidInput, Overloaded, PackInvalid, TooManyRequests, Unavailable
+from appliance.errors import (
+    ApplianceError,
+    DeadlineExceeded,
+    InvalidInput,
+    Overloaded,
+    PackInvalid,
+    TooManyRequests,
+    Unavailable,
+)
 from appliance.settings import Settings
 from appliance.values import Entity, Intent, OcrLine, OcrResult, Transcript, Turn
 from appliance.vision.watch import Watch
@@ -116,6 +124,30 @@ def test_readiness_needs_words_only_and_everything_off_says_why(appliance: Appli
         appliance.read(b"")
     with pytest.raises(ApplianceError):
         appliance.hear(b"not a recording")
+
+
+class Late:
+    """A reader to whom every deadline has passed."""
+
+    def read(self, *_: object, **__: object) -> OcrResult:
+        raise DeadlineExceeded("reading an image: expected an end before the deadline, got 0.1 s past it")
+
+
+@pytest.mark.parametrize("asked_s", [None, 0.25, 30.0])
+def test_who_chose_a_short_deadline_is_told_to_choose_a_longer_one(appliance: Appliance, asked_s: float | None) -> None:
+    replace_rooms(appliance, reader=Late(), decode=lambda _: (np.zeros((4, 4, 3), np.uint8), (4, 4)))
+    with pytest.raises(DeadlineExceeded) as caught:
+        appliance.read(b"", deadline_s=asked_s)
+    error = caught.value
+    chinese, english = error.remedy.split(" / ")
+    if asked_s == 0.25:
+        assert error.wait_s is None
+        assert "within the 250 ms asked for" in error.detail
+        assert "deadline_ms" in chinese
+        assert "Allow more milliseconds: deadline_ms may be up to 30000" in english
+    else:
+        assert error.wait_s == 1
+        assert "too busy" in english
 
 
 def test_a_recording_becomes_a_turn(appliance: Appliance) -> None:

@@ -86,7 +86,8 @@ def refused(status: int, head: Mapping[str, str], answer: Any) -> bool:
         assert answer.get("ocr", answer)["lines"]
         return False
     assert (status, answer["code"]) == (503, "deadline_exceeded")
-    assert int(head["Retry-After"]) >= 1
+    assert "Retry-After" not in head
+    assert "deadline_ms" in answer["remedy"]
     return True
 
 

@@ -143,7 +143,8 @@ def _deadline(settings: Settings) -> Json:
         "name": "deadline_ms",
         "in": "query",
         "description": "Milliseconds after which the reading of an image ends with what is known so far (`partial`); "
-        "text and recordings take no notice of it",
+        "text and recordings take no notice of it. When not one line was read by then, the answer is 503 "
+        "`deadline_exceeded` without Retry-After: waiting does not help, allowing more milliseconds does",
         "schema": {"type": "integer", "minimum": SHORTEST_MS, "maximum": most},
     }
 
@@ -155,8 +156,8 @@ def _streamed(answer: Json, result: str) -> Json:
         f"`line` (`OcrLine` with its `index`) for each line as soon as it is read, `result` (`{result}`) or `error` "
         "(`StreamProblem`); comments in between keep the connection alive. `restart` (an empty object) takes back what "
         "was told so far: the reader failed and another begins anew, with its own `found` and lines from index 0. "
-        "What goes wrong before anything was found is answered with its plain status. Closing the connection stops "
-        "the reading."
+        "What goes wrong before anything was found is answered with its plain status. Closing the connection, or only "
+        "its sending half, stops the reading; so it does for an answer in one piece."
     )
     content = answer["200"]["content"] | {"text/event-stream": {"schema": {"type": "string", "description": said}}}
     return {"200": answer["200"] | {"content": content}}

@@ -17,7 +17,7 @@ from appliance.channels.http import readings, sse
 from appliance.channels.http.api import create_app
 from appliance.channels.http.peer import Peer, peer_of
 from appliance.channels.http.readings import Readings
-from appliance.errors import InvalidInput, Overloaded, TooManyRequests
+from appliance.errors import IN_VAIN, DeadlineExceeded, InvalidInput, Overloaded, TooManyRequests
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 from appliance.values import OcrLine
@@ -228,6 +228,7 @@ def test_bodies_are_refused_with_their_plain_status(shared):
     [
         (InvalidInput("line: odd"), {"status": 422, "code": "invalid_input"}),
         (Overloaded("network: full", retry_after=1.2), {"status": 503, "code": "overloaded", "retry_after": 2}),
+        (DeadlineExceeded("late", retry_after=IN_VAIN), {"status": 503, "code": "deadline_exceeded"}),
         (RuntimeError("王芳"), {"status": 500, "code": "internal"}),
     ],
 )
@@ -241,6 +242,7 @@ def test_what_fails_later_is_an_event(serve, caplog, late, expected):
         assert last == "error"
         valid("StreamProblem", problem)
         assert problem.items() >= expected.items()
+        assert ("retry_after" in problem) == ("retry_after" in expected)
         assert "王芳" not in json.dumps(problem, ensure_ascii=False)
         if expected["status"] == 500:
             assert f"error {problem['error_id']} in POST {path}" in caplog.text

@@ -10,7 +10,15 @@ import requests
 from fake_door import JPEG, LINES, PNG, FakeDoor
 from promised import valid
 
-from appliance.errors import DeadlineExceeded, InvalidInput, ModelCorrupt, Overloaded, TooLarge, TooManyRequests
+from appliance.errors import (
+    IN_VAIN,
+    DeadlineExceeded,
+    InvalidInput,
+    ModelCorrupt,
+    Overloaded,
+    TooLarge,
+    TooManyRequests,
+)
 
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + b"\0" * 28
 
@@ -269,6 +277,7 @@ def test_file_over_its_limit_inside_a_form(serve):
         (Overloaded("full", retry_after=2.2), 503, "overloaded", "3"),
         (TooManyRequests("two at once"), 429, "too_many_requests", "1"),
         (DeadlineExceeded("late"), 503, "deadline_exceeded", "1"),
+        (DeadlineExceeded("late, as asked", retry_after=IN_VAIN), 503, "deadline_exceeded", None),
         (TooLarge("60000 x 60000 pixels"), 413, "too_large", None),
         (ModelCorrupt("hash"), 500, "model_corrupt", None),
     ],
