@@ -78,6 +78,16 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(shipped_packs() / "store", tmp_path / "store"))
 
 
+def test_what_was_photographed_or_scanned_is_not_said_to_have_been_spoken(store: Pack) -> None:
+    """One question confirms what was typed, spoken, scanned or read in a photo."""
+    for turn in range(2):
+        assert not re.search("[您你]说", store.responses["confirm"].phrase("zh", turn))
+        assert not re.search(r"\b(say|said)\b", store.responses["confirm"].phrase("en", turn))
+    for name, response in store.responses.items():
+        for phrase in response.en:
+            assert not phrase.startswith("You find "), name
+
+
 def test_the_store_has_its_intents_and_types(store: Pack) -> None:
     assert set(store.lexicon.intent_names) == INTENTS
     assert set(store.lexicon.entity_types) == TYPES
