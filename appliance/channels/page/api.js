@@ -8,6 +8,8 @@ const PATIENCE_FORGET_MS = 8000;
 const HEARTBEATS_MS = 25000; // two heartbeats missed: the line is dead
 
 export class Problem extends Error {
+  asked = 'words'; // or photo, or speech
+
   constructor({ code, message, remedy, status = 0, retryAfter = 0 }) {
     super(message);
     Object.assign(this, { code, remedy, status, retryAfter });
@@ -74,12 +76,18 @@ export class Api {
   }
 
   hear(recording, session, language) {
-    return this.#json('POST', file(session, language), { body: recording, type: 'audio/wav', patience: PATIENCE_FILE_MS });
+    return about('speech', this.#json('POST', file(session, language), {
+      body: recording, type: 'audio/wav', patience: PATIENCE_FILE_MS,
+    }));
   }
 
   // Reads a photo and answers it. `watch(name, data)` hears of the lines while they are read, where the appliance tells:
   // where it has no place left to tell from, the whole answer at once is as good.
-  async look(blob, session, language, signal, watch) {
+  look(blob, session, language, signal, watch) {
+    return about('photo', this.#look(blob, session, language, signal, watch));
+  }
+
+  async #look(blob, session, language, signal, watch) {
     const silence = new AbortController();
     const read = (accept) => this.#send('POST', file(session, language), {
       body: blob, type: blob.type || 'image/jpeg', accept,
@@ -137,6 +145,16 @@ export class Api {
       throw new Problem({ code: 'events', message: '', remedy: '', status: response.status });
     }
     for await (const [name, data] of events(response, HEARTBEATS_MS, () => silence.abort())) tell(name, data);
+  }
+}
+
+// A problem says what it was that was asked.
+async function about(asked, doing) {
+  try {
+    return await doing;
+  } catch (error) {
+    if (error instanceof Problem) error.asked = asked;
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 // The conversation: bubbles, photos, errors and what may be tapped next.
 
 import { $, icon, make } from './dom.js';
-import { half } from './strings.js';
+import { explained } from './strings.js';
 
 // A picture for the intents that kiosks have most; any other gets a speech bubble.
 const ICONS = {
@@ -36,9 +36,19 @@ export class Chat {
     return item;
   }
 
+  // A question and its answer are shown whole where there is room for both, else the answer alone, from its beginning.
   toEnd(item = this.log.lastElementChild) {
+    this.log.style.paddingBottom = '';
+    if (!item) return;
+    const room = $('main').clientHeight;
+    const question = [...this.log.querySelectorAll('.customer')].at(-1) ?? item;
+    const pair = item.offsetTop + item.offsetHeight - question.offsetTop;
+    const spare = room - item.offsetHeight;
+    const alone = spare < 0 || (pair > room && question !== item && !question.matches('.picture'));
+    // Room below the answer, so that it can begin at the top: half a question above it is no use to anybody.
+    if (alone && spare > 0) this.log.style.paddingBottom = `${spare}px`;
     const smooth = !matchMedia('(prefers-reduced-motion: reduce)').matches;
-    item?.scrollIntoView({ block: item.offsetHeight > $('main').clientHeight ? 'start' : 'end', behavior: smooth ? 'smooth' : 'auto' });
+    item.scrollIntoView({ block: alone ? 'start' : 'end', behavior: smooth ? 'smooth' : 'auto' });
   }
 
   customer(text) {
@@ -65,29 +75,32 @@ export class Chat {
     };
   }
 
-  answer(reply) {
-    const { answer, timings_ms: timings } = reply;
+  answer({ answer, ocr }) {
     const words = this.words();
-    const total = timings.total ?? 0;
-    const rounded = total < 10 ? Math.max(0.1, Math.round(total * 10) / 10) : Math.round(total);
     const note = answer.outcome === 'handed_over' ? make('p', { class: 'outcome' }, words.handedOver) : null;
-    this.#add('kiosk', make('div', { class: 'bubble' }, make('p', {}, answer.text), note),
-      make('p', { class: 'meta' }, words.took(rounded)));
+    const again = ocr && !ocr.lines.length && !ocr.unread ? this.#again() : null; // there was nothing to read
+    this.#add('kiosk', make('div', { class: 'bubble' }, make('p', {}, answer.text), note, again),
+      make('p', { class: 'meta' }, words.here));
     this.chips(answer.suggestions.length ? answer.suggestions : this.greeting.suggestions);
   }
 
-  problem(problem, retry) {
+  // Another photo, as by the button below.
+  #again() {
+    return make('button', { type: 'button', class: 'small again', onclick: () => $('photo').click() },
+      icon('camera'), this.words().photoAgain);
+  }
+
+  // What went wrong, in a customer's words; its code is small, for staff. What may go well the next time is asked by
+  // `retry()`, and a photo that is of no use is taken anew.
+  problem({ code, asked, canRetry }, retry) {
     const words = this.words();
-    const language = this.language();
-    const own = { lost: [words.lost, words.lostRemedy], slow: [words.slow, words.lostRemedy] }[problem.code];
-    const title = own ? own[0] : half(problem.message, language);
-    const remedy = own ? own[1] : half(problem.remedy, language);
+    const [title, remedy] = explained(words, code, asked);
+    const button = canRetry
+      ? make('button', { type: 'button', class: 'small', onclick: () => { item.remove(); retry(); } }, icon('restart'), words.retry)
+      : asked === 'photo' && this.#again();
     const item = this.#add('kiosk', make('div', { class: 'bubble error', role: 'alert' },
       make('p', { class: 'error-title' }, icon('alert'), make('span', {}, title)),
-      make('p', {}, remedy),
-      retry && problem.canRetry
-        ? make('button', { type: 'button', class: 'small', onclick: () => { item.remove(); retry(); } }, icon('restart'), words.retry)
-        : null));
+      make('p', {}, remedy), button || null, make('p', { class: 'code', lang: 'en' }, code)));
   }
 
   chips(suggestions) {
@@ -113,14 +126,14 @@ export class Chat {
     $('tiles').replaceChildren(...greeting.suggestions.map((s) => make('li', {},
       make('button', { type: 'button', class: 'tile', onclick: () => this.tapped(s) },
         icon(picture(s.intent)), make('span', {}, s.label), icon('arrow')))));
-    if (!this.empty) this.chips(greeting.suggestions);
+    this.chips(greeting.suggestions); // on the start page only while the keyboard leaves no room for tiles
   }
 
   wipe() {
     this.log.replaceChildren();
     this.log.hidden = true;
-    $('chips').replaceChildren();
     $('hero').hidden = false;
+    this.chips(this.greeting.suggestions);
     $('main').scrollTop = 0;
   }
 }

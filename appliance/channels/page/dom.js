@@ -36,10 +36,21 @@ export function forget(field) {
 
 let hiding = 0;
 
+// A word in passing, for a few seconds. It stands where the shop's name is, whatever the size of the screen and of the
+// letters: nothing else is always there, and nobody taps it. As a popover it lies above an open dialog.
 export function toast(text) {
   const element = $('toast');
-  element.textContent = text;
-  element.hidden = false;
+  const { left, top, width, height } = $('brand').getBoundingClientRect();
+  element.style.setProperty('--left', `${left}px`);
+  element.style.setProperty('--top', `${top + height / 2}px`);
+  element.style.setProperty('--width', `${width}px`);
   clearTimeout(hiding);
-  hiding = setTimeout(() => { element.hidden = true; }, 3500);
+  if (!element.hidden) element.hidePopover(); // shown anew, so that it lies on top
+  element.hidden = false;
+  element.showPopover();
+  element.textContent = text;
+  hiding = setTimeout(() => {
+    element.hidePopover();
+    element.hidden = true;
+  }, 3500);
 }

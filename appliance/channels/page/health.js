@@ -67,17 +67,18 @@ export class Health {
       make('span', { class: 'dot', 'aria-hidden': 'true' }),
       make('div', {},
         make('p', { class: 'feature' }, words.features[f.name] ?? f.name, make('span', { class: 'badge' }, words.states[f.state] ?? f.state)),
-        make('p', { class: 'backend' }, [f.backend === 'none' ? '' : f.backend, ...f.models].filter(Boolean).join(' · ')),
-        this.#reason(f, words)))));
+        words.plain[f.state] ? make('p', { class: 'plain' }, words.plain[f.state]) : null,
+        this.#details(f, words)))));
   }
 
-  // What is as it should be explains itself only when asked; what is not says why at once.
-  #reason(feature, words) {
-    if (!feature.reason) return null;
-    const text = make('p', { class: 'reason' }, feature.reason);
-    if (feature.state !== 'ready') return text;
+  // Names of parts and reasons are for staff.
+  #details(feature, words) {
+    const parts = [feature.backend === 'none' ? '' : feature.backend, ...feature.models].filter(Boolean).join(' · ');
+    if (!parts && !feature.reason) return null;
     return make('details', { class: 'reason', open: this.opened.has(feature.name), ontoggle: (event) => {
       this.opened[event.target.open ? 'add' : 'delete'](feature.name); // the list is drawn anew with every change
-    } }, make('summary', {}, words.why), text);
+    } }, make('summary', {}, words.why),
+    parts ? make('p', { class: 'backend' }, parts) : null,
+    feature.reason ? make('p', { class: 'backend' }, feature.reason) : null);
   }
 }

@@ -46,10 +46,11 @@ export class PhotoView {
     this.restart();
   }
 
-  // From the beginning, for a second try.
+  // From the beginning: for a second try, or because another reader begins anew.
   restart() {
     this.#found = 0;
     this.#clear();
+    this.element.classList.remove('no-text');
     this.element.classList.add('reading-now');
     this.element.classList.remove('partial');
     this.element.setAttribute('aria-busy', 'true');
@@ -93,11 +94,12 @@ export class PhotoView {
     this.#settle();
     const count = ocr.lines.length;
     this.count.textContent = ocr.unread ? this.words.linesOf(count, count + ocr.unread) : this.words.lines(count);
-    this.overlay.setAttribute('aria-label', this.words.lines(count));
+    this.overlay.setAttribute('aria-label', count ? this.words.lines(count) : this.words.noText);
+    this.element.classList.toggle('no-text', !count && !ocr.unread); // the answer below says so, and what to do
     if (this.enlarge) this.enlarge.hidden = !count;
     const again = this.lines.findIndex((line) => line.text === chosen);
     if (again >= 0) this.choose(again);
-    else this.#hint(count ? this.words.tapLine : this.words.noLines);
+    else this.#hint(count ? this.words.tapLine : '');
     return this;
   }
 

@@ -71,7 +71,8 @@ export const STRINGS = {
       return unread ? `已停止，读到 ${n} 行，还有 ${unread} 行未读` : `已停止，读到 ${n} 行`;
     },
     lines: (n) => `识别到 ${n} 行文字`,
-    noLines: '照片里没有找到文字，请靠近一些、放平后再拍。',
+    noText: '照片里没有文字',
+    photoAgain: '再拍一次',
     tapLine: '点一行文字，可复制或用来提问',
     useLine: '用这行提问',
     copy: '复制',
@@ -79,7 +80,7 @@ export const STRINGS = {
     enlarge: '放大',
     sure: (p) => `把握 ${p}%`,
     retry: '再试一次',
-    took: (ms) => `本机处理 · ${ms} 毫秒`,
+    here: '本机处理',
     handedOver: '已转给店员',
     cleared: '已清除，欢迎下一位顾客',
     wiped: (minutes) => `屏幕已清除；机器内的记录最迟 ${minutes} 分钟后自动清除`,
@@ -99,9 +100,43 @@ export const STRINGS = {
     lost: '连接不上设备',
     lostRemedy: '请稍候再试；如一直不行，请联系店员。',
     slow: '等待超时',
+    failed: ['出了点问题', '请再试一次；如一直不行，请联系店员。'],
+    // What a refusal of the appliance means to a customer, by what was asked for and the refusal's code.
+    problems: {
+      photo: {
+        unsupported_media: ['这张图片打不开', '请换一张，或重新拍照。'],
+        invalid_input: ['这张图片打不开', '请换一张，或重新拍照。'],
+        too_large: ['照片太大了', '请换一张，或重新拍照。'],
+        unavailable: ['现在读不了照片', '请打字告诉我，或联系店员。'],
+        deadline_exceeded: ['这张照片没来得及读完', '请等一下再试，或只拍有字的部分。'],
+        request_timeout: ['照片没有传完', '请再试一次。'],
+      },
+      speech: {
+        unsupported_media: ['没有听清', '请再说一次，或打字告诉我。'],
+        invalid_input: ['没有听清', '请再说一次，或打字告诉我。'],
+        too_large: ['这段话太长了', '请说短一点，或打字告诉我。'],
+        unavailable: ['现在听不了说话', '请打字或点选问题。'],
+        request_timeout: ['录音没有传完', '请再试一次。'],
+      },
+      words: {
+        bad_request: ['这句话我没看懂', '请换个说法，再发一次。'],
+        invalid_input: ['这句话我没看懂', '请换个说法，再发一次。'],
+        too_large: ['这句话太长了', '请写短一点，再发一次。'],
+        too_many_requests: ['上一个问题还没答完', '请稍等一下再试。'],
+        overloaded: ['现在人多', '请稍等一下再试。'],
+        deadline_exceeded: ['现在有点忙，没来得及回答', '请稍等一下再试。'],
+        unavailable: ['这个功能现在用不了', '请换个方式试试，或联系店员。'],
+        unauthorized: ['这台设备需要店员解锁', '请联系店员。'],
+      },
+    },
     features: { ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话' },
     why: '详细说明',
     states: { ready: '正常', fallback: '备用方式', off: '未开启', failed: '故障' },
+    plain: {
+      fallback: '正在用备用方式，可能慢一点或不够准。',
+      off: '这个功能没有开启，其他功能照常可用。',
+      failed: '这个功能出了故障，请联系店员。',
+    },
   },
   en: {
     local: 'Works on this machine, offline',
@@ -174,7 +209,8 @@ export const STRINGS = {
       return unread ? `Stopped: ${lines} read, ${unread} left unread` : `Stopped: ${lines} read`;
     },
     lines: (n) => (n === 1 ? '1 line of text' : `${n} lines of text`),
-    noLines: 'No text was found. Please come closer, lay it flat and try again.',
+    noText: 'No text in the photo',
+    photoAgain: 'Take it again',
     tapLine: 'Tap a line to copy it or ask about it',
     useLine: 'Ask about this',
     copy: 'Copy',
@@ -182,7 +218,7 @@ export const STRINGS = {
     enlarge: 'Enlarge',
     sure: (p) => `${p}% sure`,
     retry: 'Try again',
-    took: (ms) => `On this machine · ${ms} ms`,
+    here: 'On this machine',
     handedOver: 'Handed over to staff',
     cleared: 'Cleared. Welcome!',
     wiped: (minutes) => `This screen is cleared; the machine forgets the rest within ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`,
@@ -202,11 +238,50 @@ export const STRINGS = {
     lost: 'The machine cannot be reached',
     lostRemedy: 'Please try again in a moment; if it stays so, ask the staff.',
     slow: 'No answer in time',
+    failed: ['Something went wrong', 'Please try again; if it stays so, ask the staff.'],
+    problems: {
+      photo: {
+        unsupported_media: ['This picture cannot be opened', 'Please choose another one, or take a new photo.'],
+        invalid_input: ['This picture cannot be opened', 'Please choose another one, or take a new photo.'],
+        too_large: ['This picture is too large', 'Please choose another one, or take a new photo.'],
+        unavailable: ['Photos cannot be read right now', 'Please type your question, or ask the staff.'],
+        deadline_exceeded: ['There was no time to read this photo', 'Please try again in a moment, or only take the part with the text.'],
+        request_timeout: ['The photo did not arrive', 'Please try again.'],
+      },
+      speech: {
+        unsupported_media: ['I could not hear that', 'Please say it again, or type it.'],
+        invalid_input: ['I could not hear that', 'Please say it again, or type it.'],
+        too_large: ['That was too long for me', 'Please say it in fewer words, or type it.'],
+        unavailable: ['I cannot listen right now', 'Please type or tap a question.'],
+        request_timeout: ['The recording did not arrive', 'Please try again.'],
+      },
+      words: {
+        bad_request: ['I did not understand that', 'Please put it in other words.'],
+        invalid_input: ['I did not understand that', 'Please put it in other words.'],
+        too_large: ['That is too long for me', 'Please make it shorter.'],
+        too_many_requests: ['The last question is still being answered', 'Please try again in a moment.'],
+        overloaded: ['Many people are asking right now', 'Please try again in a moment.'],
+        deadline_exceeded: ['Busy right now: there was no time to answer', 'Please try again in a moment.'],
+        unavailable: ['This does not work right now', 'Please try another way, or ask the staff.'],
+        unauthorized: ['This machine has to be unlocked', 'Please ask the staff.'],
+      },
+    },
     features: { ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation' },
     why: 'Details',
     states: { ready: 'Working', fallback: 'On its fallback', off: 'Off', failed: 'Failed' },
+    plain: {
+      fallback: 'Another way is used for now: it may be slower or less exact.',
+      off: 'This is not switched on; everything else works.',
+      failed: 'This is out of order: please ask the staff.',
+    },
   },
 };
+
+// Title and remedy of a problem in a customer's words; `asked` is photo, speech or words.
+export function explained(words, code, asked) {
+  if (code === 'lost' || code === 'slow') return [words[code], words.lostRemedy];
+  return words.problems[asked]?.[code] ?? words.problems.words[code] ?? words.failed;
+}
 
 // The appliance writes both languages into one text, "中文 / English": the half that is wanted.
 export function half(text, language) {

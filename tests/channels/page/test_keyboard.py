@@ -397,3 +397,47 @@ def test_every_key_has_a_name(serve, kiosk) -> None:
             "(all) => all.filter((b) => !(b.getAttribute('aria-label') || b.textContent.trim())).length"
         )
         assert nameless == 0
+
+
+class Talkative(FakeDoor):
+    """Answers at some length."""
+
+    def _reply(self, turn, session):
+        reply = super()._reply(turn, session)
+        return replace(
+            reply,
+            answer=replace(reply.answer, text="洗衣液在 9 号通道的 A1 货架，每瓶卖 39.9 元。现在有优惠：买一送一。"),
+        )
+
+
+WHOLE = """(selector) => {
+  const room = document.getElementById('main').getBoundingClientRect();
+  return [...document.querySelectorAll(selector)].filter((e) => e.checkVisibility()).map((e) => {
+    const box = e.getBoundingClientRect();
+    return box.top >= room.top - 1 && box.bottom <= room.bottom + 1;
+  });
+}"""
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("size", SIZES)
+def test_above_the_keyboard_nothing_is_cut_in_two(serve, kiosk, size: tuple[int, int], large: bool) -> None:
+    page = kiosk(serve(Talkative()), width=size[0], height=size[1])
+    if large:
+        page.tap("#large")
+    page.tap("#text")
+    expect(page.locator("#keyboard")).to_be_visible()
+    expect(page.locator(".tile").first).to_be_hidden()
+    chips = page.locator("#chips .chip")
+    expect(chips).to_have_count(4)  # the questions of the tiles
+    assert page.evaluate(WHOLE, ".welcome, .show") == [True] * (2 if size[0] < size[1] else 1)
+    chips.nth(2).tap()
+    expect(page.locator(".kiosk .meta")).to_be_attached()
+    page.tap("#text")
+    expect(page.locator("#keyboard")).to_be_visible()
+    expect(chips.first).to_be_in_viewport()
+    settled(page)
+    assert page.evaluate(WHOLE, ".customer .bubble, .kiosk .bubble") == [True, True]
+    page.tap("#restart")
+    expect(page.locator(".tile").first).to_be_visible()
+    expect(chips.first).to_be_hidden()

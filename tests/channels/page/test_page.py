@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from visitor import ask, pass_by, picture, until
 
 from appliance.channels.http.page import PAGE
-from appliance.errors import Overloaded
+from appliance.errors import ERRORS, Overloaded
 
 pytestmark = pytest.mark.browser
 
@@ -166,8 +166,10 @@ def test_error_card_says_what_to_do_and_tries_again(serve, visit):
     page = visit(server)
     ask(page, "洗衣液")
     card = page.locator(".error")
-    expect(card).to_contain_text("系统繁忙")
-    expect(card).to_contain_text("请稍候重试")
+    expect(card).to_contain_text("现在人多")
+    expect(card).to_contain_text("请稍等一下再试")
+    expect(card.locator(".code")).to_have_text("overloaded")
+    expect(card).not_to_contain_text("all places taken")
     expect(card).to_have_attribute("role", "alert")
     server.door.error = None
     card.get_by_role("button", name="再试一次").click()
@@ -176,12 +178,104 @@ def test_error_card_says_what_to_do_and_tries_again(serve, visit):
     expect(page.locator(".customer")).to_have_count(1)
 
 
-def test_a_refused_photo_has_no_button_to_try_again(serve, visit):
+def test_a_refused_photo_is_taken_again_and_not_sent_again(serve, visit):
     page = visit(serve())
     page.click("#photo")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"not a picture"})
-    expect(page.locator(".error")).to_contain_text("输入无效")
-    assert page.locator(".error button").count() == 0
+    expect(page.locator(".error")).to_contain_text("这张图片打不开")
+    expect(page.locator(".error")).not_to_contain_text("JPEG")
+    page.locator(".error").get_by_role("button").click()
+    expect(page.locator("#camera-notice")).to_be_visible()
+
+
+@pytest.mark.parametrize("language, han", [("zh", True), ("en", False)])
+def test_every_refusal_has_a_customers_words(serve, visit, language, han):
+    page = visit(serve())
+    codes = sorted(
+        code for code, error in ERRORS.items() if error.status in (400, 401, 408, 413, 415, 422, 429, 500, 503)
+    )
+    said = page.evaluate(
+        """async ([language, codes]) => {
+          const { STRINGS, explained } = await import('/assets/strings.js');
+          const kinds = ['photo', 'speech', 'words'];
+          return codes.flatMap((code) => kinds.map((asked) => explained(STRINGS[language], code, asked)));
+        }""",
+        [language, codes],
+    )
+    assert len(said) == 3 * len(codes)
+    for title, remedy in said:
+        assert title
+        assert remedy
+        assert bool(re.search("[一-鿿]", title + remedy)) is han
+        assert not re.search("JSON|WAV|appliance|Retry|请求|格式", title + remedy)
+
+
+def test_a_photo_without_text_says_so_once(serve, visit):
+    page = visit(serve(FakeDoor(lines=())))
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
+    expect(page.locator(".kiosk .again")).to_have_text("再拍一次")
+    expect(page.locator(".photo img")).to_be_visible()
+    expect(page.locator(".photo-side")).to_be_hidden()
+    page.locator(".again").click()
+    expect(page.locator("#camera-notice")).to_be_visible()
+
+
+def test_the_state_is_told_in_plain_words_with_the_rest_behind_them(serve, visit):
+    page = visit(serve())
+    page.click("#state")
+    off = page.locator("#features li").nth(1)
+    expect(off.locator(".plain")).to_have_text("这个功能没有开启，其他功能照常可用。")
+    assert "appliance models pull" not in page.locator("#features").inner_text()
+    assert "@123456" not in page.locator("#features").inner_text()
+    off.locator("summary").click()
+    expect(off.get_by_text("appliance models pull")).to_be_visible()
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("size", [(1080, 1920), (1280, 800)])
+def test_a_word_in_passing_covers_nothing(serve, visit, size, language, large):
+    page = visit(serve(), viewport={"width": size[0], "height": size[1]})
+    page.click(f"#{language}")
+    if large:
+        page.click("#large")
+    strings = "([language, key]) => import('/assets/strings.js').then(({ STRINGS }) => STRINGS[language][key])"
+    for key in ("cleared", "scanBusy", "stopped", "tokenWrong"):
+        text = page.evaluate(strings, [language, key])
+        page.evaluate("text => import('/assets/dom.js').then(({ toast }) => toast(text))", text)
+        expect(page.locator("#toast")).to_have_text(text)
+        covered = page.evaluate(
+            """() => {
+              const toast = document.getElementById('toast').getBoundingClientRect();
+              const inside = toast.left >= 0 && toast.top >= 0 && toast.right <= innerWidth;
+              return [...document.querySelectorAll('button, input, .welcome, .hero .hint')]
+                .filter((e) => e.checkVisibility()).filter((e) => {
+                  const box = e.getBoundingClientRect();
+                  return !inside || (box.left < toast.right && toast.left < box.right
+                    && box.top < toast.bottom && toast.top < box.bottom);
+                }).map((e) => e.id || e.textContent);
+            }"""
+        )
+        assert covered == []
+
+
+def test_going_back_and_reloading_bring_nothing_of_a_visit_back(serve, visit):
+    page = visit(serve())
+    ask(page, "我的手机号 13800138000")
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    page.fill("#text", "还没发出去的话")
+    page.goto("about:blank")
+    page.go_back()
+    expect(page.locator(".tile").first).to_be_visible()
+    assert page.input_value("#text") == ""
+    assert "13800138000" not in page.content()
+    ask(page, "我的手机号 13900139000")
+    expect(page.locator(".kiosk .meta")).to_be_visible()
+    page.fill("#text", "还没发出去的话")
+    page.reload()
+    expect(page.locator(".tile").first).to_be_visible()
+    assert page.input_value("#text") == ""
+    assert "13900139000" not in page.content()
 
 
 def test_appliance_out_of_reach(serve, visit):

@@ -189,9 +189,9 @@ def test_an_error_in_the_middle_leaves_the_photo_for_another_try(serve, visit):
 def test_a_photo_that_nobody_can_read_is_taken_away(serve, visit):
     page = visit(serve(FakeDoor(late=InvalidInput("image: expected one, got noise"))))
     show(page)
-    expect(page.locator(".error")).to_contain_text("输入无效")
+    expect(page.locator(".error")).to_contain_text("这张图片打不开")
     expect(page.locator(".photo")).to_have_count(0)
-    assert page.locator(".error button").count() == 0
+    expect(page.locator(".error button")).to_have_text("再拍一次")
 
 
 def test_lines_that_were_not_read_in_time_are_counted(serve, visit):
