@@ -17,6 +17,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from appliance.trail import trail
 from appliance.values import Feature, OcrResult, Reply
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class Metrics:
         try:
             handler(fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            log.warning("event %s with the fields %s was not counted: %r", event, sorted(fields), error)
+            log.warning("event %s with the fields %s was not counted: %s", event, sorted(fields), trail(error))
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one HTTP request by its route's pattern, never by its path."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -13,6 +14,9 @@ import typer
 from appliance.cli.check import NOT_READY, READY
 from appliance.cli.options import Config, settings
 from appliance.cli.report import feature_lines
+from appliance.trail import trail
+
+log = logging.getLogger(__name__)
 
 
 def serve(config: Config = None) -> None:
@@ -33,6 +37,8 @@ def serve(config: Config = None) -> None:
     logging.basicConfig(
         level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )
+    sys.excepthook = lambda _kind, error, _trace: _died("serve", error)
+    threading.excepthook = lambda died: _died(died.thread.name if died.thread else "a thread", died.exc_value)
     registry = CollectorRegistry()
     for collector in (PlatformCollector, GCCollector):
         collector(registry=registry)
@@ -48,6 +54,11 @@ def serve(config: Config = None) -> None:
         typer.echo(f"{state}: {server.url} (Ctrl+C 停止 / stops)", err=True)
         _until_told(server.stop)
         server.serve_forever()
+
+
+def _died(name: str, error: BaseException | None) -> None:
+    """Log what ended the process or one of its threads, as Python would, but without a message that may hold words."""
+    log.critical("%s died: %s", name, trail(error) if error is not None else "of nothing known")
 
 
 def _until_told(stop: Callable[[], None]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
-from traceback import format_exception
 from typing import Any
 
 import numpy.typing as npt
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from appliance.inference.backend import Backend
 from appliance.inference.batch import Batching, join, key, rows, split
 from appliance.inference.signature import Arrays
+from appliance.trail import trail
 
 Outputs = dict[str, npt.NDArray[Any]]
 """Tensors by name."""
@@ -127,12 +127,12 @@ def attempt(jobs: list[Job]) -> list[Outputs] | Exception:
 
 
 def traced(error: Exception) -> str:
-    """Take the worker's traceback off the error and return it as text for the log.
+    """Take the worker's traceback off the error and return its trail, without messages, for the log.
 
     Its frames hold the jobs, whose futures hold the error: a cycle in which an image of 30 MB would stay until the
     garbage collector comes by.
     """
-    text = "".join(format_exception(error))
+    text = trail(error)
     link: BaseException | None = error
     while link is not None:
         link.__traceback__ = None

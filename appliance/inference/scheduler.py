@@ -226,6 +226,7 @@ class Scheduler:
             rows=sum(job.rows for job in jobs),
             waited_ms=(started - jobs[0].arrived) * 1000,
             run_ms=(self._clock() - started) * 1000,
+            reason=_reason(outcome) if isinstance(outcome, Exception) else "",
             trace=traced(outcome) if isinstance(outcome, Exception) else "",
         )
         if not isinstance(outcome, Exception):
@@ -235,7 +236,7 @@ class Scheduler:
         elif len(jobs) == 1:
             _fail(jobs[0], outcome)
         else:
-            self._listener("batch_retried", model=jobs[0].backend.spec.name, jobs=len(jobs), reason=str(outcome))
+            self._listener("batch_retried", model=jobs[0].backend.spec.name, jobs=len(jobs), reason=_reason(outcome))
             self._serve_each(jobs)
 
     def _serve_each(self, jobs: list[Job]) -> None:
@@ -248,6 +249,11 @@ class Scheduler:
     def _late(self, model: str, where: str) -> DeadlineExceeded:
         self._listener("deadline_exceeded", model=model, where=where)
         return DeadlineExceeded(f"{model}: expected outputs before the deadline, which passed {where}")
+
+
+def _reason(error: Exception) -> str:
+    """What the log may say of an error: a typed one speaks of networks and shapes; what others repeat is unknown."""
+    return error.detail if isinstance(error, ApplianceError) else type(error).__name__
 
 
 def _fail(job: Job, error: Exception) -> None:

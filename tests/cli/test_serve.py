@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from appliance.channels.http.server import Server
 from appliance.cli.exits import Exit
 from tests.cli.conftest import Command
 
@@ -28,7 +29,9 @@ def unchanged() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     root = logging.getLogger()
     logs, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
+    sys.excepthook, threading.excepthook = hooks
     for number, handler in handlers.items():
         signal.signal(number, handler)
     root.handlers[:] = logs
@@ -40,6 +43,32 @@ def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_what_kills_a_thread_is_logged_without_its_message(
+    command: Command, port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hooks are those of the process: any thread's last word goes through them."""
+    monkeypatch.setenv("APPLIANCE_HTTP_PORT", str(port))
+    monkeypatch.setattr("appliance.channels.http.server.Server.serve_forever", Server.stop)
+    assert command("serve").code == Exit.OK
+    logging.getLogger().addHandler(caplog.handler)
+
+    def dies() -> None:
+        int("13812345678x")
+
+    thread = threading.Thread(target=dies, name="sessions")
+    thread.start()
+    thread.join(10)
+    try:
+        dies()
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    assert "sessions died: ValueError" in caplog.text
+    assert "serve died: ValueError" in caplog.text
+    assert " dies" in caplog.text
+    assert "13812345678" not in caplog.text
 
 
 @pytest.mark.usefixtures("unchanged")

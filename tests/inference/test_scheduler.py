@@ -290,7 +290,14 @@ def test_one_bad_job_does_not_sink_its_batch(scheduler: Scheduler, heard: Heard)
     assert [(e["jobs"], e["ok"]) for e in heard.all("inference")][1:] == [
         (4, False), (1, True), (1, False), (1, True), (1, True),
     ]  # fmt: skip
-    assert heard.all("batch_retried")[0]["jobs"] == 4
+    retried = heard.all("batch_retried")[0]
+    assert retried["jobs"] == 4
+    assert "idx=99" in retried["reason"]  # a typed error says what the maintainer has to know
+    failed = heard.all("inference")[1]
+    assert failed["reason"] == retried["reason"]
+    assert failed["trace"].startswith("appliance.errors.BackendFailed\n")
+    assert "_infer" in failed["trace"]
+    assert "idx=99" not in failed["trace"]
     assert scheduler.run(backend, {"index": np.array([1])})["value"].tolist() == [20]
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
+from typing import NoReturn
 
 import pytest
-from fake_door import FakeDoor
+from fake_door import PNG, FakeDoor
+
+from appliance.values import Turn
 
 
 def test_no_route_and_wrong_method(shared):
@@ -32,8 +36,42 @@ def test_a_defect_is_logged_and_not_told(serve, caplog):
     assert (response.status_code, body["code"]) == (500, "internal")
     assert "secret" not in response.text
     assert "Traceback" not in response.text
-    assert body["error_id"] in caplog.text
-    assert "secret detail" in caplog.text
+    assert f"error {body['error_id']} in POST /v1/turns: RuntimeError" in caplog.text
+    assert re.search(r"fake_door\.py:\d+ _act$", caplog.text, re.MULTILINE)
+
+
+class Stumbling(FakeDoor):
+    """A fake door that fails as plain Python does over a customer's words: the message repeats them."""
+
+    def turn(self, turn: Turn, session: str | None = None) -> NoReturn:
+        try:
+            {}[turn.text]
+        except KeyError:
+            int(turn.text + "号")
+        raise AssertionError("not reached")
+
+
+def test_a_defect_is_logged_without_the_words_that_it_met(serve, caplog):
+    server = serve(Stumbling())
+    with caplog.at_level(logging.DEBUG):
+        response = server.ask("13812345678")
+    assert response.status_code == 500
+    assert "ValueError" in caplog.text
+    assert "KeyError" in caplog.text
+    assert "13812345678" not in caplog.text
+    assert "13812345678" not in response.text
+
+
+def test_a_defect_in_mid_reading_is_logged_without_the_words_that_it_met(serve, caplog):
+    server = serve(FakeDoor(late=ValueError("invalid literal for int(): '13812345678'")))
+    with caplog.at_level(logging.DEBUG):
+        response = server.post(
+            "/v1/turns", data=PNG, headers={"Content-Type": "image/png", "Accept": "text/event-stream"}
+        )
+    assert "event: error" in response.text
+    assert "ValueError" in caplog.text
+    assert "_read_lines" in caplog.text
+    assert "13812345678" not in caplog.text + response.text
 
 
 def test_api_answers_are_never_stored_or_sniffed(shared):
