@@ -16,9 +16,12 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from benchmarks.tally import LATE_KEPT, LATE_S, Tally, count
+from benchmarks.wire import LEFT, Answered, User
 
 SENTENCES = (
     "你好",
@@ -49,9 +52,6 @@ PATIENCE_S = 10.0
 """Seconds after which a request counts as unanswered."""
 PHOTO_PATIENCE_S = 45.0
 """The same for a photo, which the appliance itself may read for 30 s."""
-LATE_S = 2.0
-"""Seconds from which an answer is written down one by one, with when it was asked."""
-LATE_KEPT = 200
 LOOK_S = 0.05
 """How often the generator looks at its own clock: a generator that stood still saw late answers that were not."""
 RESETS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, asyncio.IncompleteReadError)
@@ -67,71 +67,6 @@ class Habit:
     """Shortest and longest pause after an answer; each is drawn anew."""
     retry_s: float | None = None
     """Pause after a refusal (503), before the same is asked again; None: a refused user thinks like an answered one."""
-
-
-@dataclass
-class Tally:
-    """What the users saw."""
-
-    latencies_ms: list[float] = field(default_factory=list)
-    """Of answers with 200, in order of arrival."""
-    refusals_ms: list[float] = field(default_factory=list)
-    """Of answers with 503."""
-    statuses: dict[str, int] = field(default_factory=dict)
-    """Answers by status."""
-    without_retry_after: int = 0
-    """Refusals that did not say when to come back."""
-    unanswered: list[str] = field(default_factory=list)
-    """What happened instead of an answer."""
-    resets: int = 0
-    """Connections that broke under a request, or could not be made."""
-    late: list[dict[str, float | str]] = field(default_factory=list)
-    """Requests that took over LATE_S, the first LATE_KEPT of them: seconds since the start, seconds taken, outcome."""
-    late_count: int = 0
-    """How many took over LATE_S, whatever became of them."""
-    oldest_s: float = 0.0
-    """Longest that any request, of any kind but photos, was without an answer."""
-    forgotten: int = 0
-    """Sessions ended."""
-    photos_ms: list[float] = field(default_factory=list)
-    """Of photos that were read."""
-    photo_statuses: dict[str, int] = field(default_factory=dict)
-    """Answers to photos, by status."""
-    generator_gap_s: float = 0.0
-    """Longest time that this generator's own event loop stood still beyond LOOK_S."""
-
-
-class User:
-    """One keep-alive connection that is opened again whenever the server closes it."""
-
-    def __init__(self, host: str, port: int, token: str) -> None:
-        self._host, self._port = host, port
-        self._head = f"Host: {host}:{port}\r\n" + (f"Authorization: Bearer {token}\r\n" if token else "")
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def request(
-        self, method: str, path: str, body: bytes = b"", kind: str = "application/json"
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of one request."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port)
-        reader, writer = self._streams
-        typed = f"Content-Type: {kind}\r\n" if body else ""
-        writer.write(
-            f"{method} {path} HTTP/1.1\r\n{self._head}{typed}Content-Length: {len(body)}\r\n\r\n".encode() + body
-        )
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
-        answer = await reader.readexactly(int(headers.get("content-length", "0")))
-        if headers.get("connection") == "close":
-            self.close()
-        return int(head[0].split()[1]), headers, answer
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
 
 
 class Crowd:
@@ -151,15 +86,13 @@ class Crowd:
     async def _pause(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, min(seconds, self._until - time.perf_counter())))
 
-    async def _timed(
-        self, user: User, asking: Awaitable[tuple[int, dict[str, str], bytes]], patience_s: float
-    ) -> tuple[float, tuple[int, dict[str, str], bytes] | None]:
+    async def _timed(self, user: User, asking: Awaitable[Answered], patience_s: float) -> tuple[float, Answered | None]:
         """Seconds taken, and the answer or None; what became of it is tallied."""
         began = time.perf_counter()
         answer, outcome = None, ""
         try:
             answer = await asyncio.wait_for(asking, patience_s)
-            outcome = str(answer[0])
+            outcome = answer.outcome
         except (OSError, EOFError, asyncio.TimeoutError) as error:
             outcome = type(error).__name__
             self.tally.unanswered.append(outcome)
@@ -178,31 +111,34 @@ class Crowd:
     async def customer(self, number: int) -> None:
         """Be one customer after the other, with words."""
         user, session, asked = User(*self._address), "", 0
-        longest = self._habit.think_s[1]
-        await self._pause(random.uniform(0.0, longest) if longest else 0.0)
+        await self._pause(random.uniform(0.0, self._habit.think_s[1]))
         while not self._over():
             text = SENTENCES[(number * 7 + asked) % len(SENTENCES)]
             body = json.dumps({"text": text} | ({"session": session} if session else {})).encode()
             took, answer = await self._timed(user, user.request("POST", "/v1/turns", body), PATIENCE_S)
             if answer is None:
                 continue
-            status, headers, said = answer
-            self.tally.statuses[str(status)] = self.tally.statuses.get(str(status), 0) + 1
-            if status == 503:
-                self.tally.refusals_ms.append(took * 1000)
-                self.tally.without_retry_after += "retry-after" not in headers
+            count(self.tally.statuses, answer)
+            if answer.status == 503:
+                if answer.outcome == "503":
+                    self.tally.refusals_ms.append(took * 1000)
                 if self._habit.retry_s is not None:
                     await self._pause(self._habit.retry_s)
                     continue
-            elif status == 200:
+            elif answer.status == 200:
                 self.tally.latencies_ms.append(took * 1000)
-                session, asked = json.loads(said)["session"], asked + 1
+                session, asked = json.loads(answer.body)["session"], asked + 1
                 if asked % TURNS == 0:
-                    await self._timed(user, user.request("DELETE", f"/v1/sessions/{session}"), PATIENCE_S)
-                    session, self.tally.forgotten = "", self.tally.forgotten + 1
-            if longest:
-                await self._pause(random.uniform(*self._habit.think_s))
+                    await self._go(user, session)
+                    session = ""
+            await self._pause(random.uniform(*self._habit.think_s))
         user.close()
+
+    async def _go(self, user: User, session: str) -> None:
+        """End a session, as the page does it when its customer goes."""
+        _, answer = await self._timed(user, user.request("DELETE", f"/v1/sessions/{session}"), PATIENCE_S)
+        if answer is not None:
+            count(self.tally.ended, answer)
 
     async def photographer(self, number: int, pictures: list[tuple[bytes, str]]) -> None:
         """Be one customer after the other, with photos."""
@@ -213,10 +149,29 @@ class Crowd:
             number += 1
             took, answer = await self._timed(user, user.request("POST", "/v1/ocr", data, kind), PHOTO_PATIENCE_S)
             if answer is not None:
-                status = str(answer[0])
-                self.tally.photo_statuses[status] = self.tally.photo_statuses.get(status, 0) + 1
-                if answer[0] == 200:
+                count(self.tally.photo_statuses, answer)
+                if answer.status == 200:
                     self.tally.photos_ms.append(took * 1000)
+            await self._pause(random.uniform(1.0, 3.0))
+        user.close()
+
+    async def shower(self, number: int, pictures: list[tuple[bytes, str]]) -> None:
+        """Show photos as the page does it, read line by line; every third one leaves amid the lines."""
+        user = User(*self._address)
+        await self._pause(random.uniform(0.0, 2.0))
+        while not self._over():
+            data, kind = pictures[number % len(pictures)]
+            number += 1
+            leave = random.randint(1, 4) if number % 3 == 0 else None
+            asking = user.stream("/v1/turns?language=zh", data, kind, leave)
+            took, answer = await self._timed(user, asking, PHOTO_PATIENCE_S)
+            if answer is not None and answer.status == LEFT:
+                self.tally.left += 1
+            elif answer is not None:
+                count(self.tally.stream_statuses, answer)
+                if answer.status == 200:
+                    self.tally.streams_ms.append(took * 1000)
+                    await self._go(user, json.loads(answer.body)["session"])
             await self._pause(random.uniform(1.0, 3.0))
         user.close()
 
@@ -238,13 +193,15 @@ async def drive(
     habit: Habit | None = None,
     pictures: list[tuple[bytes, str]] | None = None,
     photographers: int = 0,
+    showers: int = 0,
 ) -> Tally:
-    """Let `users` (and `photographers`, who send `pictures`) live at once for `seconds`."""
+    """Let `users` (and those who send `pictures`, whole or line by line) live at once for `seconds`."""
     crowd = Crowd(url, token, habit or Habit(), seconds)
     living: list[Callable[[], Awaitable[None]]] = [crowd.watch]
     living += [lambda number=number: crowd.customer(number) for number in range(users)]
     if pictures:
         living += [lambda number=number: crowd.photographer(number, pictures) for number in range(photographers)]
+        living += [lambda number=number: crowd.shower(number, pictures) for number in range(showers)]
     await asyncio.gather(*(life() for life in living))
     return crowd.tally
 
@@ -277,12 +234,15 @@ def main() -> None:
     parser.add_argument("--think", type=float, nargs=2, default=(0.0, 0.0), metavar=("LOW", "HIGH"))
     parser.add_argument("--retry", type=float, help="seconds before a refused user asks the same again")
     parser.add_argument("--photos", type=int, default=0, help="further users who send photos")
+    parser.add_argument("--showers", type=int, default=0, help="further users who have photos read line by line")
     asked = parser.parse_args()
-    allow_files(asked.users + asked.photos + SPARE_FILES)
+    allow_files(asked.users + asked.photos + asked.showers + SPARE_FILES)
     habit = Habit((asked.think[0], asked.think[1]), asked.retry)
-    pictures = case_pictures() if asked.photos else None
+    pictures = case_pictures() if asked.photos + asked.showers else None
     token = os.environ.get("BENCHMARK_TOKEN", "")
-    tally = asyncio.run(drive(asked.url, asked.users, asked.seconds, token, habit, pictures, asked.photos))
+    tally = asyncio.run(
+        drive(asked.url, asked.users, asked.seconds, token, habit, pictures, asked.photos, asked.showers)
+    )
     json.dump(asdict(tally), sys.stdout)
 
 

@@ -1,7 +1,8 @@
-"""Everybody who comes to a kiosk: talkers, photographers, speakers, watchers, and some with bad manners.
+"""Everybody who comes to a kiosk: talkers, photographers, speakers, typists, watchers, and some with bad manners.
 
-Run in a process of its own by benchmarks.soak: `python -m benchmarks.visitors URL SECONDS TALKERS [--mixed]` prints one
-JSON object. Without --mixed only talkers come.
+Run in a process of its own by benchmarks.soak: `python -m benchmarks.visitors URL SECONDS TALKERS [--mixed] [--hears]`
+prints one JSON object. Without --mixed only talkers come; without --hears nobody sends a whole recording, because the
+appliance has no recogniser: its 503 `unavailable` says so, and is neither an answer nor a refusal of a full house.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from benchmarks.users import PATIENCE_S, SPARE_FILES, Crowd, Habit, User, allow_files, case_pictures
+from benchmarks.tally import count
+from benchmarks.users import PATIENCE_S, SPARE_FILES, Crowd, Habit, allow_files, case_pictures
+from benchmarks.wire import User
 
-PHOTOGRAPHERS, SPEAKERS, WATCHERS, DAWDLERS = 2, 3, 6, 12
+PHOTOGRAPHERS, SHOWERS, SPEAKERS, TYPISTS, WATCHERS, DAWDLERS = 1, 2, 3, 4, 6, 12
+TYPED = ("xiyiye", "xyy", "洗衣液", "niunai", "cesuo", "tuihuo", "shampoo", "SF1392847561002")
+"""What is typed at the page, key by key."""
 HABIT = Habit((1.0, 3.0))
 
 
@@ -53,35 +58,50 @@ def malformed(number: int) -> bytes:
 class Visitors(Crowd):
     """Users of every kind, and what became of those that are no customers."""
 
-    def __init__(self, url: str, seconds: float) -> None:
+    def __init__(self, url: str, seconds: float, hears: bool) -> None:
         super().__init__(url, "", HABIT, seconds)
+        self._hears = hears
         parts = urlsplit(url)
         self._at = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self.spoken: Counter[str] = Counter()
+        self.spoken: dict[str, int] = {}
         """Answers to whole recordings, by status."""
-        self.refused: Counter[str] = Counter()
-        """Answers to broken recordings, by status: 4xx, or 503 while the house is full."""
+        self.refused: dict[str, int] = {}
+        """Answers to broken recordings: 4xx, or a deliberate 503."""
+        self.typed: dict[str, int] = {}
+        """Answers to what was typed so far, by status."""
         self.streams: Counter[str] = Counter()
         """Event streams: `opened`, `refused` (503), `broken` before their time."""
         self.slow: Counter[str] = Counter()
         """Slow clients: `held` to their end, `cut` by the server."""
 
     async def speaker(self, number: int) -> None:
-        """Send recordings, every other one broken."""
+        """Send recordings, every other one broken; only broken ones to an appliance that does not hear."""
         user, whole = User(*self._address), recording()
         while not self._over():
             number += 1
-            broken = number % 2 == 1
+            broken = number % 2 == 1 or not self._hears
             data = malformed(number // 2) if broken else whole
-            asking = user.request("POST", "/v1/turns", data, "audio/wav") if data else self._empty(user)
-            _, answer = await self._timed(user, asking, PATIENCE_S)
+            path = "/v1/turns" if data else "/v1/turns?language=zh"
+            _, answer = await self._timed(user, user.request("POST", path, data, "audio/wav"), PATIENCE_S)
             if answer is not None:
-                (self.refused if broken else self.spoken)[str(answer[0])] += 1
+                count(self.refused if broken else self.spoken, answer)
             await self._pause(random.uniform(1.0, 4.0))
         user.close()
 
-    async def _empty(self, user: User) -> tuple[int, dict[str, str], bytes]:
-        return await user.request("POST", "/v1/turns?language=zh")
+    async def typist(self, number: int) -> None:
+        """Type at the page: suggestions are asked for after every key."""
+        user = User(*self._address)
+        while not self._over():
+            number += 1
+            words = TYPED[number % len(TYPED)]
+            for length in range(1, len(words) + 1):
+                body = json.dumps({"text": words[:length], "language": "zh", "limit": 8}).encode()
+                _, answer = await self._timed(user, user.request("POST", "/v1/suggestions", body), PATIENCE_S)
+                if answer is not None:
+                    count(self.typed, answer)
+                await self._pause(random.uniform(0.15, 0.4))
+            await self._pause(random.uniform(1.0, 4.0))
+        user.close()
 
     async def watcher(self, number: int) -> None:
         """Open the event stream, stay a while, leave without a word."""
@@ -136,15 +156,21 @@ class Visitors(Crowd):
             await self._pause(random.uniform(0.1, 2.0))
 
 
-async def come(url: str, seconds: float, talkers: int, mixed: bool) -> Visitors:
+async def come(url: str, seconds: float, talkers: int, mixed: bool, hears: bool) -> Visitors:
     """Let everybody come at once, for `seconds`."""
-    visitors = Visitors(url, seconds)
+    visitors = Visitors(url, seconds, hears)
     pictures = case_pictures()
     living: list[Callable[[], Awaitable[None]]] = [visitors.watch]
     living += [lambda n=n: visitors.customer(n) for n in range(talkers)]
     if mixed:
         living += [lambda n=n: visitors.photographer(n, pictures) for n in range(PHOTOGRAPHERS)]
-        for act, count in ((visitors.speaker, SPEAKERS), (visitors.watcher, WATCHERS), (visitors.dawdler, DAWDLERS)):
+        living += [lambda n=n: visitors.shower(n, pictures) for n in range(SHOWERS)]
+        for act, count in (
+            (visitors.speaker, SPEAKERS),
+            (visitors.typist, TYPISTS),
+            (visitors.watcher, WATCHERS),
+            (visitors.dawdler, DAWDLERS),
+        ):
             living += [lambda n=n, act=act: act(n) for n in range(count)]
     await asyncio.gather(*(life() for life in living))
     return visitors
@@ -157,10 +183,11 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     parser.add_argument("talkers", type=int)
     parser.add_argument("--mixed", action="store_true")
+    parser.add_argument("--hears", action="store_true", help="the appliance has a recogniser")
     asked = parser.parse_args()
     allow_files(asked.talkers + SPARE_FILES)
-    seen = asyncio.run(come(asked.url, asked.seconds, asked.talkers, asked.mixed))
-    more = {name: dict(getattr(seen, name)) for name in ("spoken", "refused", "streams", "slow")}
+    seen = asyncio.run(come(asked.url, asked.seconds, asked.talkers, asked.mixed, asked.hears))
+    more = {name: dict(getattr(seen, name)) for name in ("spoken", "refused", "typed", "streams", "slow")}
     json.dump(asdict(seen.tally) | more, sys.stdout)
 
 

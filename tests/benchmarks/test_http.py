@@ -13,7 +13,6 @@ GOOD = {
     "one_user": {"ms": {"p50": 3.0}},
     "users": {
         "statuses": {"200": 5, "503": 2},
-        "without_retry_after": 0,
         "unanswered": 0,
         "rss": {"slope_kb_s": 1.0, "growth_kb": 60.0},
     },
@@ -54,7 +53,7 @@ def test_few_samples():
         (("one_user", "ms"), "p50", 15.1, "p50"),
         (("users", "statuses"), "500", 1, "500"),
         (("users", "statuses"), "200", 0, "no turn"),
-        (("users",), "without_retry_after", 1, "Retry-After"),
+        (("users", "statuses"), "503 unavailable", 1, "unavailable"),
         (("users",), "unanswered", 1, "without an answer"),
         (("users", "rss"), "slope_kb_s", SLOPE_KB_S + 1, "rises"),
         (("users", "rss"), "growth_kb", GROWTH_KB + 1, "grew"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,17 +15,20 @@ from benchmarks.observe import Observer, Probe, Sample, slope_per_hour
 from benchmarks.visitors import malformed, recording
 
 PHASE = {
-    "users": 10,
+    "users": 2000,
     "answered_ms": {"p99": 300.0},
     "process": {"rss_max_mb": 240.0},
     "statuses": {"200": 50, "503": 9},
     "photo_statuses": {"200": 1},
     "photos_ms": {"p50": 900.0},
+    "stream_statuses": {"200": 1, "503": 2},
+    "streams_ms": {"p50": 900.0},
+    "ended": {"204": 8, "404": 1, "503": 1},
+    "answered_per_s": 60.0,
     "resets": 0,
     "unanswered": 0,
     "late_count": 0,
     "oldest_s": 0.5,
-    "without_retry_after": 0,
     "probe_failed": [],
 }
 MIXED = {
@@ -32,9 +37,12 @@ MIXED = {
     "answered_share": 0.8,
     "refused": {"415": 3, "503": 1},
     "streams": {"opened": 5},
-    "statuses": {"200": 5},
+    "statuses": {"200": 5, "503": 1},
     "photo_statuses": {},
-    "spoken": {"503": 5},
+    "stream_statuses": {"200": 2, "503": 1},
+    "spoken": {"200": 4, "503": 1},
+    "typed": {"200": 9},
+    "ended": {"204": 3},
 }
 SOAKED = {
     "mixed": MIXED,
@@ -66,7 +74,12 @@ def changed(result: dict, place: tuple[str, ...], value: object) -> dict:
         (("statuses", "500"), 1, "500"),
         (("photo_statuses", "422"), 1, "422"),
         (("photos_ms",), {}, "no photo"),
-        (("without_retry_after",), 1, "Retry-After"),
+        (("statuses", "503 unavailable"), 1, "unavailable"),
+        (("photo_statuses", "503 without Retry-After"), 1, "Retry-After"),
+        (("stream_statuses", "500"), 1, "500"),
+        (("streams_ms",), {}, "line by line"),
+        (("ended", "500"), 1, "sessions"),
+        (("answered_per_s",), 49.9, "below 50"),
         (("probe_failed",), ["OSError"], "probe"),
     ],
 )
@@ -84,6 +97,11 @@ def test_each_limit_of_the_load_is_checked(place, value, word):
         (("mixed", "refused", "200"), 1, "broken recordings"),
         (("mixed", "statuses", "500"), 1, "500"),
         (("within", "statuses", "429"), 1, "429"),
+        (("mixed", "spoken", "503 unavailable"), 1, "unavailable"),
+        (("mixed", "stream_statuses", "422"), 1, "422"),
+        (("mixed", "typed", "500"), 1, "typed 500"),
+        (("mixed", "refused", "503 unavailable"), 1, "broken recordings"),
+        (("mixed", "ended", "429"), 1, "ends of sessions"),
         (("mixed", "streams", "broken"), 1, "streams"),
         (("process", "rss_max_mb"), 601.0, "resident"),
         (("trends", "mixed", "rss_mb_per_h"), 20.1, "memory grows"),
@@ -106,16 +124,82 @@ def test_availability_counts_deliberate_refusals_and_what_never_came():
         "latencies_ms": [1.0, 2.0],
         "refusals_ms": [3.0],
         "photos_ms": [],
+        "streams_ms": [],
         "unanswered": ["TimeoutError"],
-        "statuses": {"200": 6, "503": 2},
+        "statuses": {"200": 6, "503": 2, "503 unavailable": 1},
         "photo_statuses": {"200": 1},
-        "spoken": {"503": 2},
-        "without_retry_after": 1,
+        "stream_statuses": {"200": 1, "503": 1},
+        "spoken": {"503 unavailable": 2},
+        "typed": {"200": 3},
+        "ended": {"204": 5, "503": 7},
     }
     judged = soak.judge(seen, 60.0)
-    assert judged["sent"] == 12
-    assert judged["availability"] == pytest.approx((7 + 3) / 12, abs=1e-6)
-    assert judged["answered_share"] == pytest.approx(7 / 12, abs=1e-6)
+    assert judged["sent"] == 18
+    assert judged["availability"] == pytest.approx((11 + 3) / 18, abs=1e-6)
+    assert judged["answered_share"] == pytest.approx(11 / 18, abs=1e-6)
+
+
+def test_the_crowd_within_the_capacity_asks_for_half_of_it():
+    assert soak.talkers_within({"answered_per_s": 200.0, "p50_ms": 100.0}) == 210  # each asks every 2.1 s
+    assert soak.talkers_within({"answered_per_s": 0.2, "p50_ms": 100.0}) == 1
+
+
+@pytest.mark.parametrize("module, asked", [(load, []), (outside, ["--locust", __file__])])
+@pytest.mark.parametrize("more", [["--users", "1999"], ["--seconds", "59"], ["--phases", "think"]])
+def test_a_run_below_the_issues_size_is_no_check_unless_it_says_so(monkeypatch, capsys, module, asked, more):
+    started = []
+
+    @contextmanager
+    def refuse():
+        started.append(True)
+        raise SystemExit("started")
+        yield
+
+    monkeypatch.setattr(module, "started", refuse)
+    monkeypatch.setattr(module, "allow_files", lambda wanted: None)
+    for words, begins in (([*more, "--check"], False), ([*more, "--check", "--short"], True), (["--check"], True)):
+        monkeypatch.setattr(sys, "argv", ["benchmark", *asked, *words])
+        started.clear()
+        with pytest.raises(SystemExit):
+            module.main()
+        assert bool(started) is begins
+        assert ("not the issue's size" in capsys.readouterr().err) is not begins
+
+
+def test_a_small_crowd_has_to_get_half_of_what_it_asks_for():
+    assert load.floor_per_s(2000) == load.ANSWERED_PER_S
+    assert load.floor_per_s(20) == 5.0
+
+
+OUTSIDE = {
+    "users": 2000,
+    "exit": 0,
+    "process": {"rss_max_mb": 240.0},
+    "locust": {
+        "turn": {"requests": 9000, "failures": 0, "per_s": 150.0, "p99_ms": 800.0, "max_ms": 1900.0},
+        "turn refused (503)": {"requests": 9000, "failures": 0, "per_s": 150.0, "max_ms": 900.0},
+        "Aggregated": {"requests": 18000, "failures": 0, "per_s": 300.0},
+        "failures": [],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "place, value, word",
+    [
+        (("locust", "turn", "p99_ms"), 1100.0, "p99"),
+        (("locust", "turn refused (503)", "max_ms"), 2100.0, "later than 2 s"),
+        (("locust", "turn", "per_s"), 49.0, "below 50"),
+        (("locust", "turn", "requests"), 0, "no turn"),
+        (("locust", "failures"), ["3 x turn: expected 200"], "3 x turn"),
+        (("process", "rss_max_mb"), 601.0, "resident"),
+        (("exit",), 1, "ended with 1"),
+    ],
+)
+def test_locusts_run_has_the_same_limits(place, value, word):
+    assert outside.missed({"think": OUTSIDE}) == []
+    found = outside.missed({"think": OUTSIDE, "retry": changed(OUTSIDE, place, value)})
+    assert [word in words and words.startswith("retry: ") for words in found] == [True]
 
 
 def test_trend_is_that_of_the_phase_after_its_first_fifth():
