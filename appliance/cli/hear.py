@@ -20,12 +20,14 @@ WHOLE = (
 
 
 def hear(
-    recording: Annotated[Path, typer.Argument(help="录音文件 / WAV file, 8 to 96 kHz, PCM or float.")],
+    recording: Annotated[
+        Path, typer.Argument(help="录音文件，8 至 96 kHz 的 WAV / WAV file, 8 to 96 kHz, PCM or float.")
+    ],
     config: Config = None,
     language: Language = "zh",
     as_json: AsJson = False,
 ) -> None:
-    """听写一段录音 / Hear a recording: who spoke when, which words, and the answer to them."""
+    """听写一段录音 / Hear a recording: when somebody spoke, which words, and the answer to them."""
     from appliance.app.build import build
 
     chosen = settings(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,8 @@ def ocr(
         data = image.read_bytes()
     except OSError as error:
         raise InvalidInput(f"expected a readable picture, got {image}: {error.strerror}") from error
+    if draw is not None:
+        _drawable(draw)
     chosen = settings(config)
     if deadline is not None and deadline > chosen.deadline_s:
         raise InvalidInput(f"--deadline: expected at most deadline_s, {chosen.deadline_s:g}, got {deadline:g}")
@@ -39,6 +42,8 @@ def ocr(
         result = appliance.read(data, deadline_s=deadline, watch=watch)
     if result.partial:
         typer.echo(f"还有 {result.unread} 行没有读 / {result.unread} lines were not read", err=True)
+    elif not result.lines:
+        typer.echo("没有找到文字 / no text found", err=True)
     if draw is not None:
         _draw(data, result, draw, chosen.max_image_bytes, chosen.max_image_pixels)
     if as_json:
@@ -64,6 +69,26 @@ def _json(result: OcrResult) -> dict[str, object]:
     }
 
 
+def _drawable(target: Path) -> None:
+    """Refuse a place for the drawing before a picture has been read in vain."""
+    if target.is_dir():
+        raise _unwritable(target, "a folder")
+    if not target.parent.is_dir():
+        raise _unwritable(target, f"no folder {target.parent}")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise _unwritable(target, "no permission")
+
+
+def _unwritable(target: Path, got: str) -> StorageFailed:
+    return StorageFailed(
+        f"--draw: expected to write {target}, got {got}",
+        remedy=(
+            "请为 --draw 给出已有且可写目录中的文件名",
+            "Give --draw the name of a file in a folder that exists and may be written to",
+        ),
+    )
+
+
 def _draw(data: bytes, result: OcrResult, target: Path, max_bytes: int, max_pixels: int) -> None:
     import cv2
 
@@ -77,6 +102,6 @@ def _draw(data: bytes, result: OcrResult, target: Path, max_bytes: int, max_pixe
     try:
         target.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise StorageFailed(f"expected to write {target}, got {error.strerror}") from error
+        raise _unwritable(target, error.strerror or str(error)) from error
     if drawn.note:
         typer.echo(drawn.note, err=True)

@@ -86,7 +86,8 @@ def decode(data: bytes, *, max_seconds: float, max_bytes: int) -> Audio:
 def _chunks(data: bytes) -> tuple[WavFormat, int, int]:
     """Walk the RIFF chunks; return the format and the offset and size in bytes of the samples."""
     if len(data) < 12 or data[:4] not in (b"RIFF", *_WIDE) or data[8:12] != b"WAVE":
-        raise UnsupportedMedia(f"expected a WAV file (RIFF....WAVE), got {_printable(data[:12])}")
+        got = f"bytes that begin with {data[:12].hex()}" if data else "nothing"
+        raise UnsupportedMedia(f"recording: expected a WAV file (RIFF....WAVE), got {got}")
     honest = struct.unpack_from("<I", data, 4)[0] == len(data) - 8
     form: WavFormat | None = None
     wide: int | None = None
@@ -199,4 +200,5 @@ def _samples(raw: bytes, form: WavFormat) -> npt.NDArray[np.floating]:
 
 
 def _printable(raw: bytes) -> str:
-    return repr(raw)[1:] if raw else "nothing"
+    text = raw.decode("ascii", "replace")
+    return f"'{text}'" if text.isascii() and text.isprintable() else raw.hex()

@@ -164,10 +164,38 @@ def test_ocr_refuses_what_is_no_picture(command: Command, tmp_path: Path, kind: 
     assert "→" in told.err
 
 
-def test_ocr_refuses_a_place_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
-    told = command("ocr", str(PICTURE), "--draw", str(tmp_path / "none" / "drawn.png"))
+def test_ocr_says_that_it_found_no_text(command: Command, tmp_path: Path) -> None:
+    from PIL import Image
+
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (300, 200), "white").save(blank)
+    told = command("ocr", str(blank))
+    assert (told.code, told.out, told.err) == (Exit.OK, "", "没有找到文字 / no text found\n")
+    assert command("ocr", str(blank), "--json").json["lines"] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "got"), [("none/drawn.png", "no folder"), ("taken", "a folder"), ("closed/drawn.png", "no permission")]
+)
+def test_ocr_refuses_a_place_that_cannot_be_written(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, got: str
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: "closed" not in str(path))  # root may write anywhere
+    told = command("ocr", str(PICTURE), "--draw", str(tmp_path / place))
     assert told.code == Exit.FAILED
-    assert told.err.startswith("存储失败 / expected to write")
+    assert told.out == "", "nothing was read in vain"
+    assert told.err.startswith(f"存储失败 / --draw: expected to write {tmp_path / place}, got {got}")
+    assert "APPLIANCE_DATA_DIR" not in told.err
+    assert "--draw" in told.err.splitlines()[1].split(" / ")[1]
+
+
+def test_ocr_refuses_a_disk_that_fails_in_the_end(command: Command) -> None:
+    told = command("ocr", str(PICTURE), "--draw", "/dev/full")
+    assert told.code == Exit.FAILED
+    assert "服务台" in told.out
+    assert "--draw: expected to write /dev/full, got No space left" in told.err
 
 
 def test_ocr_is_unavailable_without_models_and_without_tesseract(

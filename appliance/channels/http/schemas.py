@@ -185,7 +185,7 @@ def check_count(name: str, given: str | None, default: int, least: int, most: in
         return default
     # Digits of ASCII alone: int() would also take 8_0, ٨ and spaces.
     if not (given.isascii() and given.isdigit() and len(given) <= 9 and least <= int(given) <= most):
-        got = given if given.isascii() and given.isdigit() and len(given) <= 9 else kind(given)
+        got = given if re.fullmatch(r"-?[0-9]{1,9}", given) else "an empty text" if not given else "text that is none"
         raise InvalidInput(f"{name}: expected a whole number from {least} to {most}, got {got}")
     return int(given)
 
