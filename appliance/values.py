@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Point = tuple[float, float]
-"""A position in pixels, (x, y), origin at the top left corner of the upright image."""
+"""A position in pixels, (x, y), origin at the top left corner of the photo as it is displayed: turned by its EXIF
+orientation and by nothing else."""
 
 Quad = tuple[Point, Point, Point, Point]
 """Four corners in reading order: top left, top right, bottom right, bottom left, as the text is read."""
@@ -103,7 +104,7 @@ class OcrLine:
     confidence: float
     """Mean character confidence, 0 to 1."""
     box: Quad
-    """Its corners in pixels of the upright image."""
+    """Its corners in pixels of the photo as displayed: after its EXIF orientation, not turned by the page's `angle`."""
     characters: tuple[Character, ...] = ()
     """The characters of `text` one by one; empty where the reader does not tell (tesseract)."""
 
@@ -115,15 +116,15 @@ class OcrResult:
     lines: tuple[OcrLine, ...]
     """Lines in reading order."""
     width: int
-    """Width in pixels of the upright (EXIF-corrected) image that the boxes refer to."""
+    """Width in pixels of the photo as displayed, after its EXIF orientation; the boxes are in these pixels."""
     height: int
-    """Height in pixels of the upright image."""
+    """Height in pixels of the photo as displayed, after its EXIF orientation."""
     engine: str
     """Which reader made it, for example `pp-ocrv6-small/onnxruntime-cpu` or `tesseract`."""
     timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
     """Milliseconds by stage: decode, detect, orient, recognise, layout."""
     angle: int = 0
-    """Degrees clockwise by which the page stands turned in the image: 0, 90, 180 or 270; boxes stay in the image."""
+    """Degrees clockwise by which the page stands turned in the photo: 0, 90, 180 or 270; boxes are not turned by it."""
     unread: int = 0
     """Lines that were found but not read when the deadline came or the reading was stopped."""
 

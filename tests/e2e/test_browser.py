@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
 from urllib.parse import urlsplit
 
+import cv2
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from appliance.artifacts.cases import Case
@@ -64,6 +68,55 @@ def test_a_photo_is_read_and_its_lines_are_drawn(page: Page, pages: dict[str, Ca
     assert box is not None
     assert photo["x"] <= box["x"] <= photo["x"] + photo["width"]
     assert photo["y"] <= box["y"] <= photo["y"] + photo["height"]
+
+
+def turned_pixels(case: Case) -> dict[str, Any]:
+    """The case's photo with its page lying on its side, as a camera that is held wrongly takes it."""
+    image = cv2.rotate(cv2.imread(str(case.path)), cv2.ROTATE_90_CLOCKWISE)
+    return {"name": "a.png", "mimeType": "image/png", "buffer": cv2.imencode(".png", image)[1].tobytes()}
+
+
+def turned_by_exif(case: Case) -> dict[str, Any]:
+    """The same as a phone writes it: pixels as they were, and an EXIF orientation that turns them when displayed."""
+    exif, taken = Image.Exif(), BytesIO()
+    exif[0x0112] = 6
+    Image.open(case.path).convert("RGB").save(taken, "jpeg", quality=95, exif=exif)
+    return {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": taken.getvalue()}
+
+
+@pytest.mark.parametrize("taken", [turned_pixels, turned_by_exif])
+@pytest.mark.parametrize("name", ["receipt.png", "waybill.png"])
+def test_lines_of_a_turned_photo_are_drawn_where_they_stand_on_it(
+    page: Page, pages: dict[str, Case], name: str, taken: Callable[[Case], dict[str, Any]]
+) -> None:
+    case = pages[name]
+    page.set_input_files("#file", taken(case))
+    expect(page.locator(".kiosk .meta")).to_be_visible(timeout=60_000)
+    photo, drawn = page.evaluate(  # at one moment: the conversation scrolls
+        """() => {
+          const sides = (shape) => {
+            const box = shape.getBoundingClientRect();
+            return [box.left, box.top, box.right, box.bottom];
+          };
+          const texts = [...document.querySelectorAll('.photo .lines li')].map((line) => line.textContent);
+          const shapes = [...document.querySelectorAll('.overlay polygon')];
+          return [sides(document.querySelector('.stage img')), shapes.map((shape, i) => [texts[i], sides(shape)])];
+        }"""
+    )
+    left, top, right, bottom = photo
+    wide, high = case.truth["width"], case.truth["height"]
+    assert (right - left) / (bottom - top) == pytest.approx(high / wide, rel=0.02)
+    scale = (right - left) / high
+    found = 0
+    for line in case.truth["lines"]:
+        # A point (x, y) of the upright page stands at (height - y, x) of the photo.
+        xs, ys = [left + scale * (high - y) for _, y in line["box"]], [top + scale * x for x, _ in line["box"]]
+        true = pytest.approx([min(xs), min(ys), max(xs), max(ys)], abs=0.75 * (max(xs) - min(xs)) + 2)
+        places = [place for text, place in drawn if text.replace(" ", "") == line["text"].replace(" ", "")]
+        if places:  # how well it reads is another test's matter
+            assert any(place == true for place in places), (line["text"], places, true)
+            found += 1
+    assert found >= 0.8 * len(case.truth["lines"])
 
 
 def test_english_from_the_switch_to_the_answer(page: Page) -> None:

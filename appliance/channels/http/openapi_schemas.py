@@ -105,7 +105,8 @@ SCHEMAS: dict[str, Json] = {
         confidence=RATIO,
         box={
             "type": "array",
-            "description": "Four corners (x, y) in pixels, from the top left clockwise as the text is read",
+            "description": "Four corners (x, y) in pixels of the photo after its EXIF orientation, clockwise from "
+            "where the text begins: a line of a turned page begins elsewhere than at its top left",
             "items": {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2},
             "minItems": 4,
             "maxItems": 4,
@@ -130,7 +131,8 @@ SCHEMAS: dict[str, Json] = {
         alternatives=_list(_object("Another reading", text=TEXT, confidence=RATIO)),
     ),
     "OcrResult": _object(
-        "Everything read in one image; boxes are pixels of the upright image",
+        "Everything read in one image; width, height and boxes are in pixels of the photo as displayed: after its "
+        "EXIF orientation, not turned by `angle`",
         text=TEXT,
         confidence=RATIO,
         lines=_list(_ref("OcrLine")),
@@ -139,7 +141,7 @@ SCHEMAS: dict[str, Json] = {
         angle={
             "type": "integer",
             "enum": [0, 90, 180, 270],
-            "description": "Degrees clockwise by which the page stands turned in the image; boxes stay in the image",
+            "description": "Degrees clockwise by which the page stands turned in the photo; boxes are not turned by it",
         },
         partial={"type": "boolean", "description": "True when the deadline came before the last line"},
         unread=COUNT | {"description": "Lines found but not read"},

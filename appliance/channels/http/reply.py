@@ -113,7 +113,9 @@ def line_json(line: OcrLine, characters: bool = False) -> dict[str, Any]:
 
 
 def ocr_json(result: OcrResult, characters: bool = False) -> dict[str, Any]:
-    """Everything read in one image; boxes are pixels of the upright image of `width` x `height`."""
+    """Everything read in one image; boxes are in pixels of the photo as displayed, `width` x `height` after its EXIF
+    orientation, and not turned by `angle`.
+    """
     return {
         "text": result.text,
         "confidence": round(float(result.confidence), 4),

@@ -1,5 +1,6 @@
-// A photo with the lines that were read drawn over it, one after the other while they are read. Boxes are pixels of the
-// upright image; the drawing has the same coordinates as its view box, so it scales with the photo by itself.
+// A photo with the lines that were read drawn over it, one after the other while they are read. Boxes are pixels of
+// the photo as it is displayed, after its EXIF orientation and however its page is turned; the drawing has the same
+// coordinates as its view box, so it scales with the photo by itself.
 
 import { draw, icon, make, toast } from './dom.js';
 
