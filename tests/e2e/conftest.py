@@ -12,8 +12,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from appliance.artifacts.cases import Case
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.settings import Settings, data_dir
+from tests.e2e.voice import PROGRAM, write_manifests
 
 SILENCES = ("CI", "ORT_")
 """Variables with which ONNX Runtime reports to nobody, whatever the appliance does about it."""
@@ -117,6 +118,43 @@ def serving(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@dataclass(frozen=True)
+class Voiced:
+    """A data folder with a voice, and the manifests that know it."""
+
+    data: Path
+    manifests: Path
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Further variables of its environment."""
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`appliance ARGUMENTS` on them."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+        return subprocess.run(
+            [sys.executable, str(PROGRAM), str(self.manifests), *arguments],
+            env=environ | {"APPLIANCE_DATA_DIR": str(self.data)} | self.more,
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+
+    def serving(self, log: Path) -> AbstractContextManager[Running]:
+        """`appliance serve` on them."""
+        return serving(self.data, log, program=(str(PROGRAM), str(self.manifests)), **self.more)
+
+
+def given_voice(folder: Path, model: Path, **more: str) -> Voiced:
+    """The Vosk model in `model`, imported into a data folder below `folder` by `appliance models import`."""
+    manifests, packed = write_manifests(folder, model)
+    made = Voiced(folder / "data", manifests, more)
+    copy_models(made.data)
+    done = made.run("models", "import", str(packed))
+    assert done.returncode == 0, done.stderr
+    packed.unlink()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import struct
+import wave
 import zlib
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
@@ -45,11 +47,21 @@ def real_images() -> tuple[bytes, ...]:
 
 
 @cache
+def speech() -> npt.NDArray[np.float64]:
+    """A second and a half of somebody who speaks Mandarin, at 16 kHz, from -1 to 1."""
+    with wave.open(str(shipped_root() / "silero-vad" / "cases" / "mandarin.wav")) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+    loud = int(np.abs(samples).argmax())
+    return samples[max(0, loud - 12_000) : loud + 12_000]
+
+
+@cache
 def real_recordings() -> tuple[bytes, ...]:
-    """A tone with noise over it, as recorders store it."""
-    samples = np.sin(np.arange(6000) / 6.0) * 0.4 + np.random.default_rng(3).normal(0, 0.05, 6000)
+    """Speech, and a tone with noise over it, as recorders store them."""
+    tone = np.sin(np.arange(6000) / 6.0) * 0.4 + np.random.default_rng(3).normal(0, 0.05, 6000)
     return tuple(
         wav(fmt(tag, channels, rate, bits), (np.repeat(samples, channels) * scale).astype(kind).tobytes())
+        for samples in (speech(), tone)
         for tag, channels, rate, bits, kind, scale in (
             (1, 1, 16000, 16, "<i2", 30000),
             (1, 2, 48000, 16, "<i2", 30000),
@@ -303,6 +315,12 @@ def real_bodies() -> tuple[bytes, ...]:
         },
     )
     return tuple(json.dumps(turn, ensure_ascii=False).encode() for turn in turns)
+
+
+def form() -> tuple[bytes, str]:
+    """A form that is right."""
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+    return head + real_images()[0] + b"\r\n--b--\r\n", "multipart/form-data; boundary=b"
 
 
 def bodies() -> st.SearchStrategy[bytes]:

@@ -7,62 +7,30 @@ answers are those for words that are not understood, and the way there is what i
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import Running, copy_models, serving
-from tests.e2e.voice import PROGRAM, write_manifests
+from tests.e2e.conftest import Running, Voiced, given_voice
 from tests.speech.sounds import not_speech, spoken, wav
 
 pytestmark = [pytest.mark.vosk, pytest.mark.timeout(600)]
 
 
-@dataclass(frozen=True)
-class Voiced:
-    """A data folder with a voice, and the manifests that know it."""
-
-    data: Path
-    manifests: Path
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`appliance ARGUMENTS` on them."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
-        return subprocess.run(
-            [sys.executable, str(PROGRAM), str(self.manifests), *arguments],
-            env=environ | {"APPLIANCE_DATA_DIR": str(self.data)},
-            capture_output=True,
-            text=True,
-            timeout=250,
-            check=False,
-        )
-
-
 @pytest.fixture(scope="module")
 def voiced(vosk_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Voiced:
     """The model, imported by `appliance models import` as vosk-small-cn."""
-    folder = tmp_path_factory.mktemp("voice")
-    manifests, packed = write_manifests(folder, vosk_model)
-    made = Voiced(folder / "data", manifests)
-    copy_models(made.data)
-    done = made.run("models", "import", str(packed))
-    assert done.returncode == 0, done.stderr
-    packed.unlink()
-    return made
+    return given_voice(tmp_path_factory.mktemp("voice"), vosk_model)
 
 
 @pytest.fixture(scope="module")
 def hearing(voiced: Voiced, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The appliance that hears, serving."""
     log = tmp_path_factory.mktemp("log") / "serve.log"
-    with serving(voiced.data, log, program=(str(PROGRAM), str(voiced.manifests))) as running:
+    with voiced.serving(log) as running:
         yield running
 
 
