@@ -1,7 +1,8 @@
 """What a customer may be about to type: the pack's frequent questions, and its questions about each thing it names.
 
-Best first: what was typed whole; what begins with it, in characters or full pinyin; the initials of its pinyin; what
-holds it further in. Within these the pack's own order decides. Nothing that was typed is kept.
+Best first: what was typed whole; what begins with it, in characters or full pinyin; the initials of its pinyin; other
+names of things, which nobody sees on the screen; what holds it further in. Within these the pack's own order decides.
+Nothing that was typed is kept.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class _Subject:
     slot: str
     names: Mapping[str, str]
     questions: tuple[Question, ...]
+    thing: str = ""
+    """Type and key of the thing, if it is one or asks about one."""
 
 
 _Name = tuple[tuple[str, ...], int, _Subject]
@@ -84,8 +87,12 @@ class _Match(NamedTuple):
     subject: _Subject
     question: Question | None = None
 
-    def order(self) -> tuple[int, int, int]:
-        return self[:3]
+    @property
+    def alias(self) -> bool:
+        return self.rank >= _ALIAS
+
+    def order(self) -> tuple[int, bool, int, int, int]:
+        return self.grade and 1 + self.grade // _FOREIGN, bool(self.grade) and self.alias, *self[:3]
 
 
 class Suggester:
@@ -131,13 +138,17 @@ class Suggester:
             raise InvalidInput(f"text: expected 1 to {LONGEST} characters, got {len(text)}")
         if not 0 < limit <= MOST:
             raise InvalidInput(f"limit: expected 1 to {MOST}, got {limit}")
-        typed = self._cleaner.uniform(text)
+        typed = self._cleaner.uniform(text).replace("ü", "v")
         found: dict[str, Suggestion] = {}
+        asked: set[tuple[str | None, str]] = set()
         for match, level in self._in_order(typed, language, min(2 * limit, MOST)):
             subject = match.subject
             if not subject.slot or subject.names.get(language):
                 suggestion = (match.question or subject.questions[level]).about(subject.names, language)
-                found.setdefault(suggestion.text, suggestion)
+                same = (suggestion.intent, subject.thing or suggestion.text)
+                if suggestion.text not in found and same not in asked:
+                    asked.add(same)
+                    found[suggestion.text] = suggestion
                 if len(found) == limit:
                     break
         return tuple(found.values())
@@ -145,6 +156,8 @@ class Suggester:
     def _in_order(self, typed: str, language: str, most: int) -> Iterator[tuple[_Match, int]]:
         """What fits, best first, with the number of the question to ask about it."""
         begun = sorted(self._beginning(typed, language, most), key=_Match.order)
+        if len(typed) == 1 and not is_han(typed):  # one letter begins some other name of half the shop
+            begun = [match for match in begun if not match.alias]
         yield from _levels([match for match in begun if match.grade == _WHOLE], 0)
         yield from ((match, 0) for match in begun)
         held = sorted(self._holding(typed, language, most), key=_Match.order)
@@ -197,9 +210,11 @@ def _names(
 ) -> Iterator[tuple[str, int, _Subject]]:
     """Every name with its rank: questions that stand for themselves first, then things in the pack's order."""
     numbers = count()
+    things = tuple(things)
     for question in by_slot.get("", ()):
-        shown = _Subject("", {}, (question,))
-        spoken = _Subject("", {}, (Question(question.intent, question.text, question.text),))
+        thing = _asked_about(question, by_slot, things)
+        shown = _Subject("", {}, (question,), thing)
+        spoken = _Subject("", {}, (Question(question.intent, question.text, question.text),), thing)
         yield from ((said, next(numbers), shown) for said in question.label.values())
         yield from ((said, next(numbers) + _ALIAS, spoken) for said in question.text.values())
     for entry in things:
@@ -207,9 +222,28 @@ def _names(
             continue
         english = next((surface for surface in entry.surfaces if surface.isascii()), "")
         names = {"zh": entry.name, "en": entry.detail.get("name_en", english)}
-        subject = _Subject(entry.type, names, by_slot[entry.type])
+        subject = _Subject(entry.type, names, by_slot[entry.type], _thing(entry))
         for said in dict.fromkeys((*filter(None, names.values()), *entry.surfaces)):
             yield said, next(numbers) + (0 if said in names.values() else _ALIAS), subject
+
+
+def _thing(entry: GazetteerEntry) -> str:
+    return f"{entry.type}:{entry.key or entry.name}"
+
+
+def _asked_about(
+    question: Question, by_slot: Mapping[str, tuple[Question, ...]], things: Iterable[GazetteerEntry]
+) -> str:
+    """The thing that a question without a slot names, where another asks the same about any thing; else empty."""
+    slots = {slot for slot, asked in by_slot.items() if slot and any(q.intent == question.intent for q in asked)}
+    named = [
+        (len(said), _thing(entry))
+        for entry in things
+        if entry.type in slots
+        for said in entry.surfaces
+        if said in question.text["zh"]
+    ]
+    return max(named, default=(0, ""), key=lambda pair: pair[0])[1]
 
 
 def _wholes(names: Iterable[_Name]) -> Iterator[tuple[str, int, _Subject]]:

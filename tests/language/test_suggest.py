@@ -23,6 +23,7 @@ def question(intent: str, zh: str, en: str, label_zh: str = "", label_en: str = 
 
 
 QUESTIONS = (
+    question("find_product", "洗衣粉在哪个货架", "Where is the washing powder", "找商品", "Find a product"),
     question("return_exchange", "我要退货", "I want to return something", "退货", "Return something"),
     question("find_product", "{product}在哪里", "Where can I find {product}", "{product}", "{product}"),
     question("check_price", "{product}多少钱", "Price of {product}"),
@@ -111,6 +112,32 @@ def test_the_order(suggester: Suggester) -> None:
     assert labels(suggester, "x", limit=3) == ["洗衣液", "洗衣粉", "洗发水"]
     assert labels(suggester, "liquid") == ["洗衣液", "洗衣液多少钱"]
     assert labels(suggester, "nn", limit=1) == ["牛奶"]
+
+
+def test_the_same_question_about_the_same_thing_comes_once(suggester: Suggester, shop: Suggester) -> None:
+    assert labels(suggester, "洗衣粉") == ["洗衣粉", "洗衣粉多少钱"]
+    assert labels(suggester, "找") == ["找商品"]
+    asked = [(suggestion.intent, suggestion.text[:3]) for suggestion in shop.suggest("洗衣液", limit=20)]
+    assert asked.count(("find_product", "洗衣液")) == 1
+    for typed in ("x", "xi", "洗手间", "xishoujian"):
+        texts = [suggestion.text for suggestion in shop.suggest(typed, limit=20)]
+        assert len({"洗手间在哪里", "洗手间怎么走"}.intersection(texts)) <= 1, typed
+
+
+@pytest.mark.parametrize(("typed", "same"), [("nü", "nv"), ("NÜ", "nv"), ("nu\u0308", "nv"), ("lü", "lv")])
+def test_an_umlaut_is_a_v(shop: Suggester, typed: str, same: str) -> None:
+    assert shop.suggest(typed) == shop.suggest(same) != ()
+
+
+def test_other_names_come_behind_those_that_are_shown(suggester: Suggester, shop: Suggester) -> None:
+    assert labels(suggester, "chun") == ["纯牛奶", "牛奶", "纯牛奶多少钱", "牛奶多少钱"]
+    assert labels(suggester, "cn") == ["纯牛奶", "牛奶", "纯牛奶多少钱", "牛奶多少钱"]  # though 纯奶 is whole
+    assert labels(shop, "退")[-1] == "药房"
+    # 衣物清洁剂 is another name of 洗衣液: its initial alone does not bring it, two do.
+    assert labels(suggester, "y") == []
+    assert labels(suggester, "yw")[0] == "洗衣液"
+    assert "砧板" not in labels(shop, "a", limit=20)
+    assert "砧板" in labels(shop, "anb")
 
 
 def test_english_pages_get_english_words(suggester: Suggester) -> None:
