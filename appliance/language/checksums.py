@@ -41,5 +41,13 @@ def _gb11714(code: str) -> bool:
     return code[8] == {10: "X", 11: "0"}.get(expected, str(expected))
 
 
-CHECKS: Mapping[str, Callable[[str], bool]] = {"upu_s10": upu_s10, "gb32100": gb32100}
+def ean13(number: str) -> bool:
+    """True for a GTIN-13, as printed under the barcode of goods (GS1 General Specifications, 7.9): the digits,
+    weighted 1 and 3 in turn, add up to a multiple of ten."""
+    if len(number) != 13 or not (number.isascii() and number.isdecimal()):
+        return False
+    return (sum(map(int, number[::2])) + 3 * sum(map(int, number[1::2]))) % 10 == 0
+
+
+CHECKS: Mapping[str, Callable[[str], bool]] = {"upu_s10": upu_s10, "gb32100": gb32100, "ean13": ean13}
 """Checksums that a pack's patterns may name."""

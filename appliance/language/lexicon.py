@@ -49,6 +49,8 @@ class PatternRule:
     """Who wins an overlap: 5 checksum, 4 pattern with context, 3 pattern, 2 gazetteer, 1 guess."""
     detail: Mapping[str, str] = field(default_factory=dict)
     """Facts that follow from the pattern, for example the carrier of a tracking number."""
+    codes: Mapping[str, GazetteerEntry] = field(default_factory=dict)
+    """Listed things by the code that the pattern finds: one that is listed is that thing, another stays a number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,10 @@ class Patterns:
                 if rule.check and not CHECKS[rule.check](value):
                     continue
                 rank = CHECKSUM if rule.check else rule.rank
-                yield Candidate(rule.type, start, end, value, rule.confidence, "pattern", rank, rule.detail)
+                thing = rule.codes.get(value)
+                detail = rule.detail if thing is None else {**thing.detail, "keys": thing.key}
+                value = value if thing is None else thing.name
+                yield Candidate(rule.type, start, end, value, rule.confidence, "pattern", rank, detail)
 
 
 def find_numeric(text: str, today: date, types: Collection[str]) -> Iterator[Candidate]:

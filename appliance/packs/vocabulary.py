@@ -67,8 +67,36 @@ def _intent(
     return IntentRule(name, tuple(templates), sentences, tuple(cues), alone)
 
 
-def _pattern(section: Section, types: tuple[str, ...]) -> PatternRule:
-    keys = section.mapping(_PATTERN_KEYS, required=("type", "regex"))
+def _codes(
+    section: Section, check: str, listed: Section | None, tables: Mapping[str, tuple[Row, ...]]
+) -> dict[str, GazetteerEntry]:
+    """The listed things of a type by their column of codes; a cell may be empty, but no code wrong or there twice."""
+    if listed is None:
+        raise section.fail("a type that stands under tables", "one that does not")
+    keys = listed.mapping()
+    rows = tables[keys["table"].text()]
+    column, key, value = section.text(), keys["key"].text(), keys["value"].text()
+    if rows and column not in rows[0]:
+        raise section.fail(f"a column of {keys['table'].text()}.csv ({', '.join(rows[0])})", repr(column))
+    details = keys["detail"].texts() if "detail" in keys else ()
+    found: dict[str, GazetteerEntry] = {}
+    for row in rows:
+        code = row[column]
+        if not code:
+            continue
+        if check and not CHECKS[check](code):
+            raise section.fail(f"codes that pass {check}", f"{code!r} of {row[key]}")
+        if code in found:
+            raise section.fail("every code once", f"{code!r} of {found[code].key} and {row[key]}")
+        detail = {name: row[name] for name in details if row[name]}
+        found[code] = GazetteerEntry(listed.key.rpartition(".")[2], row[value], (code,), row[key], detail)
+    return found
+
+
+def _pattern(
+    section: Section, types: tuple[str, ...], listed: Mapping[str, Section], tables: Mapping[str, tuple[Row, ...]]
+) -> PatternRule:
+    keys = section.mapping((*_PATTERN_KEYS, "codes"), required=("type", "regex"))
     entity_type = keys["type"].text()
     if entity_type not in types:
         raise keys["type"].fail(f"one of {', '.join(types)}", repr(entity_type))
@@ -86,6 +114,7 @@ def _pattern(section: Section, types: tuple[str, ...]) -> PatternRule:
         keys["confidence"].number(0, 1) if "confidence" in keys else 0.9,
         int(keys["rank"].number(1, 5)) if "rank" in keys else 5 if check else 4 if "context" in keys else 3,
         {name: value.text() for name, value in keys["detail"].mapping().items()} if "detail" in keys else {},
+        _codes(keys["codes"], check, listed.get(entity_type), tables) if "codes" in keys else {},
     )
 
 
@@ -192,10 +221,11 @@ def load_lexicon(folder: Path, tables: Mapping[str, tuple[Row, ...]]) -> Lexicon
     intents = [_intent(path, expansions, types, wildcards) for path in files]
     if OUT_OF_SCOPE not in {rule.name for rule in intents}:
         intents.append(IntentRule(OUT_OF_SCOPE))
+    listed = entities["tables"].mapping() if "tables" in entities else {}
     return Lexicon(
         intents=tuple(intents),
         gazetteer=tuple(_gazetteer(entities, types, tables)),
-        patterns=tuple(_pattern(item, types) for item in entities["patterns"].items())
+        patterns=tuple(_pattern(item, types, listed, tables) for item in entities["patterns"].items())
         if "patterns" in entities
         else (),
         entity_types=types,

@@ -31,6 +31,18 @@ CONVERSATIONS = {
 - {user: do you have rocket launchers, turn: {language: en}, expect: {says: [cannot find “rocket launchers”]}}
 - {user: where is the iphone, turn: {language: en}, expect: {says: [cannot find “iphone”], outcome: resolved}}
 """,
+    "a scanned product": """
+- {user: "2000000009018", turn: {source: barcode}, expect: {says: [洗衣液, 9 号通道, A1 货架, 39.9 元]}}
+- {user: 多少钱, expect: {says: [洗衣液, "39.9"], outcome: resolved}}
+- {user: "2000000008011", turn: {source: barcode, language: en}, expect: {says: [potato chips, aisle 8, shelf A1]}}
+- {user: "6901234567892", turn: {source: barcode}, expect: {says: 没有找到“6901234567892”, lacks: 快递, flow: null}}
+- {user: "2099999999998", turn: {source: barcode, language: en}, expect: {says: cannot find “2099999999998”}}
+- {user: 洗衣液的条码是2000000009018, expect: {says: 洗衣液}}
+""",
+    "a scanned parcel is no product": """
+- {user: "6901234567893", turn: {source: barcode}, expect: {says: 对吗, outcome: pending}}
+- {user: 不是, expect: {lacks: 没有找到}}
+""",
     "several products at once": """
 - {user: 牛奶和面包在哪, expect: {says: ["纯牛奶：4 号通道 A2", "吐司面包：8 号通道"], outcome: resolved, flow: null}}
 - {user: 想买条毛巾还有牙刷, expect: {says: ["毛巾：12 号通道", "牙刷：10 号通道"], outcome: resolved}}

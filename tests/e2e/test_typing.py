@@ -89,6 +89,22 @@ def test_a_scanners_burst_is_answered(page: Page) -> None:
     expect(page.locator("#text")).to_have_value("")
 
 
+def test_a_scanned_product_is_answered_with_its_shelf_and_price(page: Page) -> None:
+    page.keyboard.type("2000000009018", delay=5)
+    page.keyboard.press("Enter")
+    answer = page.locator(".kiosk .bubble").last
+    expect(answer).to_contain_text("洗衣液在 9 号通道")
+    expect(answer).to_contain_text("39.9 元")
+
+
+def test_a_scanned_product_that_is_not_listed_is_said_to_be_none(page: Page) -> None:
+    page.keyboard.type("6901234567892", delay=5)
+    page.keyboard.press("Enter")
+    answer = page.locator(".kiosk .bubble").last
+    expect(answer).to_contain_text("没有找到“6901234567892”")
+    expect(answer).not_to_contain_text("快递")
+
+
 def test_a_person_who_types_a_number_is_no_scanner(page: Page) -> None:
     page.focus("#text")
     page.keyboard.type("SF1392847561002", delay=90)

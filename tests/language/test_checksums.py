@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.language.checksums import gb32100, upu_s10
+from appliance.language.checksums import ean13, gb32100, upu_s10
 
 
 @pytest.mark.parametrize("number", ["RB123456785CN", "EE473124829CN", "CP000000005CN"])
@@ -36,3 +36,18 @@ def test_a_credit_code_passes(number: str) -> None:
 @pytest.mark.parametrize("number", ["", "91350100M000100Y4", "91350100I000100Y43", "91350100m000100y43"])
 def test_what_has_another_form_is_no_credit_code(number: str) -> None:
     assert not gb32100(number)
+
+
+@pytest.mark.parametrize("number", ["6291041500213", "4006381333931", "9780306406157", "2000000009018"])
+def test_a_number_of_goods_passes(number: str) -> None:
+    """The first is the worked example of GS1's own calculator, the third the ISBN example of ISO 2108."""
+    assert ean13(number)
+    for position in range(13):
+        assert not ean13(number[:position] + str((int(number[position]) + 1) % 10) + number[position + 1 :])
+
+
+@pytest.mark.parametrize(
+    "number", ["", "629104150021", "62910415002133", "629104150021x", "６２９１０４１５００２１３"]
+)
+def test_what_has_another_form_is_no_number_of_goods(number: str) -> None:
+    assert not ean13(number)

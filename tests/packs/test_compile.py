@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import PackInvalid
+from appliance.language.checksums import ean13
 from appliance.language.lexicon import OUT_OF_SCOPE
 from appliance.packs.compile import find_pack, load_pack, shipped_packs
 from appliance.packs.schema import Pack
@@ -185,7 +186,7 @@ def change(folder: Path, name: str, pattern: str, replacement: str) -> None:
             "type: nothing",
             r"entities.yaml line \d+ \(patterns\[0\].type\): .* got 'nothing'",
         ),
-        ("entities.yaml", r"check: upu_s10", "check: luhn", r"expected one of gb32100, upu_s10, got 'luhn'"),
+        ("entities.yaml", r"check: upu_s10", "check: luhn", r"expected one of ean13, gb32100, upu_s10, got 'luhn'"),
         (
             "entities.yaml",
             r"table: products",
@@ -220,6 +221,25 @@ def change(folder: Path, name: str, pattern: str, replacement: str) -> None:
         ("entities.yaml", "{table: groups, ", "{table: herds, ", r"expected the stem of a CSV file .* got 'herds'"),
         ("entities.yaml", "by: category", "by: colour", r"expected a column of products.csv, got 'colour'"),
         ("entities.yaml", "members: members", "members: owners", r"expected columns of groups.csv .* got 'owners'"),
+        ("entities.yaml", "codes: barcode", "codes: ean", r"codes\): expected a column of products.csv .* got 'ean'"),
+        (
+            "entities.yaml",
+            r"type: phone, regex",
+            "type: phone, codes: barcode, regex",
+            r"codes\): expected a type that stands under tables",
+        ),
+        (
+            "products.csv",
+            "2000000009018$",
+            "2000000009019",
+            r"expected codes that pass ean13, got '2000000009019' of P0901",
+        ),
+        (
+            "products.csv",
+            "2000000009025$",
+            "2000000009018",
+            r"expected every code once, got '2000000009018' of P0901 and",
+        ),
         ("groups.csv", "休闲零食$", "休闲食物", r"expected members that are keys or a category .* got '休闲食物'"),
         ("flows.yaml", r"intents: \[track_parcel\]", "intents: [teleport]", r"flows.yaml.*teleport"),
     ],
@@ -228,6 +248,21 @@ def test_what_is_broken_is_named(copy: Path, name: str, pattern: str, replacemen
     change(copy, name, pattern, replacement)
     with pytest.raises(PackInvalid, match=complaint):
         load_pack(str(copy))
+
+
+def test_barcodes_are_of_the_shops_own_range_and_optional(store: Pack) -> None:
+    """Made-up numbers must be nobody's: GS1 leaves 20 to 29 to each shop. What is weighed has none in the table."""
+    codes = {row["sku"]: row["barcode"] for row in store.tables["products"]}
+    printed = [code for code in codes.values() if code]
+    assert len(printed) > 150
+    assert all(code.startswith("2") and ean13(code) for code in printed)
+    assert codes["P0901"] == "2000000009018"
+    assert codes["P0101"] == ""
+    rules = [rule for rule in store.lexicon.patterns if rule.codes]
+    assert rules
+    for rule in rules:
+        assert {code: entry.key for code, entry in rule.codes.items()} == {c: sku for sku, c in codes.items() if c}
+        assert rule.detail["keys"] == ABSENT
 
 
 def test_a_group_names_many_products_or_none() -> None:
