@@ -226,7 +226,8 @@ class Appliance:
         reader = self._rooms.reader
         if reader is None:
             ocr = next(feature for feature in self.features() if feature.name == "ocr")
-            raise Unavailable(f"reading is off: {ocr.reason}", retry_after=60)
+            why = ("；".join(ocr.said("zh")), "; ".join(ocr.said("en")))
+            raise Unavailable("reading is off: expected a reader, got none", remedy=why, retry_after=60)
         with self._images.enter():
             deadline = self._deadline(deadline_s)
             begin = time.perf_counter()

@@ -75,9 +75,11 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
     ears = build_hearing(networks, store, manifests, settings) if "asr" in senses else _deaf(settings)
     for close in ears.closing:
         closing.callback(close)
+    intents, flows = len(pack.lexicon.intents), len(pack.flows)
+    known = f"知识包 {pack.name}，{intents} 种意图 / pack {pack.name}, {intents} intents"
     words = (
-        Feature("language", "ready", "templates", f"pack {pack.name}, {len(pack.lexicon.intents)} intents"),
-        Feature("dialogue", "ready", "flows", f"{len(pack.flows)} flows"),
+        Feature("language", "ready", "templates", known),
+        Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows"),
     )
 
     def features() -> tuple[Feature, ...]:
@@ -138,7 +140,7 @@ def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, i
 
 
 def _left_out(name: str) -> Feature:
-    return Feature(name, "off", "none", "not loaded for this command")
+    return Feature(name, "off", "none", "此命令不加载 / not loaded for this command")
 
 
 def _deaf(settings: Settings) -> Hears:

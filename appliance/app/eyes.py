@@ -45,7 +45,15 @@ class Eyes:
             return self._feature
         backend = "tesseract" if self._spare is not None else "none"
         state = "fallback" if self._spare is not None else "failed"
-        return replace(self._feature, state=state, backend=backend, reason=self._failed)
+        return replace(self._feature, state=state, backend=backend, reason=self._reason)
+
+    @property
+    def _reason(self) -> str:
+        failed = " ".join(self._failed.split())
+        return (
+            f"运行中的网络失败，每 {AGAIN_S:.0f} 秒重试一次 / "
+            f"the networks failed while serving: {failed}; tried again every {AGAIN_S:.0f} s"
+        )
 
     def read(
         self,
@@ -79,7 +87,7 @@ class Eyes:
 
     def _note(self, error: BackendFailed) -> None:
         self._again = self._clock() + AGAIN_S
-        self._failed = f"the networks failed while serving: {error.detail}; tried again every {AGAIN_S:.0f} s"
+        self._failed = error.detail
         self._listener("backend_lost", feature=self._feature.name, reason=error.detail)
 
     def _other(self) -> Reads:
@@ -89,6 +97,7 @@ class Eyes:
                     self._spare = self._make()
                 except ApplianceError as error:
                     raise Unavailable(
-                        f"reading: {self._failed}; and the spare: {error.detail}", retry_after=AGAIN_S
+                        f"reading: the networks failed: {self._failed}; and the spare: {error.detail}",
+                        retry_after=AGAIN_S,
                     ) from error
             return self._spare

@@ -31,9 +31,17 @@ class Network:
     backend: str
     """Name of the backend that serves it, or `none`."""
     reason: str
-    """Why this backend, or why none; names what to run."""
+    """Why the file itself was refused, Chinese / English, and what to run; empty when it was not."""
     selection: Selection | None = None
     """Every attempt on the way; None when the file itself was refused."""
+
+    def refusals(self, subject: str) -> tuple[str, ...]:
+        """Statements about `subject`: why nothing runs it."""
+        if self.selection is None:
+            return (f"{subject}: {self.reason}",)
+        return tuple(f"{subject}: {said}" for said in _attempts(self.selection)) or (
+            f"{subject}: 设置 backends 为空 / the setting backends names none",
+        )
 
 
 class Networks:
@@ -68,10 +76,10 @@ class Networks:
             return Network(model, file, None, "none", said(error, self._store))
         selection = select(spec, self._candidates(spec, path), listener=self._listener)
         if selection.backend is None:
-            return Network(model, file, None, "none", selection.reason, selection)
+            return Network(model, file, None, "none", "", selection)
         self._backends.append(selection.backend)
         run = self._scheduler.bind(selection.backend, priority)
-        return Network(model, file, run, selection.backend.name, selection.reason, selection)
+        return Network(model, file, run, selection.backend.name, "", selection)
 
     def release(self, network: Network) -> None:
         """Close a network that is not needed after all."""
@@ -108,24 +116,34 @@ class Networks:
 
 
 def said(error: Exception, store: ModelStore) -> str:
-    """What refused a model and what to run, without the machine's own paths: /readyz and the page show it."""
-    if not isinstance(error, ApplianceError):
-        return f"{type(error).__name__}: {error}"
-    return f"{error.detail} → {error.remedy}".replace(str(store.root), "models")
+    """What refused a model and what to run, Chinese / English; no path of the machine, for the page shows it."""
+    account = error.account if isinstance(error, ApplianceError) else f"无法读取 / {type(error).__name__}: {error}"
+    return account.replace(str(store.root), "models")
 
 
-def why(networks: Iterable[Network]) -> str:
-    """One sentence for several networks: where each runs, and every refusal once."""
-    running, refused = [], dict[str, None]()
+def why(networks: Iterable[Network]) -> list[str]:
+    """Statements about several networks: where each runs, and every refusal."""
+    running: list[str] = []
+    refused: list[str] = []
     for network in networks:
         stem = network.file.rpartition(".")[0]
         if network.selection is None or network.run is None:
-            refused[f"{stem}: {network.reason}"] = None
+            refused += network.refusals(stem)
             continue
         served = network.selection.attempts[-1]
-        running.append(f"{stem} on {served.name}, loaded in {served.load_ms:.0f} ms, warmed in {served.warm_ms:.0f} ms")
-        for attempt in network.selection.attempts:
-            if attempt.reason:  # a refusal, or what the one that serves warns of
-                said = attempt.reason.replace(f"{network.selection.spec.name} on {attempt.name}: ", "")
-                refused[f"{attempt.name}: {said}"] = None
-    return "; ".join([*running, *refused])
+        load, warm = f"{served.load_ms:.0f}", f"{served.warm_ms:.0f}"
+        running.append(
+            f"{stem}: {served.name}，加载 {load} 毫秒，预热 {warm} 毫秒 / "
+            f"{served.name}, loaded in {load} ms, warmed in {warm} ms"
+        )
+        refused += _attempts(network.selection)
+    return [*running, *refused]
+
+
+def _attempts(selection: Selection) -> list[str]:
+    """What each candidate was refused for, or the one that serves warns of."""
+    return [
+        f"{attempt.name}: {attempt.reason.replace(f'{selection.spec.name} on {attempt.name}: ', '')}"
+        for attempt in selection.attempts
+        if attempt.reason
+    ]

@@ -65,7 +65,8 @@ def _gpu() -> Finding:
         "gpu",
         False,
         f"{name}：onnxruntime 不含 CUDA，由 CPU 计算 / this onnxruntime has no CUDA, the CPU serves",
-        "onnxruntime-gpu: see jetson/README.md, or ONNXRUNTIME=none pip install '.[gpu]'",
+        "安装 onnxruntime-gpu：见 jetson/README.md，或运行 `ONNXRUNTIME=none pip install '.[gpu]'` / "
+        "install onnxruntime-gpu: see jetson/README.md, or run `ONNXRUNTIME=none pip install '.[gpu]'`",
     )
 
 

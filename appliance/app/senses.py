@@ -19,7 +19,7 @@ from appliance.speech.hear import MODELS as ASR_MODELS
 from appliance.speech.hear import Hearing, Limits
 from appliance.speech.vad import Vad
 from appliance.speech.vosk import VoskRecogniser
-from appliance.values import Feature
+from appliance.values import Feature, statements
 from appliance.vision.reader import Reader
 from appliance.vision.tesseract import TesseractReader
 
@@ -61,14 +61,14 @@ def build_reader(
     try:
         characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").removesuffix("\n").split("\n")
     except (ApplianceError, OSError) as error:
-        return _fallback_reader(f"characters.txt: {said(error, store)}")
+        return _fallback_reader([f"characters.txt: {said(error, store)}"])
     detector = networks.load(OCR_MODEL, "detector.onnx")
     recogniser = networks.load(OCR_MODEL, "recogniser.onnx")
     if detector.run is None or recogniser.run is None:
         for network in (detector, recogniser):  # half a reader only costs memory
             networks.release(network)
         refused = [network for network in (detector, recogniser) if network.run is None]
-        return _fallback_reader("; ".join(f"{network.file}: {network.reason}" for network in refused))
+        return _fallback_reader([statement for network in refused for statement in network.refusals(network.file)])
     orienter = networks.load(OCR_MODEL, "orientation.onnx")
     backends = "+".join(sorted({detector.backend, recogniser.backend}))
     reader = Reader(
@@ -82,9 +82,9 @@ def build_reader(
     )
     reason = why((detector, recogniser, orienter))
     if orienter.run is None:
-        reason += "; lines that stand upside down are read as they are"
+        reason.append("orientation: 倒置的行按原样识别 / lines that stand upside down are read as they are")
     state = "ready" if orienter.run is not None else "fallback"
-    feature = Feature("ocr", state, backends, reason, models=model_ids(manifests, OCR_MODEL))
+    feature = Feature("ocr", state, backends, statements(reason), models=model_ids(manifests, OCR_MODEL))
     eyes = Eyes(reader, _tesseract, feature, listener=listener)
     return Sense(eyes, lambda: eyes.feature)
 
@@ -95,14 +95,15 @@ def _tesseract() -> TesseractReader:
     return reader
 
 
-def _fallback_reader(refused: str) -> Sense:
+def _fallback_reader(refused: list[str]) -> Sense:
     reader = TesseractReader()
     try:
         version = reader.probe()
     except ApplianceError as error:
-        off = Feature("ocr", "off", "none", f"{refused}; tesseract: {error.detail} → {error.remedy}")
+        off = Feature("ocr", "off", "none", statements([*refused, f"tesseract: {error.account}"]))
         return Sense(None, lambda: off)
-    fallback = Feature("ocr", "fallback", "tesseract", f"{version} reads instead, because {refused}")
+    instead = f"tesseract: 由 {version} 代为识别 / {version} reads instead"
+    fallback = Feature("ocr", "fallback", "tesseract", statements([instead, *refused]))
     return Sense(reader, lambda: fallback)
 
 
@@ -113,7 +114,8 @@ def build_hearing(
     network = networks.load(VAD_MODEL, "vad.onnx", Priority.HIGH)
     vad = Vad(network.run) if network.run is not None else None
     found = "ready" if vad else "off"
-    features = [Feature("vad", found, network.backend, why((network,)), models=model_ids(manifests, VAD_MODEL))]
+    reason = statements(why((network,)))
+    features = [Feature("vad", found, network.backend, reason, models=model_ids(manifests, VAD_MODEL))]
     recognisers: dict[str, Recogniser] = {}
     reasons, used = [], []
     for language, model in ASR_MODELS.items():
@@ -126,11 +128,11 @@ def build_hearing(
             continue
         recognisers[language] = recogniser
         used.append(model)
-        reasons.append(f"{language}: {model} loaded")
+        reasons.append(f"{language}: {model} 已加载 / {model} loaded")
     state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
     backend = "vosk" if recognisers else "none"
     models = model_ids(manifests, *used)
-    features.append(Feature("asr", state, backend, "; ".join(reasons), models=models, languages=tuple(recognisers)))
+    features.append(Feature("asr", state, backend, statements(reasons), models=models, languages=tuple(recognisers)))
     hearing = Hearing(vad, recognisers, limits=audio_limits(settings))
     return Hears(hearing, tuple(features), tuple(recogniser.close for recogniser in recognisers.values()))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 import typer
@@ -19,9 +18,6 @@ MARKS = {
     "off": typer.style("✗", fg=typer.colors.YELLOW),
     "failed": typer.style("✗", fg=typer.colors.RED),
 }
-
-# A reason strings statements together, each of which begins with its subject: `zh: ...`, `detector on BACKEND, ...`.
-_NEXT = re.compile(r"; (?=[\w.-]+: |[\w.-]+ on [\w.-]+, )")
 
 
 def machine_lines(found: Iterable[Finding]) -> Iterator[str]:
@@ -43,7 +39,7 @@ def feature_lines(features: Iterable[Feature], *, details: bool = False) -> Iter
         name = f"{_pad(TITLES.get(feature.name, ''), 8)} {_pad(feature.name, 8)}"
         yield f"  {MARKS[feature.state]} {name} {_pad(served, 16)} {what}".rstrip()
         if not plain:
-            yield from (f"      {part}" for part in _NEXT.split(feature.reason))
+            yield from (f"      {part}" for part in feature.reason.splitlines())
 
 
 def _pad(text: str, cells: int) -> str:

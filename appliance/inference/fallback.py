@@ -130,5 +130,5 @@ def _timed(do: Callable[[], None]) -> float:
 
 def _said(error: Exception) -> str:
     if isinstance(error, ApplianceError):
-        return f"{error.detail} ({error.remedy})"
+        return error.account
     return f"{type(error).__name__}: {error}"

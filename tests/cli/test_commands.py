@@ -220,14 +220,22 @@ def test_check_says_what_works_and_why_not(command: Command) -> None:
     assert "CUDA" not in told.out, "a machine without a GPU is told nothing about CUDA"
     asr = lines.index(next(line for line in lines if "语音识别" in line))
     assert "关闭 / off" in lines[asr]
-    assert lines[asr + 1].strip().startswith("zh: vosk-small-cn: ")
-    assert lines[asr + 2].strip().startswith("en: vosk-small-en: ")
+    for line, (language, model) in zip(
+        lines[asr + 1 : asr + 3], (("zh", "vosk-small-cn"), ("en", "vosk-small-en")), strict=True
+    ):
+        chinese, english = line.split(" / ")
+        assert chinese.strip().startswith(f"{language}: 模型未安装 → 请运行 `appliance models pull {model}`")
+        assert english.startswith(f"{model}: expected ")
+        assert f"→ Run `appliance models pull {model}`" in english
 
 
 def test_check_details_tell_how_long_loading_took(command: Command) -> None:
     lines = [line.strip() for line in command("check", "--details").out.splitlines()]
     for network in ("detector", "recogniser", "orientation", "vad"):
-        assert any(line.startswith(f"{network} on onnxruntime-cpu, loaded in ") for line in lines)
+        (line,) = [line for line in lines if line.startswith(f"{network}: ")]
+        chinese, english = line.split(" / ")
+        assert chinese.startswith(f"{network}: onnxruntime-cpu，加载 ")
+        assert english.startswith("onnxruntime-cpu, loaded in ")
 
 
 def test_check_explains_a_gpu_that_is_not_used(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +246,12 @@ def test_check_explains_a_gpu_that_is_not_used(command: Command, monkeypatch: py
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     told = command("check").out
     assert "Fake GPU 1：onnxruntime 不含 CUDA" in told
-    assert "onnxruntime-cuda: expected CUDAExecutionProvider" in told
+    assert "install onnxruntime-gpu: see jetson/README.md" in told
+    why = next(line for line in told.splitlines() if "onnxruntime-cuda: " in line)
+    chinese, english = why.split(" / ")
+    assert chinese.strip().startswith("onnxruntime-cuda: 推理后端失败 → 请安装 NVIDIA 驱动")
+    assert english.startswith("expected CUDAExecutionProvider")
+    assert "→ Install the NVIDIA driver" in english
 
 
 def test_check_as_json(command: Command) -> None:

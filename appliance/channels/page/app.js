@@ -30,7 +30,7 @@ const words = () => STRINGS[language];
 const api = new Api(tokens(words));
 const chat = new Chat(words, () => language, tapped);
 const abilities = new Abilities(words, () => language);
-const health = new Health(api, words, (features) => abilities.changed(features));
+const health = new Health(api, words, () => language, (features) => abilities.changed(features));
 const forgetting = new Forgetting(api);
 const camera = new Camera(words, (photo) => looking.show(photo, visit.signal));
 const microphone = new Microphone(words, (recording) => hear(recording));

@@ -1,13 +1,15 @@
 // The appliance's state on the page: pushed over /v1/events, polled from /readyz while no stream is to be had.
 
 import { $, make } from './dom.js';
+import { statements } from './strings.js';
 
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 export class Health {
-  constructor(api, words, changed) {
+  constructor(api, words, language, changed) {
     this.api = api;
     this.words = words;
+    this.language = language;
     this.changed = changed; // (features by name) => void
     this.state = 'wait';
     this.features = [];
@@ -79,6 +81,6 @@ export class Health {
       this.opened[event.target.open ? 'add' : 'delete'](feature.name); // the list is drawn anew with every change
     } }, make('summary', {}, words.why),
     parts ? make('p', { class: 'backend' }, parts) : null,
-    feature.reason ? make('p', { class: 'backend' }, feature.reason) : null);
+    ...statements(feature.reason, this.language()).map((said) => make('p', { class: 'backend' }, said)));
   }
 }

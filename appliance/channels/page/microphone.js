@@ -1,6 +1,7 @@
 // The speech dialog: a notice, then a recording in mono, sent as a WAV file of 16 bits; or why nothing is heard.
 
 import { $ } from './dom.js';
+import { statements } from './strings.js';
 
 const RATE = 16000; // what recognisers listen at
 const LONGEST_S = 30;
@@ -34,9 +35,8 @@ export function wav(blocks, rate) {
 
 // The part of the state's reason that tells of one language, and the command in it that staff can run.
 export function explained(feature, language) {
-  const reason = feature?.reason ?? '';
-  const parts = reason.split(/(?:^|; )(?=[a-z]{2}: )/);
-  const mine = parts.find((part) => part.startsWith(`${language}: `))?.slice(4) ?? reason;
+  const parts = statements(feature?.reason ?? '', language);
+  const mine = parts.find((part) => part.startsWith(`${language}: `))?.slice(4) ?? parts.join('\n');
   return { reason: mine, command: mine.match(/`(appliance models pull [^`]+)`/)?.[1] ?? 'appliance check' };
 }
 

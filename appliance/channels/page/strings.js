@@ -283,6 +283,14 @@ export function explained(words, code, asked) {
   return words.problems[asked]?.[code] ?? words.problems.words[code] ?? words.failed;
 }
 
+// Why an ability is as it is, "subject: 中文 / English" on each line: the lines in one language.
+export function statements(reason, language) {
+  return reason.split('\n').filter(Boolean).map((line) => {
+    const [subject] = line.match(/^(?:[\w.-]+: )*/);
+    return subject + half(line.slice(subject.length), language);
+  });
+}
+
 // The appliance writes both languages into one text, "中文 / English": the half that is wanted.
 export function half(text, language) {
   const at = text.indexOf(' / ');

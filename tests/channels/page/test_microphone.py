@@ -190,9 +190,29 @@ class OnlyChinese(FakeDoor):
     """A door with a recogniser for Chinese and none for English."""
 
     def features(self) -> tuple[Feature, ...]:
-        reason = "zh: vosk-small-cn loaded; en: expected it, found none → Run `appliance models pull vosk-small-en`; x"
+        reason = (
+            "zh: vosk-small-cn 已加载 / vosk-small-cn loaded\n"
+            "en: 模型未安装 → 请运行 `appliance models pull vosk-small-en` / "
+            "vosk-small-en: expected it, found none → Run `appliance models pull vosk-small-en`; x"
+        )
         heard = Feature("asr", "ready", "vosk", reason, languages=("zh",))
         return tuple(heard if feature.name == "asr" else feature for feature in super().features())
+
+
+def test_the_state_gives_each_statement_in_the_language_of_the_page(serve, visit):
+    page = visit(serve(OnlyChinese(asr="ready")))
+    page.click("#state")
+    shown = page.locator("#features li", has_text="vosk-small-cn").locator("p.backend")
+    chinese = ["zh: vosk-small-cn 已加载", "en: 模型未安装 → 请运行 `appliance models pull vosk-small-en`"]
+    english = [
+        "zh: vosk-small-cn loaded",
+        "en: vosk-small-en: expected it, found none → Run `appliance models pull vosk-small-en`; x",
+    ]
+    expect(shown).to_have_text(["vosk", *chinese])
+    page.keyboard.press("Escape")
+    page.click("#en")
+    page.click("#state")
+    expect(shown).to_have_text(["vosk", *english])
 
 
 def test_each_language_has_its_own_microphone(serve, visit):
@@ -203,7 +223,9 @@ def test_each_language_has_its_own_microphone(serve, visit):
     expect(speak).to_have_attribute("aria-disabled", "true")
     speak.click(force=True)
     expect(page.locator("#microphone-command")).to_have_text("appliance models pull vosk-small-en")
-    expect(page.locator("#microphone-reason")).not_to_contain_text("vosk-small-cn")
+    expect(page.locator("#microphone-reason")).to_have_text(
+        "vosk-small-en: expected it, found none → Run `appliance models pull vosk-small-en`; x"
+    )
     page.keyboard.press("Escape")
     page.click("#zh")
     expect(speak).to_have_attribute("aria-disabled", "false")
