@@ -145,11 +145,18 @@ def _rectangle(points: npt.NDArray[Any]) -> tuple[Corners, float]:
     import cv2
 
     rectangle = cv2.minAreaRect(points)
-    corners = cv2.boxPoints(rectangle)
-    left, right = np.split(corners[np.argsort(corners[:, 0], kind="stable")], 2)
-    top_left, bottom_left = left[np.argsort(left[:, 1], kind="stable")]
-    top_right, bottom_right = right[np.argsort(right[:, 1], kind="stable")]
-    return np.array([top_left, top_right, bottom_right, bottom_left], np.float32), min(rectangle[1])
+    return in_order(cv2.boxPoints(rectangle)), min(rectangle[1])
+
+
+def in_order(corners: npt.NDArray[Any]) -> Corners:
+    """Corners of a rectangle, given in turn, clockwise from the top left: the side that leads most to the right is its
+    top, so that a line that stands and leans a little keeps its top at the top."""
+    x, y = corners[:, 0], corners[:, 1]
+    if (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() < 0:  # against the clock, y being downwards
+        corners = corners[::-1]
+    sides = np.roll(corners, -1, axis=0) - corners
+    rightwards = sides[:, 0] / np.maximum(1e-6, np.linalg.norm(sides, axis=1))
+    return np.roll(corners, -int(np.argmax(rightwards)), axis=0).astype(np.float32)
 
 
 def _score(probability: Map, corners: Corners) -> float:

@@ -9,7 +9,7 @@ import pytest
 from pictures import Networks, picture
 
 from appliance.artifacts.cases import Case
-from appliance.vision.detect import DetectorOptions, detect, grow, input_size, regions, tensor
+from appliance.vision.detect import DetectorOptions, detect, grow, in_order, input_size, regions, tensor
 
 DEFAULT = DetectorOptions()
 
@@ -74,6 +74,19 @@ def test_corners_begin_at_the_top_left_of_a_slanted_box() -> None:
     assert top_left[1] > top_right[1]  # rises to the right
     assert bottom_left[1] > top_left[1]
     assert bottom_right[0] > bottom_left[0]
+
+
+@pytest.mark.parametrize("degrees", [0, 7, -7, 30, -30, 44, -44])
+@pytest.mark.parametrize("sides", [(400, 30), (30, 400), (50, 50)])
+def test_a_box_that_leans_keeps_its_top_at_the_top(sides: tuple[int, int], degrees: float) -> None:
+    width, height = sides
+    straight = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getRotationMatrix2D((0, 0), degrees, 1)
+    leaning = cv2.transform(straight[None], matrix)[0]
+    for start in range(4):
+        given = np.roll(leaning, start, axis=0)
+        assert np.array_equal(in_order(given), leaning)
+        assert np.array_equal(in_order(given[::-1]), leaning)
 
 
 def test_what_is_faint_or_tiny_is_no_text() -> None:

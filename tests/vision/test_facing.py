@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 import pytest
-from pictures import Networks
+from pictures import Networks, rotated
 
 from appliance.values import Character
 from appliance.vision.detect import Corners, DetectorOptions, detect
@@ -39,6 +39,14 @@ def see(networks: Networks) -> Callable[..., int]:
 @pytest.mark.parametrize("angle", TURNS)
 def test_the_pages_of_the_cases_are_told_in_every_position(see: Callable[..., int], pages: Pages, angle: int) -> None:
     assert {name: see(turned(image, angle)) for name, (image, _) in pages.items()} == dict.fromkeys(pages, angle)
+
+
+@pytest.mark.parametrize("angle", TURNS)
+@pytest.mark.parametrize("slant", [-15, 8])
+def test_a_slanted_page_stands_as_the_nearest_quarter_turn(
+    see: Callable[..., int], pages: Pages, slant: int, angle: int
+) -> None:
+    assert see(rotated(pages["notice"][0], -(angle + slant))) == angle
 
 
 @pytest.mark.parametrize("angle", TURNS)
