@@ -8,15 +8,15 @@ Nothing that was typed is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate, count
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from appliance.errors import InvalidInput
 from appliance.language.clean import Cleaner, is_han
 from appliance.language.lexicon import GazetteerEntry
-from appliance.language.spelling import INITIALS, PARTIAL, RARE, Form, Spellings, read_forms
+from appliance.language.questions import ALIAS, Question, Subject, around, named, parts, wholes
+from appliance.language.spelling import Spellings
+from appliance.language.syllables import INITIALS, PARTIAL, RARE, Form, read_forms
 from appliance.values import Suggestion
 
 _T = TypeVar("_T")
@@ -25,57 +25,13 @@ LONGEST = 64
 """Most characters of a text that is completed."""
 MOST = 20
 """Most suggestions given at once."""
-SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-"""Stands in a question for each thing of a type."""
 
 _LEAST_WITHIN = 2
 """Letters below which nothing is looked for in the middle of a name: half the shop would answer."""
 _WHOLE, _BEGINS, _INITIALS_WHOLE, _INITIALS, _WITHIN, _INITIALS_WITHIN = range(6)
 _GAP = re.compile(r"[\W_]+")
-_HAN = "\u3400"
-"""First Chinese character."""
 _FOREIGN = 10
 """Added to the grade of a name in the other language that has only been begun."""
-_ALIAS = 1 << 20
-"""Added to the rank of an alias, so that names go before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Something customers ask; `{product}` in it stands for every product, and so for any listed type."""
-
-    intent: str
-    """Intent that it has."""
-    label: Mapping[str, str]
-    """Words to show, by language."""
-    text: Mapping[str, str]
-    """Words to send, by language."""
-
-    @property
-    def slot(self) -> str:
-        """The entity type that it asks about; empty when it stands for itself."""
-        found = SLOT.search(self.text["zh"])
-        return found[1] if found else ""
-
-    def about(self, names: Mapping[str, str], language: str) -> Suggestion:
-        """The suggestion for one thing with these `names` by language."""
-        said = names.get(language, "")
-        return Suggestion(SLOT.sub(said, self.label[language]), SLOT.sub(said, self.text[language]), self.intent)
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What is asked about: a listed thing, or nothing for a question that stands for itself."""
-
-    slot: str
-    names: Mapping[str, str]
-    questions: tuple[Question, ...]
-    thing: str = ""
-    """Type and key of the thing, if it is one or asks about one."""
-
-
-_Name = tuple[tuple[str, ...], int, _Subject]
-"""The words of a name in uniform text, its rank, and what it names."""
 
 
 class _Match(NamedTuple):
@@ -84,12 +40,12 @@ class _Match(NamedTuple):
     grade: int
     rare: int
     rank: int
-    subject: _Subject
+    subject: Subject
     question: Question | None = None
 
     @property
     def alias(self) -> bool:
-        return self.rank >= _ALIAS
+        return self.rank >= ALIAS
 
     def order(self) -> tuple[int, bool, int, int, int]:
         return self.grade and 1 + self.grade // _FOREIGN, bool(self.grade) and self.alias, *self[:3]
@@ -112,22 +68,22 @@ class Suggester:
         def index(names: Iterable[tuple[str, int, _T]]) -> Spellings[_T]:
             return Spellings(names, spelt, kept=MOST)
 
-        def uniform(parts: Iterable[tuple[str, int, Question]]) -> Iterator[tuple[str, int, Question]]:
-            return ((cleaner.uniform(part), rank, question) for part, rank, question in parts)
+        def uniform(sides: Iterable[tuple[str, int, Question]]) -> Iterator[tuple[str, int, Question]]:
+            return ((cleaner.uniform(part), rank, question) for part, rank, question in sides)
 
         by_slot: dict[str, tuple[Question, ...]] = {}
         for question in questions:
             by_slot[question.slot] = (*by_slot.get(question.slot, ()), question)
         names = [
             (tuple(filter(None, map(cleaner.uniform, _GAP.split(said)))), rank, subject)
-            for said, rank, subject in _names(by_slot, things)
+            for said, rank, subject in named(by_slot, things)
         ]
         han = [name for name in names if any(map(is_han, "".join(name[0])))]
         latin = [name for name in names if not any(map(is_han, "".join(name[0])))]
-        self._outer = (("zh", index(_wholes(han))), ("en", index(_wholes(latin))))
-        self._inner = (("zh", index(_parts(han))), ("en", index(_parts(latin))))
-        self._heads = index(uniform(_around(by_slot, 0)))
-        self._tails = index(uniform(_around(by_slot, 1)))
+        self._outer = (("zh", index(wholes(han))), ("en", index(wholes(latin))))
+        self._inner = (("zh", index(parts(han))), ("en", index(parts(latin))))
+        self._heads = index(uniform(around(by_slot, 0)))
+        self._tails = index(uniform(around(by_slot, 1)))
 
     def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
         """At most `limit` suggestions for what has been typed so far, best first, no text twice.
@@ -203,68 +159,3 @@ def _levels(matches: list[_Match], level: int) -> Iterator[tuple[_Match, int]]:
     while matches := [m for m in matches if m.question is None and level < len(m.subject.questions)]:
         yield from ((match, level) for match in matches)
         level += 1
-
-
-def _names(
-    by_slot: Mapping[str, tuple[Question, ...]], things: Iterable[GazetteerEntry]
-) -> Iterator[tuple[str, int, _Subject]]:
-    """Every name with its rank: questions that stand for themselves first, then things in the pack's order."""
-    numbers = count()
-    things = tuple(things)
-    for question in by_slot.get("", ()):
-        thing = _asked_about(question, by_slot, things)
-        shown = _Subject("", {}, (question,), thing)
-        spoken = _Subject("", {}, (Question(question.intent, question.text, question.text),), thing)
-        yield from ((said, next(numbers), shown) for said in question.label.values())
-        yield from ((said, next(numbers) + _ALIAS, spoken) for said in question.text.values())
-    for entry in things:
-        if entry.type not in by_slot or not entry.type:
-            continue
-        english = next((surface for surface in entry.surfaces if surface.isascii()), "")
-        names = {"zh": entry.name, "en": entry.detail.get("name_en", english)}
-        subject = _Subject(entry.type, names, by_slot[entry.type], _thing(entry))
-        for said in dict.fromkeys((*filter(None, names.values()), *entry.surfaces)):
-            yield said, next(numbers) + (0 if said in names.values() else _ALIAS), subject
-
-
-def _thing(entry: GazetteerEntry) -> str:
-    return f"{entry.type}:{entry.key or entry.name}"
-
-
-def _asked_about(
-    question: Question, by_slot: Mapping[str, tuple[Question, ...]], things: Iterable[GazetteerEntry]
-) -> str:
-    """The thing that a question without a slot names, where another asks the same about any thing; else empty."""
-    slots = {slot for slot, asked in by_slot.items() if slot and any(q.intent == question.intent for q in asked)}
-    named = [
-        (len(said), _thing(entry))
-        for entry in things
-        if entry.type in slots
-        for said in entry.surfaces
-        if said in question.text["zh"]
-    ]
-    return max(named, default=(0, ""), key=lambda pair: pair[0])[1]
-
-
-def _wholes(names: Iterable[_Name]) -> Iterator[tuple[str, int, _Subject]]:
-    """Every name without its gaps."""
-    return (("".join(words), rank, subject) for words, rank, subject in names)
-
-
-def _parts(names: Iterable[_Name]) -> Iterator[tuple[str, int, _Subject]]:
-    """Every name from each further word on and, where it is Chinese, from each further character on."""
-    for words, rank, subject in names:
-        said, starts = "".join(words), set(accumulate(map(len, words)))
-        for at in range(1, len(said)):
-            if at in starts or said[at] >= _HAN or said[at - 1] >= _HAN:
-                yield said[at:], rank, subject
-
-
-def _around(by_slot: Mapping[str, tuple[Question, ...]], side: int) -> Iterator[tuple[str, int, Question]]:
-    """What stands before (`side` 0) or behind (1) the name in each question, where the other side is free."""
-    for slot, questions in by_slot.items():
-        for rank, question in enumerate(questions if slot else ()):
-            for text in question.text.values():
-                sides = SLOT.split(text)[::2]
-                if sides[side].strip() and (side == 0 or not sides[0].strip()):
-                    yield sides[side], rank, question

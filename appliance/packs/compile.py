@@ -11,7 +11,7 @@ import yaml
 
 from appliance.errors import PackInvalid
 from appliance.language.lexicon import Lexicon
-from appliance.language.suggest import SLOT, Question
+from appliance.language.questions import SLOT, Question
 from appliance.packs.flows import load_flows
 from appliance.packs.reader import Section, read_csv, read_yaml
 from appliance.packs.responses import load_responses

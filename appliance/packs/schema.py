@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from appliance.language.lexicon import Lexicon
-from appliance.language.suggest import Question
+from appliance.language.questions import Question
 
 if TYPE_CHECKING:
     from appliance.packs.flows import Flow

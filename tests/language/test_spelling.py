@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance.language.spelling import INITIALS, PARTIAL, RARE, Form, Spellings, forms_of, read_forms
+from appliance.language.spelling import Spellings
+from appliance.language.syllables import INITIALS, PARTIAL, RARE, Form, forms_of, read_forms
 
 Forms = Callable[[str], tuple[Form, ...]]
 

@@ -10,8 +10,9 @@ from appliance.errors import InvalidInput
 from appliance.language.clean import Cleaner
 from appliance.language.lexicon import GazetteerEntry
 from appliance.language.parse import Parser
-from appliance.language.spelling import read_forms
-from appliance.language.suggest import Question, Suggester, _names
+from appliance.language.questions import Question, named
+from appliance.language.suggest import Suggester
+from appliance.language.syllables import read_forms
 from appliance.packs.compile import load_pack
 from appliance.packs.schema import Pack
 from appliance.packs.vocabulary import ABSENT
@@ -178,7 +179,7 @@ def test_every_suggestion_is_understood_as_what_it_says(store: Pack, parser: Par
     for asked in store.questions:
         by_slot[asked.slot] = (*by_slot.get(asked.slot, ()), asked)
     sent = set()
-    for _, _, subject in _names(by_slot, [e for e in store.lexicon.gazetteer if e.key != ABSENT]):
+    for _, _, subject in named(by_slot, [e for e in store.lexicon.gazetteer if e.key != ABSENT]):
         for asked in subject.questions:
             for language in ("zh", "en"):
                 suggestion = asked.about(subject.names, language)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sounds import spoken, tone, wav
+from sounds import chunk, fmt, riff, spoken, tone, wav
 
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.errors import DeadlineExceeded, InvalidInput, TooLarge, Unavailable, UnsupportedMedia
@@ -111,10 +111,13 @@ def test_the_models_named_are_shipped() -> None:
     [
         (b"OggS" + bytes(100), UnsupportedMedia),
         (wav(np.zeros(0)), InvalidInput),
+        (riff(fmt(channels=33), chunk(b"data", bytes(640))), InvalidInput),
+        (riff(fmt(bits=12), chunk(b"data", bytes(640))), InvalidInput),
+        (riff(fmt(rate=96001), chunk(b"data", bytes(640))), InvalidInput),
         (wav(np.zeros(16000 * 21)), TooLarge),
         (wav(np.zeros(16000 * 70)), TooLarge),
     ],
-    ids=["ogg", "empty", "long", "large"],
+    ids=["ogg", "empty", "channels", "bits", "rate", "long", "large"],
 )
 def test_what_is_wrong_with_the_recording_comes_first(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
