@@ -71,8 +71,9 @@ class OnnxRuntimeBackend(Backend):
         self._library = library()
         self._session = self._create()
         self._run_options = self._library.RunOptions()
-        # Gives the arena's free chunks back after every run. Measured on PP-OCRv6 small with five image sizes up to
-        # 1600 x 1216: 205 MB afterwards instead of 471, at the same CPU time; for a 0.1 ms VAD run no difference.
+        # Gives the arena's free chunks back after every run. Measured while reading 17 photos, each also on its side:
+        # 215 MB afterwards and 357 at most, against 404 and 416 with an arena that is kept, for a tenth more CPU time;
+        # a board shares its memory with everything else. For a 0.1 ms VAD run no difference.
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         return Signature(
             tuple(_tensor(argument) for argument in self._session.get_inputs()),
@@ -120,18 +121,21 @@ class OnnxRuntimeBackend(Backend):
         return session
 
     def _options(self) -> Any:
+        """What `python -m benchmarks.runtime` compares: reading six pages, three rounds, medians beside each."""
         options = self._library.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1  # the networks are chains: nothing in them could run side by side
         options.execution_mode = self._library.ExecutionMode.ORT_SEQUENTIAL
+        # Basic and extended optimisation take 1.2 times, none 1.3 times the CPU time of all.
         options.graph_optimization_level = self._library.GraphOptimizationLevel.ORT_ENABLE_ALL
         # Idle threads that spin hope for the next operator sooner but burn a kiosk's 15 W: measured with two threads
-        # on a recogniser called every 50 ms, 1.34 s of CPU with spinning and 0.37 s without, and no slower.
+        # on a recogniser called every 50 ms, 1.34 s of CPU with spinning and 0.37 s without, and no slower; on pages
+        # twice the CPU time of one thread, against 1.05 times without.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # The arena halves page faults on large images; what it keeps is given back after each run (see _load).
+        # What the arena keeps is given back after each run (see _load); without it the peak is a tenth higher.
         options.enable_cpu_mem_arena = True
         # A memory pattern is one block for a whole run, remembered for every input shape; photos have a new shape each
-        # time. Measured while reading six pages: a peak of 418 MB with it, 395 MB without, at no more CPU time.
+        # time. A peak of 389 MB with it, 323 MB without, and no less CPU time.
         options.enable_mem_pattern = False
         # Errors come as exceptions with the same words; a second copy on stderr helps nobody.
         options.log_severity_level = 4
