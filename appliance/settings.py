@@ -85,7 +85,7 @@ class Settings:
         maximum=4096,
     )
     ocr_orientation: bool = _setting(
-        True, "Find out which way up a page stands before it is read; false saves a twentieth of the time"
+        True, "Find out which way up a page stands before it is read; false saves about a tenth of the time"
     )
     required: tuple[str, ...] = _setting(
         ("language", "dialogue"),
