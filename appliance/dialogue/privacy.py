@@ -7,7 +7,7 @@ The text of a photo is not logged at all: a waybill is somebody's name and addre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from appliance.dialogue.tracker import PRIVATE, Change, Filled, read_filled
@@ -70,20 +70,41 @@ def _secrets(kind: str, texts: Iterable[str]) -> dict[str, str]:
 def scrub(value: Any, secrets: Secrets) -> Any:
     """The same JSON value with every secret replaced, in upper or lower case; where secrets overlap, all they cover."""
     ordered = sorted(secrets.items(), key=lambda item: -len(item[0]))
-    return _scrubbed(value, [(_pattern(secret), hidden) for secret, hidden in ordered if secret])
+    return _scrubbed(value, [(secret, hidden) for secret, hidden in ordered if secret])
 
 
-def _pattern(secret: str) -> re.Pattern[str]:
-    """As it was written anywhere, and in any case as words of its own: Li is not in facility, which names a task."""
-    exact = re.escape(secret)
-    before = r"(?<![a-z0-9_])" if _WORD.match(secret[0]) else ""
-    after = r"(?![a-z0-9_])" if _WORD.match(secret[-1]) else ""
-    return re.compile(f"{exact}|(?i:{before}{exact}{after})")
+def _spans(text: str, secret: str) -> Iterator[tuple[int, int]]:
+    """As it was written anywhere, and in any case as words of its own: Li is not in facility, which names a task.
+
+    No regular expression is made of a secret: `re` keeps the last 512, and so the names and numbers of customers who
+    have long been forgotten.
+    """
+    size = len(secret)
+    start = text.find(secret)
+    while start >= 0:
+        yield start, start + size
+        start = text.find(secret, start + size)
+    level, wanted = _level(text), _level(secret)
+    start = level.find(wanted)
+    while start >= 0:
+        end = start + size
+        joined = (start > 0 and _WORD.match(wanted[0]) and _WORD.match(level[start - 1])) or (
+            end < len(level) and _WORD.match(wanted[-1]) and _WORD.match(level[end])
+        )
+        if not joined:
+            yield start, end
+        start = level.find(wanted, start + 1 if joined else end)
 
 
-def _covered(text: str, secrets: Sequence[tuple[re.Pattern[str], str]]) -> str:
+def _level(text: str) -> str:
+    """Lower case, character for character: a few (İ) would become two."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+
+
+def _covered(text: str, secrets: Sequence[tuple[str, str]]) -> str:
     """The text without what the secrets cover together, under the mask of the longest: the rest of one is no rest."""
-    found = [(*match.span(), hidden) for pattern, hidden in secrets for match in pattern.finditer(text)]
+    found = [(*span, hidden) for secret, hidden in secrets for span in _spans(text, secret)]
     merged: list[tuple[int, int, int, str]] = []
     for start, end, hidden in sorted(found, key=lambda item: item[0]):
         if merged and start < merged[-1][1]:
@@ -97,7 +118,7 @@ def _covered(text: str, secrets: Sequence[tuple[re.Pattern[str], str]]) -> str:
     return text
 
 
-def _scrubbed(value: Any, secrets: Sequence[tuple[re.Pattern[str], str]]) -> Any:
+def _scrubbed(value: Any, secrets: Sequence[tuple[str, str]]) -> Any:
     if isinstance(value, str):
         return _covered(value, secrets)
     if isinstance(value, Mapping):

@@ -24,10 +24,13 @@ _ALIASES = re.compile(r"[|;；]")
 _SPACE = re.compile(r"[\s\-_·]+")
 
 
-@functools.lru_cache(maxsize=16384)
 def folded(text: str) -> str:
     """A name for comparison: width forms folded, lower case, no spaces or dashes."""
     return _SPACE.sub("", unicodedata.normalize("NFKC", text).lower())
+
+
+_listed = functools.lru_cache(maxsize=16384)(folded)
+"""The same for what stands in the tables. What customers say is never kept in a cache: it would outlive their visit."""
 
 
 def found(rows: Sequence[Row], language: str) -> Mapping[str, Any]:
@@ -64,7 +67,7 @@ def lookup(arguments: Mapping[str, object], context: Context) -> Mapping[str, An
         return found([], context.language)
     same = [row for row in rows if value in _names(row[column])]
     if not same and how == "number" and value.isdigit():
-        ending = [row for row in rows if folded(row[column]).lstrip(string.ascii_lowercase) == value]
+        ending = [row for row in rows if _listed(row[column]).lstrip(string.ascii_lowercase) == value]
         same = ending if len(ending) == 1 else []
     return found(same, context.language)
 
@@ -91,7 +94,7 @@ def search(arguments: Mapping[str, object], context: Context) -> Mapping[str, An
 
 
 def _names(cell: str) -> list[str]:
-    return [folded(part) for part in _ALIASES.split(cell) if part.strip()]
+    return [_listed(part) for part in _ALIASES.split(cell) if part.strip()]
 
 
 def _surfaces(row: Row) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import re
+
 import pytest
 
 from appliance.dialogue.privacy import of_slots, scrub
@@ -21,10 +24,22 @@ from appliance.dialogue.tracker import PRIVATE, Filled
         ("01234567", {"0123": "[a]", "4567": "[b]"}, "[a][b]"),
         ("the person", {"person": "[person]", "the person": "[person]"}, "[person]"),
         ("same", {"": "[x]"}, "same"),
+        ("İ am zhang, ZHANG_wei, xzhang", {"Zhang": "[p]"}, "İ am [p], ZHANG_wei, xzhang"),
+        ("zhangzhang Zhang", {"Zhang": "[p]"}, "zhangzhang [p]"),
+        ("aaaa", {"aa": "[x]"}, "[x][x]"),
     ],
 )
 def test_scrub(text, secrets, hidden):
     assert scrub({"k": [text, 1, None]}, secrets) == {"k": [hidden, 1, None]}
+
+
+def test_what_is_hidden_is_kept_in_no_cache():
+    """`re` keeps the last 512 expressions: a name that was made one would stay long after its customer."""
+    scrub({"k": "my name is zhuge kongming"}, {"Zhuge Kongming": "[person]"})
+    kept = [thing.pattern for thing in gc.get_objects() if isinstance(thing, re.Pattern)]
+    kept += [str(key) for cache in (re._cache, getattr(re, "_cache2", {})) for key in cache]
+    assert kept
+    assert not any("kongming" in str(pattern).lower() for pattern in kept)
 
 
 def test_the_value_of_a_private_option_is_not_the_customers():

@@ -151,6 +151,10 @@ class ConnectionReader(StreamReader):
         self.bytes_read += end - begin
         return self._read_buf[begin:end]
 
+    def forget(self) -> None:
+        """Drop what was read already: between two requests a connection keeps nobody's words."""
+        self._read_buf, self._read_pos = self._read_buf[self._read_pos :], 0
+
     def has_data(self) -> bool:
         """True when more can be read without the socket turning readable, also inside TLS."""
         buffered = self._read_pos < len(self._read_buf)
@@ -336,6 +340,7 @@ class Request(HTTPRequest):
                 self.close_connection = True
             self.conn.unread = not body.done
         self.conn.rfile.raw.within(None)
+        self.conn.rfile.forget()
         self.conn.wfile.raw.renew()
         # cheroot would now read the rest itself, into memory: it must find nothing to read.
         self.rfile = None
