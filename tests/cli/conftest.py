@@ -8,12 +8,19 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.app import build
 from appliance.cli import main
+from appliance.language.lexicon import Lexicon
+from appliance.language.parse import Parser
+from appliance.packs.compile import load_pack
+from appliance.packs.schema import Pack
+from appliance.settings import Settings
 from tests.e2e.conftest import copy_models
 
 
@@ -42,12 +49,43 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def compiled() -> Callable[[str], tuple[Pack, Parser]]:
+    """The pack of a name and its parser, which nothing changes: two seconds of compiling, once and not per command."""
+
+    @cache
+    def compile_once(name: str) -> tuple[Pack, Parser]:
+        pack = load_pack(name)
+        return pack, Parser(pack.lexicon)
+
+    return compile_once
+
+
 @pytest.fixture
-def command(data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def command(
+    data: Path,
+    compiled: Callable[[str], tuple[Pack, Parser]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Command:
     """Runs `appliance ARGUMENTS` through its `main`, with `stdin` as its input; no setting of the caller reaches it."""
     for name in [name for name in os.environ if name.startswith("APPLIANCE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("APPLIANCE_DATA_DIR", str(data))
+    lexicons: dict[int, Parser] = {}
+
+    def pack_of(name: str) -> Pack:
+        if name != Settings().pack:  # a test's own folder may change under the same name
+            return load_pack(name)
+        pack, parser = compiled(name)
+        lexicons[id(pack.lexicon)] = parser
+        return pack
+
+    def parser_of(lexicon: Lexicon) -> Parser:
+        return lexicons.get(id(lexicon)) or Parser(lexicon)
+
+    monkeypatch.setattr(build, "load_pack", pack_of)
+    monkeypatch.setattr(build, "Parser", parser_of)
 
     def run(*arguments: str, stdin: str = "") -> Ended:
         monkeypatch.setattr(sys, "argv", ["appliance", *arguments])
