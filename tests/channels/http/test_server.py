@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import logging
@@ -390,6 +391,19 @@ def test_lines_are_cut_out_of_the_buffer():
         ]
         assert [reader.readline(), reader.readline(), reader.readline()] == [b"\r\n", b"rest", b""]
         assert reader.bytes_read == 3 + 24 + 2 + 4
+
+
+def test_between_two_requests_a_connection_keeps_nobodys_words(shared):
+    """A browser keeps six connections open; each would hold the last words that came by it until the next ones do."""
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as sock:
+        body = json.dumps({"text": "wo jiao " + "mingyue"}).encode()
+        head = "POST /v1/turns HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        gc.collect()
+        readers = [thing for thing in gc.get_objects() if isinstance(thing, connection.ConnectionReader)]
+        assert readers
+        assert not any(b"mingyue" in reader._read_buf for reader in readers)
 
 
 def test_running_request_is_finished_when_the_server_stops(serve):
