@@ -67,7 +67,8 @@ def hearing(url: str) -> str:
     with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:
         features = {feature["name"]: feature for feature in json.load(answer)["features"]}
     asr = features["asr"]
-    return "" if asr["state"] in ("ready", "fallback") else f"asr is {asr['state']}: {asr['reason']}"
+    why = "; ".join(asr["reason"].splitlines())
+    return "" if asr["state"] in ("ready", "fallback") else f"asr is {asr['state']}: {why}"
 
 
 def measure_capacity(url: str, seconds: float) -> dict[str, float]:
