@@ -14,7 +14,7 @@ README = (REPOSITORY / "README.md").read_text("utf-8")
 @pytest.mark.parametrize("document", list(tracked("*.md")))
 def test_relative_links_lead_somewhere(document: str) -> None:
     text = (REPOSITORY / document).read_text("utf-8")
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text) + re.findall(r'<img [^>]*src="([^"]+)"', text):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert ((REPOSITORY / document).parent / target).exists(), f"{document} links to {target}"
 
