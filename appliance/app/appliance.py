@@ -21,6 +21,7 @@ from appliance.listener import Listener
 from appliance.packs.schema import Pack
 from appliance.settings import Settings
 from appliance.speech.hear import Hearing
+from appliance.trail import trail
 from appliance.values import Feature, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
 from appliance.vision.image import Pixels
 from appliance.vision.watch import UNWATCHED, Watch
@@ -308,5 +309,6 @@ class Appliance:
                 if time.monotonic() - tidied > TIDY_S:
                     tidied = time.monotonic()
                     self._rooms.tidy()
-            except ApplianceError as error:
-                self._rooms.listener("sweep_failed", code=error.code)
+            except Exception as error:  # noqa: BLE001 - a defect in one round must not keep customers remembered for good
+                code = error.code if isinstance(error, ApplianceError) else trail(error)
+                self._rooms.listener("sweep_failed", code=code)
