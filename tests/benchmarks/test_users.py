@@ -7,6 +7,7 @@ import itertools
 import json
 import resource
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -59,7 +60,9 @@ def against_requests(answer, count: int = 3, seconds: float = 0.5, habit: Habit 
             await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
             await asyncio.sleep(0.01)  # the users' own sockets close in the loop's next rounds
 
-    return asyncio.run(run())
+    # In a thread of its own: Playwright, where a test before this one used it, keeps a loop running in this one.
+    with ThreadPoolExecutor(1) as alone:
+        return alone.submit(lambda: asyncio.run(run())).result()
 
 
 async def always(_: int, writer: asyncio.StreamWriter) -> None:
