@@ -104,10 +104,10 @@ class Kiosk:
 
 
 def _kiosk(data: Path, folder: Path, manifests: Path | None = None) -> Iterator[Kiosk]:
-    """An appliance whose page forgets as soon as the settings allow, and what it writes to its standard streams."""
+    """An appliance whose page forgets soon, though not while this test searches, and what its streams are told."""
     log, words, report = folder / "serve.log", folder / "words.json", folder / "report.json"
     program = [remembering.__file__, str(words), str(report)]
-    settings = {"APPLIANCE_PAGE_IDLE_S": "10", "APPLIANCE_PAGE_ATTRACT_S": "2", "APPLIANCE_LOG_LEVEL": "debug"}
+    settings = {"APPLIANCE_PAGE_IDLE_S": "30", "APPLIANCE_PAGE_ATTRACT_S": "2", "APPLIANCE_LOG_LEVEL": "debug"}
     if manifests is not None:
         program += ["--manifests", str(manifests)]
     with serving(data, log, program=program, **settings) as running:
@@ -271,8 +271,8 @@ def two_customers(browser: Browser, kiosk: Kiosk, pages: dict[str, Case], speak:
     assert set(kiosk.holds(**pieces)) >= {"欧阳明月", "13912345678", TYPED_PRIVATE}, "the search finds what is there"
 
     # Who walks away: no touch, no key, until the page has asked, counted down and wiped itself.
-    expect(page.locator("#idle")).to_be_visible(timeout=40_000)
-    expect(page.locator("#log")).to_be_hidden(timeout=30_000)
+    expect(page.locator("#idle")).to_be_visible(timeout=60_000)
+    expect(page.locator("#log")).to_be_hidden(timeout=60_000)
     expect(page.locator("#attract")).to_be_visible(timeout=40_000)
 
     # The second customer, on the page.

@@ -467,7 +467,8 @@ def test_whoever_waits_for_an_answer_is_not_idle(serve, visit):
     pass_by(page, 80)
     expect(page.locator("#idle")).to_be_hidden()
     hold.set()
-    expect(page.locator(".photo .overlay polygon")).to_have_count(3)
+    expect(page.locator(".photo:not(.reading-now) .overlay polygon")).to_have_count(3)
+    expect(page.locator("#send")).to_be_enabled()  # it waits no longer
     pass_by(page, 50)
     expect(page.locator("#idle")).to_be_visible()
 
