@@ -23,7 +23,7 @@ from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
 from appliance.inference.backend import Backend, Run
-from appliance.inference.onnxruntime import OnnxRuntimeBackend
+from appliance.inference.onnxruntime import GIVES_BACK_EVERY, OnnxRuntimeBackend
 from appliance.settings import data_dir, load_settings
 from appliance.vision.image import decode
 from appliance.vision.reader import Reader
@@ -43,8 +43,8 @@ class Options:
     """Idle threads spin."""
     arena: bool = True
     """Memory of a run comes from an arena."""
-    shrinkage: bool = True
-    """The arena's free chunks are given back after each run."""
+    gives_back_every: int = GIVES_BACK_EVERY
+    """Runs after which the arena's free memory is given back; 0: never."""
     pattern: bool = False
     """Memory of a run is one block, remembered for each shape."""
     optimisation: str = "ORT_ENABLE_ALL"
@@ -56,10 +56,11 @@ VARIANTS = {
     "shipped, 1 thread": SHIPPED,
     "2 threads": replace(SHIPPED, threads=2),
     "2 threads, spinning": replace(SHIPPED, threads=2, spinning=True),
-    "no arena": replace(SHIPPED, arena=False, shrinkage=False),
-    "arena kept": replace(SHIPPED, shrinkage=False),
+    "no arena": replace(SHIPPED, arena=False, gives_back_every=0),
+    "arena given back each run": replace(SHIPPED, gives_back_every=1),
+    "arena kept": replace(SHIPPED, gives_back_every=0),
     "memory pattern": replace(SHIPPED, pattern=True),
-    "memory pattern, arena kept": replace(SHIPPED, pattern=True, shrinkage=False),
+    "memory pattern, arena kept": replace(SHIPPED, pattern=True, gives_back_every=0),
     "no optimisation": replace(SHIPPED, optimisation="ORT_DISABLE_ALL"),
     "basic optimisation": replace(SHIPPED, optimisation="ORT_ENABLE_BASIC"),
     "extended optimisation": replace(SHIPPED, optimisation="ORT_ENABLE_EXTENDED"),
@@ -70,12 +71,6 @@ class Variant(OnnxRuntimeBackend):
     """The shipped backend with other options."""
 
     chosen = SHIPPED
-
-    def _load(self) -> Any:
-        signature = super()._load()
-        if not self.chosen.shrinkage:
-            self._run_options = self._library.RunOptions()
-        return signature
 
     def _options(self) -> Any:
         options = super()._options()
@@ -102,7 +97,7 @@ def child(options: Options) -> dict[str, object]:
         for case in manifest.cases()
         if case.kind == "page"
     ]
-    kind = type("Chosen", (Variant,), {"chosen": options})
+    kind = type("Chosen", (Variant,), {"chosen": options, "gives_back_every": options.gives_back_every})
     with ExitStack() as stack:
         networks = [stack.enter_context(kind(manifest.network(f), store.path(MODEL, f))) for f in NETWORKS]
         detect, recognise, orient = map(_run, networks)

@@ -13,6 +13,7 @@ import importlib
 import os
 import re
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ CUDA = "CUDAExecutionProvider"
 DEVICES = {"cpu": "cpu", "cuda": "cuda:0"}
 MOST_THREADS = 4
 """More threads for one small network cost energy and bring no speed."""
+
+GIVES_BACK_EVERY = 16
+"""Runs of a network after which its arena gives back what is free, so that one large photo does not hold the memory
+that a board shares with everything else. After every run would hold less still, for a twelfth more CPU time: each photo
+would pay for fresh pages. `python -m benchmarks.runtime` compares."""
 
 DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-qnn", "onnxruntime-training")
 """Packages that all install into one folder `onnxruntime`, so that only one of them may be there."""
@@ -51,6 +57,8 @@ _TYPES = {
 class OnnxRuntimeBackend(Backend):
     """One ONNX file in one ONNX Runtime session. `infer` may run in several threads at once."""
 
+    gives_back_every = GIVES_BACK_EVERY
+
     def __init__(self, spec: ModelSpec, path: Path, *, device: str = "cpu", threads: int = 0) -> None:
         """Run the file at `path` on `device` (`cpu` or `cuda`) with `threads` per run (0: the cores, at most 4).
 
@@ -65,16 +73,14 @@ class OnnxRuntimeBackend(Backend):
         self._threads = threads or min(MOST_THREADS, _cores())
         self._library: Any = None
         self._session: Any = None
-        self._run_options: Any = None
+        self._giving_back: Any = None
+        self._runs = count(1)  # the first gives back too: it is the warm-up
 
     def _load(self) -> Signature:
         self._library = library()
         self._session = self._create()
-        self._run_options = self._library.RunOptions()
-        # Gives the arena's free chunks back after every run. Measured while reading 17 photos, each also on its side:
-        # 215 MB afterwards and 357 at most, against 404 and 416 with an arena that is kept, for a tenth more CPU time;
-        # a board shares its memory with everything else. For a 0.1 ms VAD run no difference.
-        self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._giving_back = self._library.RunOptions()
+        self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         return Signature(
             tuple(_tensor(argument) for argument in self._session.get_inputs()),
             tuple(_tensor(argument) for argument in self._session.get_outputs()),
@@ -82,10 +88,12 @@ class OnnxRuntimeBackend(Backend):
 
     def _infer(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         names = [tensor.name for tensor in self.spec.outputs]
-        return dict(zip(names, self._session.run(names, dict(inputs), self._run_options), strict=True))
+        every = self.gives_back_every
+        options = self._giving_back if every and next(self._runs) % every == 1 % every else None
+        return dict(zip(names, self._session.run(names, dict(inputs), options), strict=True))
 
     def _close(self) -> None:
-        self._session = self._run_options = None
+        self._session = self._giving_back = None
 
     def _describe(self) -> BackendInfo:
         named = self._session.get_modelmeta().custom_metadata_map.get("precision")
@@ -132,7 +140,7 @@ class OnnxRuntimeBackend(Backend):
         # on a recogniser called every 50 ms, 1.34 s of CPU with spinning and 0.37 s without, and no slower; on pages
         # twice the CPU time of one thread, against 1.05 times without.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # What the arena keeps is given back after each run (see _load); without it the peak is a tenth higher.
+        # What the arena keeps is given back now and then (see GIVES_BACK_EVERY).
         options.enable_cpu_mem_arena = True
         # A memory pattern is one block for a whole run, remembered for every input shape; photos have a new shape each
         # time. A peak of 389 MB with it, 323 MB without, and no less CPU time.
