@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -87,6 +88,9 @@ class Appliance:
         self._closing = closing
         self._began = time.monotonic()
         self._turns = Admission(settings.admitted, "turn", listener=rooms.listener)
+        # Python computes in one thread at a time: dozens that want to would spend the machine on changing places. They
+        # wait here instead, one more than the cores at work, because some write to the disk meanwhile.
+        self._thinking = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
         self._images = Admission(settings.image_jobs, "image", listener=rooms.listener)
         self._recordings = Admission(settings.audio_jobs, "audio", listener=rooms.listener)
         self._gates = (self._turns, self._images, self._recordings)
@@ -151,9 +155,9 @@ class Appliance:
         """See `Door.suggest`. It takes a fraction of a millisecond, so it passes no gate; nobody hears of it."""
         return self._rooms.suggester.suggest(text, language, limit)
 
-    def refusal(self) -> Overloaded | None:
+    def refusal(self, waiting: int = 0) -> Overloaded | None:
         """See `Door.refusal`."""
-        return self._turns.refusal()
+        return self._turns.refusal(waiting)
 
     def end(self, session: str) -> bool:
         """See `Door.end`."""
@@ -266,10 +270,11 @@ class Appliance:
         transcript: Transcript | None = None,
     ) -> Reply:
         name = self._rooms.dialogue.open(session, turn.language)
-        begin = time.perf_counter()
-        parse = self._rooms.parser.parse(turn)
-        understood = time.perf_counter()
-        answer = self._rooms.dialogue.respond(name, turn, parse)
+        with self._thinking:
+            begin = time.perf_counter()
+            parse = self._rooms.parser.parse(turn)
+            understood = time.perf_counter()
+            answer = self._rooms.dialogue.respond(name, turn, parse)
         timings["understand"] = (understood - begin) * 1000
         timings["dialogue"] = (time.perf_counter() - understood) * 1000
         return Reply(name, turn, parse, answer, timings, self._used(parse, ocr, transcript), ocr, transcript)

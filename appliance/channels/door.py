@@ -42,9 +42,10 @@ class Door(Protocol):
         Raises InvalidInput unless `text` has 1 to 64 characters and `limit` is 1 to 20.
         """
 
-    def refusal(self) -> Overloaded | None:
+    def refusal(self, waiting: int = 0) -> Overloaded | None:
         """What `turn`, `look`, `hear` and `read` would raise at once because the house is full, or None.
 
+        So many `waiting` in the channel that they alone would fill the house make it full, too.
         It counts as a refusal: ask only to send somebody away before his words or his photo are looked at.
         """
 

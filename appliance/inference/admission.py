@@ -69,10 +69,14 @@ class Admission:
             with self._lock:
                 self._leave()
 
-    def refusal(self) -> Overloaded | None:
-        """What `enter` would raise now, counted and told like it; None when there is room. Nothing is entered."""
+    def refusal(self, waiting: int = 0) -> Overloaded | None:
+        """What `enter` would raise now, counted and told like it; None when there is room. Nothing is entered.
+
+        There is no room either when as many as fill the house are `waiting` before its door, for a thread: on a
+        machine that cannot keep up, every request of that queue would wait longer than a refusal takes.
+        """
         with self._lock:
-            if self._in_use < self._capacity:
+            if self._in_use < self._capacity and waiting < self._capacity:
                 return None
             wait = self._send_away()
         return self._told(wait)

@@ -47,6 +47,7 @@ class FakeDoor:
     hold: threading.Event | None = None
     is_ready: bool = True
     is_full: bool = False
+    most_waiting: int = 1 << 30
     sessions: set[str] = field(default_factory=set)
     turns: list[Turn] = field(default_factory=list)
     images: list[bytes] = field(default_factory=list)
@@ -195,8 +196,8 @@ class FakeDoor:
         )
         return tuple(found for words, found in known if any(word.startswith(text) for word in words.split()))[:limit]
 
-    def refusal(self) -> Overloaded | None:
-        return Overloaded("turn: full", retry_after=2.0) if self.is_full else None
+    def refusal(self, waiting: int = 0) -> Overloaded | None:
+        return Overloaded("turn: full", retry_after=2.0) if self.is_full or waiting >= self.most_waiting else None
 
     def end(self, session: str) -> bool:
         if session in self.sessions:

@@ -17,8 +17,8 @@ from appliance.channels.http.page import register_page
 from appliance.channels.http.problems import register_problems
 from appliance.channels.http.readings import Readings
 from appliance.channels.http.reply import json_response
-from appliance.channels.http.shed import Shedding
-from appliance.channels.http.status import register_status
+from appliance.channels.http.shed import SHEDDING, Shedding
+from appliance.channels.http.status import register_status, waiting
 from appliance.channels.http.turns import register_turns
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -80,5 +80,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     register_events(app, events)
     register_docs(app)
     register_page(app)
-    app.wsgi_app = Shedding(app.wsgi_app, door, metrics, check)  # type: ignore[method-assign]  # Flask's own way
+    shedding = Shedding(app.wsgi_app, door, metrics, check, lambda: waiting(app))
+    app.wsgi_app = shedding  # type: ignore[method-assign]  # Flask's own way
+    app.extensions[SHEDDING] = shedding.refuse
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 
 from flask import Request, Response
 
@@ -117,8 +118,12 @@ def guard(settings: Settings) -> Callable[[Request], None]:
     """The check that every request passes before its body is read; raises the typed error of the first that fails."""
     token = settings.http_token.encode("utf-8")
 
+    @lru_cache(maxsize=64)  # what raises is not kept
+    def known(host: str | None) -> None:
+        check_host(host, settings)
+
     def check(asked: Request) -> None:
-        check_host(asked.environ.get("HTTP_HOST"), settings)
+        known(asked.environ.get("HTTP_HOST"))
         check_origin(asked)
         if token and needs_token(asked.path):
             check_token(asked, token)

@@ -23,6 +23,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.channels.http.dismiss import Outcome
 from appliance.channels.http.refused import Refused
 from appliance.listener import Listener, silent
 
@@ -189,7 +190,14 @@ class Keeper:
     def _wake(self, fd: int) -> None:
         with self._lock:
             conn = self._idle.pop(fd, None)
-        if conn is not None:
+        if conn is None:
+            return
+        outcome = self._server.dismiss(conn)
+        if outcome is Outcome.SAID:
+            self._rest(conn, select.epoll.modify)
+        elif outcome is Outcome.BROKEN:
+            conn.close()
+        else:
             self._server.process_conn(conn)
 
     def _take_new(self) -> None:

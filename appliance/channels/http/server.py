@@ -15,9 +15,11 @@ from cheroot.wsgi import Server as WsgiServer
 from flask import Flask
 
 from appliance.channels.http.connection import Connection
+from appliance.channels.http.dismiss import Outcome, Refuse, dismiss
 from appliance.channels.http.files import FileLimit, limit_of, raise_limit
 from appliance.channels.http.keeper import Keeper
-from appliance.channels.http.status import SERVER
+from appliance.channels.http.shed import SHEDDING
+from appliance.channels.http.status import SERVER, WAITING
 from appliance.channels.http.tls import Tls
 from appliance.errors import ApplianceError, SettingInvalid
 from appliance.listener import Listener, silent
@@ -39,6 +41,7 @@ class _Cheroot(WsgiServer):
     bind_error: OSError | None = None
     most = 64
     listener: Listener = staticmethod(silent)
+    refuse: Refuse | None = None
 
     def prepare(self) -> None:
         super().prepare()
@@ -59,6 +62,12 @@ class _Cheroot(WsgiServer):
 
     def process_conn(self, conn: Any) -> None:
         self.requests.put(conn)  # its queue has no bound: it never refuses
+
+    def dismiss(self, conn: Any) -> Outcome:
+        """Refuse the request on an idle connection that has turned readable, if others wait and it is to be refused."""
+        if self.refuse is None or self.ssl_adapter is not None or not self.requests.qsize:
+            return Outcome.LEFT
+        return dismiss(conn.socket, self.refuse)
 
     def hurried(self) -> bool:
         """True while every thread is taken and others wait for one."""
@@ -110,8 +119,10 @@ class Server:
         if settings.http_tls_certificate:
             server.ssl_adapter = Tls(settings.http_tls_certificate, settings.http_tls_key)
         server.listener = listener
+        server.refuse = app.extensions.get(SHEDDING)
         self._server = server
         app.extensions[SERVER] = self.state
+        app.extensions[WAITING] = lambda: server.requests.qsize
 
     def state(self) -> dict[str, object]:
         """Connections, requests that wait for a thread, and open files, for the status; valid after `start`."""

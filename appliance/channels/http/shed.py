@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from flask import Request
@@ -20,6 +21,8 @@ from appliance.channels.http.problems import problem_json
 from appliance.errors import ApplianceError, Overloaded
 from appliance.metrics import Metrics
 
+SHEDDING = "appliance.shedding"
+"""Name under which an application leaves its `Shedding.refuse` for the server."""
 ROUTES = frozenset({"/v1/turns", "/v1/ocr"})
 """What passes the gate."""
 HEADERS = [
@@ -30,33 +33,56 @@ HEADERS = [
 ]
 """What every other answer carries, too."""
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Said = tuple[tuple[tuple[str, str], ...], bytes]
+"""Headers and body of a refusal."""
+
+
+@lru_cache(maxsize=64)
+def _said(detail: str, wait_s: int) -> Said:
+    """What a refusal says: the same for everybody who is sent away in the same second."""
+    problem = problem_json(Overloaded(detail, retry_after=wait_s))
+    body = json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return (*HEADERS, ("Content-Length", str(len(body))), ("Retry-After", str(wait_s))), body
 
 
 class Shedding:
     """A WSGI application in front of `inner`."""
 
-    def __init__(self, inner: Wsgi, door: Door, metrics: Metrics, check: Callable[[Request], None]) -> None:
-        """`check` is the guard; what it raises, `inner` says."""
-        self._inner, self._door, self._metrics, self._check = inner, door, metrics, check
+    def __init__(
+        self,
+        inner: Wsgi,
+        door: Door,
+        metrics: Metrics,
+        check: Callable[[Request], None],
+        waiting: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`check` is the guard; what it raises, `inner` says. `waiting` counts the requests that wait for a thread."""
+        self._inner, self._door, self._metrics, self._check, self._waiting = inner, door, metrics, check, waiting
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Refuse, or let `inner` answer."""
-        route = environ.get("PATH_INFO", "")
-        if route not in ROUTES or environ.get("REQUEST_METHOD") != "POST":
+        if environ.get("PATH_INFO") not in ROUTES or environ.get("REQUEST_METHOD") != "POST":
             return self._inner(environ, start_response)
+        refused = self.refuse(environ)
+        if refused is None:
+            return self._inner(environ, start_response)
+        headers, body = refused
+        start_response("503 SERVICE UNAVAILABLE", list(headers))
+        return (body,)
+
+    def refuse(self, environ: dict[str, Any]) -> Said | None:
+        """Headers and body of the refusal that a post to one of ROUTES gets now, counted; None when `inner` answers."""
         began = time.perf_counter()
         refused = self._refusal(environ)
         if refused is None:
-            return self._inner(environ, start_response)
-        body = json.dumps(problem_json(refused), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-        wait = str(refused.wait_s)
-        start_response("503 SERVICE UNAVAILABLE", [*HEADERS, ("Content-Length", str(len(body))), ("Retry-After", wait)])
-        self._metrics.request(route, "POST", 503, time.perf_counter() - began)
-        return (body,)
+            return None
+        said = _said(str(refused), refused.wait_s)
+        self._metrics.request(environ["PATH_INFO"], "POST", 503, time.perf_counter() - began)
+        return said
 
     def _refusal(self, environ: dict[str, Any]) -> Overloaded | None:
         try:
             self._check(Request(environ))
         except ApplianceError:
             return None
-        return self._door.refusal()
+        return self._door.refusal(self._waiting())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from apiflask import APIFlask
-from flask import Response, current_app
+from flask import Flask, Response, current_app
 
 from appliance.channels.door import Door
 from appliance.channels.http.events import EventStream
@@ -12,6 +14,14 @@ from appliance.metrics import Metrics
 
 SERVER = "appliance.server"
 """Name under which a server that serves the application leaves what tells its state."""
+WAITING = "appliance.waiting"
+"""Name under which it leaves what counts the requests that wait for a thread."""
+
+
+def waiting(app: Flask) -> int:
+    """Requests that have come and wait for a thread of the server; 0 without one."""
+    count: Callable[[], int] | None = app.extensions.get(WAITING)
+    return count() if count is not None else 0
 
 
 def _server_state() -> dict[str, object]:
