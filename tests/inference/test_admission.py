@@ -118,3 +118,15 @@ def test_never_more_inside_than_the_capacity() -> None:
     assert counters.in_use == 0
     assert (counters.shed, counters.admitted) == (shed, 800 - shed)
     assert eventually(lambda: admission.counters.in_use == 0)
+
+
+def test_a_queue_before_the_door_is_a_full_house_too() -> None:
+    admission = Admission(3, "turn")
+    assert admission.refusal() is None
+    assert admission.refusal(waiting=2) is None
+    refused = admission.refusal(waiting=3)
+    assert refused is not None
+    assert refused.status == 503
+    assert admission.counters == Admitted(capacity=3, in_use=0, admitted=0, shed=1)
+    with admission.enter():
+        assert admission.counters.in_use == 1
