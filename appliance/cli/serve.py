@@ -19,8 +19,8 @@ from appliance.trail import trail
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.001
-"""Seconds that one thread computes while others want to. Python's 5 ms would hold up, five times for each customer, the one
-thread that takes connections and sends customers away: with 2,000 of them `python -m benchmarks.load` shows it."""
+"""Seconds that one thread computes while others want to. Python's 5 ms would hold up, several times for each customer,
+the thread that takes connections and sends customers away: with 2,000 of them `python -m benchmarks.load` shows it."""
 
 
 def serve(config: Config = None) -> None:
