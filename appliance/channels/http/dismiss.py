@@ -1,4 +1,4 @@
-"""Says no to a plain request in the thread that keeps the connections, while others wait for a thread already.
+"""Says no to a plain request in the thread that keeps the connections, without a thread of its own.
 
 With 2,000 customers asking every second or two, handing each refusal to a thread costs more than the refusal itself: on
 a slow machine nothing is left for answers, and whoever is sent away waits seconds to hear it. So a request is looked at

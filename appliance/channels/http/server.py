@@ -64,8 +64,12 @@ class _Cheroot(WsgiServer):
         self.requests.put(conn)  # its queue has no bound: it never refuses
 
     def dismiss(self, conn: Any) -> Outcome:
-        """Refuse the request on an idle connection that has turned readable, if others wait and it is to be refused."""
-        if self.refuse is None or self.ssl_adapter is not None or not self.requests.qsize:
+        """Refuse the request on an idle connection that has turned readable, if it is to be refused.
+
+        It is looked at only when the house can be full: it holds no more than half as many as there are threads.
+        """
+        pool: Any = self.requests
+        if self.refuse is None or self.ssl_adapter is not None or (not pool.qsize and pool.idle * 2 > pool.min):
             return Outcome.LEFT
         return dismiss(conn.socket, self.refuse)
 
