@@ -14,8 +14,9 @@ QUIET := $(shell test -t 2 || echo -qq)
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK)
 
-# Half of the tests wait for a browser or a server, so two at a time.
-WORKERS ?= 2
+# Tests at a time. On two cores a browser and a server beside each test fill the machine: two would be hardly faster, and
+# what waits for a browser would wait in vain more often. With four cores and more: make test WORKERS=2.
+WORKERS ?= 0
 TEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # Steps build on each other and share one environment.

@@ -46,7 +46,7 @@ export class Suggest {
     const { signal } = this.#asked = new AbortController();
     this.#timer = setTimeout(async () => {
       const found = await this.fitting(text, signal);
-      if (!signal.aborted) this.#show(found);
+      if (!signal.aborted && !this.#stands(found)) this.#show(found);
     }, text.trim() ? pause : 0);
   }
 
@@ -60,6 +60,11 @@ export class Suggest {
       this.#missing ||= error.status === 404;
       return [];
     }
+  }
+
+  // The same list for one letter more: what a customer has marked in it meanwhile stays marked.
+  #stands(suggestions) {
+    return this.open && JSON.stringify(suggestions) === JSON.stringify(this.#shown);
   }
 
   #show(suggestions) {

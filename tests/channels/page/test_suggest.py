@@ -62,6 +62,22 @@ def test_arrow_keys_and_enter(serve, kiosk) -> None:
     assert [(turn.text, turn.source) for turn in server.door.turns] == [("洗衣液在哪里", "tap")]
 
 
+def test_a_choice_stays_when_the_same_list_comes_again(serve, kiosk) -> None:
+    page = kiosk(serve(), touch=False)
+    page.focus("#text")
+    page.keyboard.type("xiy", delay=60)
+    expect(options(page)).to_have_count(2)
+    page.keyboard.press("ArrowDown")
+    with page.expect_response("**/v1/suggestions"):
+        page.keyboard.type("i")
+    settled(page)
+    assert active(page) == "洗衣液"
+    with page.expect_response("**/v1/suggestions"):
+        page.keyboard.type("y")
+    expect(options(page)).to_have_count(1)
+    assert active(page) is None
+
+
 def test_enter_without_a_choice_sends_what_was_typed(serve, kiosk) -> None:
     server = serve()
     page = kiosk(server, touch=False)
