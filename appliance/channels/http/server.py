@@ -42,6 +42,7 @@ class _Cheroot(WsgiServer):
     most = 64
     listener: Listener = staticmethod(silent)
     refuse: Refuse | None = None
+    admitted = 1
 
     def prepare(self) -> None:
         super().prepare()
@@ -66,10 +67,12 @@ class _Cheroot(WsgiServer):
     def dismiss(self, conn: Any) -> Outcome:
         """Refuse the request on an idle connection that has turned readable, if it is to be refused.
 
-        It is looked at only when the house can be full: it holds no more than half as many as there are threads.
+        It is looked at only when the house can be full, which takes as many threads as it admits requests.
         """
         pool: Any = self.requests
-        if self.refuse is None or self.ssl_adapter is not None or (not pool.qsize and pool.idle * 2 > pool.min):
+        if self.refuse is None or self.ssl_adapter is not None:
+            return Outcome.LEFT
+        if not pool.qsize and pool.min - pool.idle < self.admitted:
             return Outcome.LEFT
         return dismiss(conn.socket, self.refuse)
 
@@ -124,6 +127,7 @@ class Server:
             server.ssl_adapter = Tls(settings.http_tls_certificate, settings.http_tls_key)
         server.listener = listener
         server.refuse = app.extensions.get(SHEDDING)
+        server.admitted = settings.admitted
         self._server = server
         app.extensions[SERVER] = self.state
         app.extensions[WAITING] = lambda: server.requests.qsize

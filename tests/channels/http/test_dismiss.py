@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -102,6 +102,8 @@ def test_a_connection_that_says_that_it_stays_is_plain():
         pytest.param(PLAIN.replace(b"/v1/turns", b"/v1%2Fturns"), id="escaped path"),
         pytest.param(PLAIN.replace(b"/v1/turns", b"http://127.0.0.1/v1/turns"), id="whole address"),
         pytest.param(HEAD + b"Content-Length: %d\r\n\r\n" % MOST + b"0" * MOST, id="large"),
+        pytest.param(HEAD + LENGTH + b"Blank: " + b" " * 60_000 + b"\0\r\n\r\n" + BODY, id="long head"),
+        pytest.param(HEAD + LENGTH + b"Blank: " + b" " * 7_000 + b"\0\r\n\r\n" + BODY, id="blanks that end in nothing"),
     ],
 )
 def test_whatever_is_not_plain_is_left_alone(pair, sent):
@@ -136,6 +138,21 @@ def test_a_client_that_is_gone_is_left_to_a_thread(pair):
     assert dismiss(own, lambda _: SAID) is Outcome.LEFT
 
 
+def waiting(server: Any) -> int:
+    """Requests that wait for a thread."""
+    count: int = server.server.state()["threads"]["waiting"]
+    return count
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Wait until it is, for at most nine seconds: customers of the fake door are held for ten."""
+    for _ in range(900):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
 class Crowd:
     """Customers who hold every thread of a server, and more who wait for one."""
 
@@ -145,8 +162,8 @@ class Crowd:
         self.statuses: list[int] = []
         for person in self._people:
             person.start()
-        while server.server.state()["threads"]["waiting"] < 2:
-            time.sleep(0.01)
+        # Every thread is in the door, and not only about to take one of those that wait.
+        eventually(lambda: server.door.acts == threads and waiting(server) == 2)
 
     def _ask(self) -> None:
         self.statuses.append(requests.post(self._server.url + "/v1/turns", json={"text": "a"}, timeout=60).status_code)
@@ -188,8 +205,8 @@ def test_a_full_house_refuses_though_no_thread_is_free(serve):
         assert [status for status, _, _ in answers] == [503] * 4
         assert crowd.statuses == [200] * 10, "who came before is served"
         # From a thread it is the same, and it was the same connection all the time.
+        eventually(lambda: waiting(server) == 0)
         door.is_full = True
-        assert server.server.state()["threads"]["waiting"] == 0
         _, headers, problem = post(sock)
         assert {**headers, "Date": ""} == {**answers[0][1], "Date": ""}
         assert problem == answers[0][2]
@@ -214,8 +231,7 @@ def test_strangers_wait_for_a_thread_that_tells_them(serve):
     try:
         door.is_full = True
         stranger.start()
-        while server.server.state()["threads"]["waiting"] < 3:
-            time.sleep(0.01)
+        eventually(lambda: waiting(server) == 3)
     finally:
         hold.set()
         door.is_full = False
