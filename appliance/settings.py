@@ -55,7 +55,7 @@ class Settings:
     )
     http_timeout_s: float = _setting(15.0, "Seconds that a client may be silent in a request", minimum=1, maximum=300)
     admitted: int = _setting(
-        16, "Requests worked on or queued at once before 503; at most half of http_threads", minimum=1, maximum=256
+        24, "Requests worked on or queued at once before 503; at most half of http_threads", minimum=1, maximum=256
     )
     event_streams: int = _setting(8, "Server-sent event streams open at once", minimum=0, maximum=128)
     ocr_streams: int = _setting(3, "Readings streamed line by line at once before 503", minimum=0, maximum=64)

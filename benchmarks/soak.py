@@ -46,7 +46,7 @@ TREND_S = 600.0
 TALKERS_MIXED = 200
 CAPACITY_S = 10.0
 CLOSED_LOOP = 8
-"""Users who ask back to back while the capacity is measured: half of the setting `admitted`, so that none is refused
+"""Users who ask back to back while the capacity is measured: a third of the setting `admitted`, so that none is refused
 and no time goes into refusals."""
 SHARE = 0.5
 """Of the capacity, what the crowd within it asks for: questions come in bunches, and half leaves them room."""
