@@ -67,8 +67,8 @@ def serve(config: Config = None) -> None:
 def _settle() -> None:
     """Let the collector pass over what start-up built and nothing will free: packs, indexes, routes.
 
-    Looking through all of it took 70 to 100 ms, in which a shop's whole queue came to stand before the door and some of it
-    was sent away (`python -m benchmarks.soak`).
+    Looking through all of it took 70 to 100 ms, in which a shop's whole queue came to stand before the door and some of
+    it was sent away (`python -m benchmarks.soak`).
     """
     gc.collect()
     gc.freeze()
