@@ -48,7 +48,7 @@ SOAKED = {
     "mixed": MIXED,
     "within": MIXED | {"seconds": 600.0, "answered_share": 1.0},
     "process": {"rss_max_mb": 300.0},
-    "trends": {"mixed": {"rss_mb_per_h": 1.0, "files_per_h": 0.0, "threads_per_h": 0.0}},
+    "trends": {"mixed": {"rss_mb_per_h": 90.0, "rss_floor_mb_per_h": 1.0, "files_per_h": 0.0, "threads_per_h": 0.0}},
 }
 
 
@@ -104,7 +104,7 @@ def test_each_limit_of_the_load_is_checked(place, value, word):
         (("mixed", "ended", "429"), 1, "ends of sessions"),
         (("mixed", "streams", "broken"), 1, "streams"),
         (("process", "rss_max_mb"), 601.0, "resident"),
-        (("trends", "mixed", "rss_mb_per_h"), 20.1, "memory grows"),
+        (("trends", "mixed", "rss_floor_mb_per_h"), 20.1, "resident memory"),
         (("trends", "mixed", "files_per_h"), 21.0, "files grow"),
         (("trends", "mixed", "threads_per_h"), 5.0, "threads grow"),
     ],
@@ -115,7 +115,7 @@ def test_each_limit_of_the_soak_is_checked(place, value, word):
 
 
 def test_a_short_soak_judges_no_trend():
-    short = changed(changed(SOAKED, ("mixed", "seconds"), 60.0), ("trends", "mixed", "rss_mb_per_h"), 900.0)
+    short = changed(changed(SOAKED, ("mixed", "seconds"), 60.0), ("trends", "mixed", "rss_floor_mb_per_h"), 900.0)
     assert soak.missed(short) == []
 
 
@@ -205,7 +205,15 @@ def test_locusts_run_has_the_same_limits(place, value, word):
 def test_trend_is_that_of_the_phase_after_its_first_fifth():
     samples = [Sample(s, 100 + (50 if s < 20 else 0) + s / 36, 10, 5, 0.0) for s in range(200)]
     found = soak.trends(samples, 0, 100)
-    assert found == {"rss_mb_per_h": 100.0, "files_per_h": 0.0, "threads_per_h": 0.0}
+    assert found == {"rss_mb_per_h": 100.0, "rss_floor_mb_per_h": 100.0, "files_per_h": 0.0, "threads_per_h": 0.0}
+
+
+def test_the_trend_of_the_least_of_each_minute_does_not_see_what_comes_and_goes():
+    swings = [(s / 2, 300.0 + (s % 40) * 2.5 + s / 7200 * 30) for s in range(1800)]
+    late = [(at_s, value + (60 if at_s > 600 and at_s % 60 > 20 else 0)) for at_s, value in swings]
+    found = slope_per_hour(soak.floors(late))
+    assert found == pytest.approx(30, abs=0.5)
+    assert slope_per_hour(late) > 60
 
 
 def test_slope_of_many_points_and_of_none():
