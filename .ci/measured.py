@@ -169,7 +169,7 @@ def soak(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             "resident memory meanwhile: largest; trend, and trend of each minute's least",
             f"{result['process']['rss_max_mb']:.0f} MB; {grown['rss_mb_per_h']:+.1f} and "
             f"{grown['rss_floor_mb_per_h']:+.1f} MB an hour",
-            "600 MB; the latter 20 MB an hour",
+            "600 MB; the former 20 MB an hour",
             "soak",
         ),
     ]

@@ -67,8 +67,7 @@ def serve(config: Config = None) -> None:
 def _settle() -> None:
     """Let the collector pass over what start-up built and nothing will free: packs, indexes, routes.
 
-    Looking through all of it took 70 to 100 ms, in which a shop's whole queue came to stand before the door and some of
-    it was sent away (`python -m benchmarks.soak`).
+    While it looks through all of that nobody is answered, and a queue comes to stand before the door.
     """
     gc.collect()
     gc.freeze()
