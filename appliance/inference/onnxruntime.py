@@ -33,7 +33,7 @@ MOST_THREADS = 4
 
 GIVES_BACK_EVERY = 16
 """Runs of a network after which its arena gives back what is free, so that one large photo does not hold the memory
-that a board shares with everything else. After every run would hold less still, for a twelfth more CPU time: each photo
+that a board shares with everything else. After every run would hold less still, for more CPU time: each photo
 would pay for fresh pages. `python -m benchmarks.runtime` compares."""
 
 DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-qnn", "onnxruntime-training")
