@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -50,29 +51,38 @@ def tables(folder: Path) -> dict[str, Any]:
     return found
 
 
-def run_locust(program: Path, url: str, users: int, seconds: int, habit: tuple[str, ...], folder: Path) -> int:
-    """Locust's exit code: 0 when it saw no failure."""
+def run_locust(
+    program: Path, url: str, users: int, seconds: int, habit: tuple[str, ...], folder: Path
+) -> tuple[int, float]:
+    """Locust's exit code, 0 when it saw no failure, and the processor seconds that it took."""
     command = [
         str(program), "-f", str(LOCUSTFILE), "--headless", "--host", url, "--users", str(users),
         "--spawn-rate", str(max(1, users // ARRIVE_S)), "--run-time", f"{seconds}s", "--stop-timeout", "10",
-        "--csv", str(folder / "run"), "--only-summary", "--loglevel", "WARNING", "--exit-code-on-error", "1", *habit,
+        "--csv", str(folder / "run"), "--only-summary", "--loglevel", "WARNING", "--exit-code-on-error", "1",
+        "--lateness", str(folder / "late.json"), *habit,
     ]  # fmt: skip
-    return subprocess.run(command, timeout=seconds + 90, check=False, stdout=sys.stderr).returncode
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = subprocess.run(command, timeout=seconds + 90, check=False, stdout=sys.stderr).returncode
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return code, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def measure(program: Path, url: str, pid: int, users: int, seconds: int, habit: tuple[str, ...]) -> dict[str, Any]:
-    """One phase: what Locust saw, what the process did meanwhile, and what a probe waited that is not Locust.
+    """One phase: what Locust saw, what the process did meanwhile, how late Locust was, and what a probe waited.
 
     Locust counts from before it sends to after it has been woken: with one thread for all users it waits for itself,
-    too. A quick probe beside late answers says that Locust was late, and not the appliance.
+    too. Its own lateness, its share of a core, and a probe from another process say how much of a late answer is its.
+    They are printed to be read; nothing is subtracted from what Locust measured.
     """
     observer, probe = Observer(pid), Probe(url)
     observer.start()
     probe.start()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            code = run_locust(program, url, users, seconds, habit, Path(folder))
+            code, cpu_s = run_locust(program, url, users, seconds, habit, Path(folder))
             seen = tables(Path(folder))
+            late = Path(folder) / "late.json"
+            late_ms = json.loads(late.read_text("utf-8")) if late.is_file() else []
     finally:
         observer.stop()
         probe.stop()
@@ -81,6 +91,8 @@ def measure(program: Path, url: str, pid: int, users: int, seconds: int, habit: 
         "seconds": seconds,
         "exit": code,
         "locust": seen,
+        "locust_cores": round(cpu_s / seconds, 2),
+        "locust_late_ms": percentiles(late_ms),
         "probe_ms": percentiles([ms for _, ms in probe.taken]),
         "process": observer.summary(),
     }

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from appliance import __version__
+from appliance.app.memory import give_back
 from appliance.app.share import SessionShare
 from appliance.dialogue.policy import Dialogue
 from appliance.errors import IN_VAIN, ApplianceError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
@@ -29,6 +30,8 @@ from appliance.vision.watch import UNWATCHED, Watch
 
 TIDY_S = 3600.0
 """Seconds between two removals of old records."""
+GIVE_BACK_S = 60.0
+"""Seconds between two returns of free memory to the system."""
 
 
 class Reads(Protocol):
@@ -306,11 +309,14 @@ class Appliance:
         return time.monotonic() + (longest if asked_s is None else min(asked_s, longest))
 
     def _sweep(self) -> None:
-        """Forget idle sessions, on time even when nobody asks anything, and old records."""
-        tidied = float("-inf")
+        """Forget idle sessions, on time even when nobody asks anything, and old records; give back free memory."""
+        tidied, gave = float("-inf"), time.monotonic()
         while not self._stopped.wait(1.0):
             try:
                 self._rooms.dialogue.sweep()
+                if time.monotonic() - gave > GIVE_BACK_S:
+                    gave = time.monotonic()
+                    give_back()
                 if time.monotonic() - tidied > TIDY_S:
                     tidied = time.monotonic()
                     self._rooms.tidy()

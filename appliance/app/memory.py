@@ -1,4 +1,4 @@
-"""Keeps the C library's heap small: what a large image needed for a moment goes back to the system.
+"""Keeps the C library's heap small: what was needed for a moment goes back to the system.
 
 Left alone, glibc gives every server thread an arena of its own and raises its mmap threshold with each large block that
 is freed (mallopt(3), "dynamic mmap threshold"), so that the megabytes of one photo stay in the heap for good.
@@ -36,3 +36,16 @@ def bound_heap() -> bool:
         mallopt(M_TRIM_THRESHOLD, TRIM_BYTES),
     ]
     return all(done)
+
+
+def give_back() -> bool:
+    """Give whole free pages of the heap back to the system, wherever they lie; False where nothing could be given.
+
+    Free memory below the top of the heap stays with the process otherwise: what many conversations leave between
+    things that live longer (malloc_trim(3)). What customers said in those pages is gone with them.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return False
+    return bool(trim(0))

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from appliance.app.memory import bound_heap
+from appliance.app.memory import bound_heap, give_back
 
 PROBE = """
 import sys
@@ -23,15 +23,37 @@ line = next(l for l in open("/proc/self/status") if l.startswith("VmRSS"))
 print(int(line.split()[1]) // 1000)
 """
 
+SMALL = """
+import sys
+from appliance.app.memory import give_back
+blocks = [bytes(5000) for _ in range(20_000)]     # 100 MB in small things
+kept = blocks[::200]                               # of which one in two hundred stays, and holds the heap's top up
+del blocks
+if sys.argv[1] == "give":
+    assert give_back()
+line = next(l for l in open("/proc/self/status") if l.startswith("VmRSS"))
+print(int(line.split()[1]) // 1000)
+"""
 
-def resident(mode: str) -> int:
-    done = subprocess.run([sys.executable, "-c", PROBE, mode], capture_output=True, text=True, check=True)
+
+def resident(mode: str, probe: str = PROBE) -> int:
+    done = subprocess.run([sys.executable, "-c", probe, mode], capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_large_blocks_go_back_to_the_system() -> None:
     assert resident("bound") < 80
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
+def test_free_pages_amid_the_heap_go_back_to_the_system() -> None:
+    assert resident("give", SMALL) < resident("keep", SMALL) - 50
+
+
+def test_without_malloc_trim_nothing_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert give_back() is False
 
 
 def test_without_mallopt_it_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

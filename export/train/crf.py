@@ -1,0 +1,124 @@
+"""Rows for the tagger, its training by the Trainer, and F1 as seqeval counts it (whole mentions of the right type)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from export.train.fit import Schedule, fit
+from export.train.sentences import Sentence, Span
+from export.train.tagger import UNKNOWN, Shape, Tagger, encoded, tag_batch, uniform
+
+Hints = Callable[[str], Sequence[Span]]
+"""What the tables and patterns find in a text."""
+
+
+def no_hints(text: str) -> Sequence[Span]:
+    """Where there are no tables."""
+    return ()
+
+
+def rows_of(
+    sentences: Sequence[Sentence], numbers: Mapping[str, int], tags: Mapping[str, int], hints: Hints, longest: int = 128
+) -> list[dict[str, Any]]:
+    """Numbers of characters, hints and tags of every sentence, cut after `longest` characters."""
+    found = []
+    for sentence in sentences:
+        text = uniform(sentence.text)[:longest]
+        found.append(
+            {
+                "input_ids": [numbers.get(character, UNKNOWN) for character in text],
+                "hints": encoded(hints(sentence.text), len(sentence.text), tags)[:longest],
+                "tags": encoded(sentence.spans, len(sentence.text), tags)[:longest],
+            }
+        )
+    return found
+
+
+def decode(model: Tagger, rows: Sequence[dict[str, Any]], tags: Sequence[str]) -> list[list[str]]:
+    """The best tags of every row, by Viterbi."""
+    model.eval()
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number]["input_ids"]))
+    found: list[list[str]] = [[]] * len(rows)
+    with torch.inference_mode():
+        for at in range(0, len(order), 64):
+            numbers = order[at : at + 64]
+            batch = tag_batch([rows[number] for number in numbers])
+            lengths = batch["attention_mask"].sum(1)
+            emissions = model.packed(batch["input_ids"], batch["hints"], lengths)
+            for number, path in zip(numbers, model.crf.decode(emissions, batch["attention_mask"].bool()), strict=True):
+                found[number] = [tags[tag] for tag in path]
+    return found
+
+
+def spans_of(tags: Sequence[str]) -> tuple[Span, ...]:
+    """Mentions in BIO tags; an I- that continues nothing begins one, as seqeval takes it."""
+    found: list[Span] = []
+    for at, tag in enumerate(tags):
+        if tag == "O":
+            continue
+        edge, kind = tag.split("-", 1)
+        if edge == "I" and found and found[-1].end == at and found[-1].type == kind:
+            found[-1] = Span(found[-1].start, at + 1, kind)
+        else:
+            found.append(Span(at, at + 1, kind))
+    return tuple(found)
+
+
+def f1(truth: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> float:
+    """Micro-averaged F1 of whole mentions."""
+    from seqeval.metrics import f1_score
+
+    return float(f1_score([list(row) for row in truth], [list(row) for row in guess], zero_division=0))
+
+
+def train(
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence],
+    numbers: Mapping[str, int],
+    tags: Sequence[str],
+    out: Path,
+    shape: Shape,
+    schedule: Schedule,
+    hints: Hints = no_hints,
+) -> Tagger:
+    """Train a tagger; the best epoch by F1 on `dev` stays."""
+    tag_numbers = {tag: number for number, tag in enumerate(tags)}
+    rows = rows_of(train, numbers, tag_numbers, hints)
+    dev_rows = rows_of(dev, numbers, tag_numbers, hints)
+    torch.manual_seed(schedule.seed)
+    model = Tagger(len(numbers) + 2, len(tags), shape)
+
+    def measure(seen: Any) -> dict[str, float]:
+        emissions = np.asarray(seen.predictions)
+        labels = np.asarray(seen.label_ids)
+        known = torch.from_numpy(labels >= 0)
+        paths = model.cpu().crf.decode(torch.from_numpy(emissions), known)
+        guess = [[tags[tag] for tag in path] for path in paths]
+        truth = [[tags[tag] for tag in row[row >= 0]] for row in labels]
+        return {"dev_score": f1(truth, guess)}
+
+    fit(model, rows, dev_rows, out, schedule, measure, ["tags"], collate=tag_batch)
+    return model
+
+
+def save(model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write weights, characters, tags, transitions and metrics."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), folder / "tagger.pt")
+    described = {
+        "shape": asdict(model.shape),
+        "characters": "".join(numbers),
+        "tags": list(tags),
+        "begin": model.crf.start_transitions.tolist(),
+        "end": model.crf.end_transitions.tolist(),
+        "transitions": model.crf.transitions.tolist(),
+    }
+    (folder / "tagger.json").write_text(json.dumps(described, ensure_ascii=False) + "\n", "utf-8")
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,126 @@
+"""The network that understands a sentence: an encoder, the mean of its token vectors, and heads on it.
+
+One run gives the intent, the sentiment and a sentence vector. While it is trained, frequent questions pull the vectors
+of their variants together through one prototype each (a cosine softmax, as in NormFace, Wang et al. 2017); the
+prototypes are thrown away afterwards, for any pack's questions are compared by their vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertConfig, BertModel
+
+IGNORED = -100
+"""Label of what is not known (torch's own convention)."""
+QUESTION_SCALE = 16.0
+"""Steepness of the cosine softmax over questions."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each task counts in the loss."""
+
+    intent: float = 1.0
+    """Cross entropy of the intents."""
+    sentiment: float = 0.5
+    """Cross entropy of the polarities."""
+    question: float = 0.5
+    """Cross entropy over the frequent questions."""
+    smoothing: float = 0.05
+    """Label smoothing of the intents: keeps confidence honest."""
+
+
+class Understander(nn.Module):
+    """Encoder with heads. Inputs are (batch, sequence) int64; `attention_mask` is 1 for tokens and 0 for padding."""
+
+    def __init__(self, encoder: BertModel, intents: int, polarities: int, questions: int, weights: Weights) -> None:
+        """Put heads of these sizes on `encoder`; `questions` may be 0."""
+        super().__init__()
+        width = encoder.config.hidden_size
+        self.encoder = encoder
+        self.dropout = nn.Dropout(0.1)
+        self.intent = nn.Linear(width, intents)
+        self.sentiment = nn.Linear(width, polarities)
+        self.prototypes = nn.Parameter(torch.randn(questions, width) * width**-0.5) if questions else None
+        self.weights = weights
+
+    def vectors(self, input_ids: Tensor, attention_mask: Tensor, *, layers: bool = False) -> tuple[Tensor, Any]:
+        """Mean of the token vectors, (batch, width); with `layers` also that of every layer's, (layers, batch, width)."""
+        out = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=layers)
+        mask = attention_mask.unsqueeze(-1).to(out.last_hidden_state.dtype)
+        count = mask.sum(1).clamp(min=1)
+        mean = (out.last_hidden_state * mask).sum(1) / count
+        each = torch.stack([(hidden * mask).sum(1) / count for hidden in out.hidden_states]) if layers else None
+        return mean, each
+
+    def heads(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits of intents, polarities and questions."""
+        dropped = self.dropout(vectors)
+        asked = None
+        if self.prototypes is not None:
+            near = functional.normalize(vectors, dim=-1) @ functional.normalize(self.prototypes, dim=-1).T
+            asked = near * QUESTION_SCALE
+        return self.intent(dropped), self.sentiment(dropped), asked
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        intent: Tensor | None = None,
+        polarity: Tensor | None = None,
+        question: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Logits and, where there are labels, the loss; labels of IGNORED do not count."""
+        vectors, _ = self.vectors(input_ids, attention_mask)
+        intents, polarities, asked = self.heads(vectors)
+        found = {"intent_logits": intents, "sentiment_logits": polarities}
+        if intent is None or polarity is None:
+            return found
+        loss = self.weights.intent * cross_entropy(intents, intent, self.weights.smoothing)
+        loss = loss + self.weights.sentiment * cross_entropy(polarities, polarity)
+        if question is not None and asked is not None:
+            loss = loss + self.weights.question * cross_entropy(asked, question)
+        return {"loss": loss} | found
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Mean cross entropy over the labels that are known; zero where none is."""
+    if not bool((labels != IGNORED).any()):
+        return logits.sum() * 0.0
+    return functional.cross_entropy(logits, labels, ignore_index=IGNORED, label_smoothing=smoothing)
+
+
+class Exported(nn.Module):
+    """What goes into the ONNX file: intent and sentiment logits and the sentence vector, length 1."""
+
+    def __init__(self, model: Understander) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(batch, intents), (batch, polarities), (batch, width)."""
+        vectors, _ = self.model.vectors(input_ids, attention_mask)
+        intents, polarities, _ = self.model.heads(vectors)
+        return intents, polarities, functional.normalize(vectors, dim=-1)
+
+
+def load_encoder(folder: Path) -> BertModel:
+    """The encoder in `folder`, without a pooling layer."""
+    encoder: BertModel = BertModel.from_pretrained(folder, add_pooling_layer=False)
+    return encoder
+
+
+def small(config: BertConfig, layers: int, vocabulary: int, positions: int) -> BertConfig:
+    """The teacher's configuration with fewer layers, pieces and positions."""
+    kept = config.to_dict() | {
+        "num_hidden_layers": layers,
+        "vocab_size": vocabulary,
+        "max_position_embeddings": positions,
+    }
+    return BertConfig.from_dict(kept)

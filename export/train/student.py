@@ -1,0 +1,187 @@
+"""The student: the teacher with fewer layers and pieces, taught by it.
+
+Its layers begin as copies of some of the teacher's (as in DistilBERT, Sanh et al. 2019), its vectors of pieces as the
+teacher's own. It learns from labels, from the teacher's logits (Hinton et al. 2015), from the teacher's sentence vector
+and from the means of the token vectors behind the layers that it was copied from (hidden states, as in TinyBERT, Jiao
+et al. 2020; means, because its pieces are not the teacher's).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import BertModel
+
+from export.train.encoder import tokenizer
+from export.train.encoder.vocabulary import SPACE, is_han
+from export.train.model import Understander, Weights, small
+from export.train.noise import is_common
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the student is."""
+
+    layers: int = 4
+    """Layers."""
+    pieces: int = 8000
+    """Pieces of its vocabulary."""
+    positions: int = 64
+    """Longest sentence in tokens."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """How much each of the teacher's signals counts."""
+
+    logits: float = 2.0
+    """Kullback-Leibler divergence of the softened logits."""
+    vector: float = 2.0
+    """One minus the cosine of the sentence vectors."""
+    layers: float = 0.5
+    """Squared distance of the layers' means."""
+    temperature: float = 2.0
+    """By which logits are softened."""
+
+
+def pieces(tokens: Any, texts: Iterable[str], size: int) -> list[tuple[str, float]]:
+    """The student's pieces with their log-probabilities, the four special ones first.
+
+    `tokens` is the teacher's tokenizer. In order: every single common character and every ASCII one, what `texts` use,
+    most frequent first, then the teacher's most probable Chinese pieces until there are `size`.
+    """
+    model = json.loads(tokens.to_str())["model"]
+    known: dict[str, float] = {piece: score for piece, score in model["vocab"]}
+    kept = dict.fromkeys(tokenizer.SPECIAL)
+    kept |= dict.fromkeys(p for p in known if len(p.strip(SPACE)) <= 1 and (p.isascii() or is_common(p) or p == SPACE))
+    counted: dict[str, int] = {}
+    for encoded in tokens.encode_batch(list(texts), add_special_tokens=False):
+        for piece in encoded.tokens:
+            counted[piece] = counted.get(piece, 0) + 1
+    used = sorted((p for p in counted if p in known), key=lambda p: (-counted[p], p))
+    likely = sorted((p for p in known if all(map(is_han, p))), key=lambda p: -known[p])
+    for piece in (*used, *likely):
+        if len(kept) >= size:
+            break
+        kept.setdefault(piece)
+    return [(piece, known.get(piece, 0.0)) for piece in kept]
+
+
+def copied_layers(teacher: int, student: int) -> list[int]:
+    """Which of the teacher's layers the student's begin as: spread evenly, the last one included."""
+    return [round((number + 1) * teacher / student) - 1 for number in range(student)]
+
+
+def shrink(teacher: Understander, teacher_tokens: Any, student_tokens: Any, size: Size) -> Understander:
+    """A student with copies of the teacher's weights, heads and question prototypes included."""
+    config = small(teacher.encoder.config, size.layers, student_tokens.get_vocab_size(), size.positions)
+    encoder = BertModel(config, add_pooling_layer=False)
+    theirs, ours = teacher.encoder.state_dict(), encoder.state_dict()
+    chosen = copied_layers(teacher.encoder.config.num_hidden_layers, size.layers)
+    for name in ours:
+        if name.startswith("encoder.layer."):
+            _, _, number, rest = name.split(".", 3)
+            ours[name] = theirs[f"encoder.layer.{chosen[int(number)]}.{rest}"].clone()
+        elif name.endswith("word_embeddings.weight"):
+            ours[name] = _words(theirs[name], teacher_tokens, student_tokens)
+        elif name.endswith("position_embeddings.weight"):
+            ours[name] = theirs[name][: size.positions].clone()
+        else:
+            ours[name] = theirs[name].clone()
+    encoder.load_state_dict(ours)
+    questions = 0 if teacher.prototypes is None else len(teacher.prototypes)
+    student = Understander(
+        encoder, teacher.intent.out_features, teacher.sentiment.out_features, questions, teacher.weights
+    )
+    student.intent.load_state_dict(teacher.intent.state_dict())
+    student.sentiment.load_state_dict(teacher.sentiment.state_dict())
+    if teacher.prototypes is not None and student.prototypes is not None:
+        student.prototypes.data.copy_(teacher.prototypes.data)
+    return student
+
+
+def _words(theirs: Tensor, teacher_tokens: Any, student_tokens: Any) -> Tensor:
+    vocabulary = sorted(student_tokens.get_vocab().items(), key=lambda item: item[1])
+    numbers = [teacher_tokens.token_to_id(piece) for piece, _ in vocabulary]
+    lost = [piece for (piece, _), number in zip(vocabulary, numbers, strict=True) if number is None]
+    if lost:
+        raise ValueError(f"student: expected pieces of the teacher, got {lost[:5]}")
+    return theirs[torch.tensor(numbers)].clone()
+
+
+class Taught(torch.nn.Module):
+    """A student with the teacher's signals in its loss."""
+
+    def __init__(self, student: Understander, lessons: Lessons) -> None:
+        """Wrap `student`; `lessons` weigh the signals."""
+        super().__init__()
+        self.student = student
+        self.lessons = lessons
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        intent: Tensor,
+        polarity: Tensor,
+        question: Tensor,
+        teacher_logits: Tensor | None = None,
+        teacher_means: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Loss and logits; `teacher_logits` (batch, all heads side by side), `teacher_means` (batch, layers, width)."""
+        student, lessons = self.student, self.lessons
+        vectors, each = student.vectors(input_ids, attention_mask, layers=True)
+        intents, polarities, asked = student.heads(vectors)
+        from export.train.model import cross_entropy
+
+        weights: Weights = student.weights
+        loss = weights.intent * cross_entropy(intents, intent, weights.smoothing)
+        loss = loss + weights.sentiment * cross_entropy(polarities, polarity)
+        if asked is not None:
+            loss = loss + weights.question * cross_entropy(asked, question)
+        if teacher_logits is not None and teacher_means is not None:
+            heads = [intents, polarities] + ([asked] if asked is not None else [])
+            theirs = teacher_logits.split([head.shape[1] for head in heads], dim=1)
+            for ours, target in zip(heads, theirs, strict=True):
+                loss = loss + lessons.logits * divergence(ours, target, lessons.temperature) / len(heads)
+            loss = loss + lessons.vector * (1 - functional.cosine_similarity(vectors, teacher_means[:, -1])).mean()
+            means = each[1:].transpose(0, 1)
+            loss = loss + lessons.layers * functional.mse_loss(means, teacher_means)
+        return {"loss": loss, "intent_logits": intents, "sentiment_logits": polarities}
+
+
+def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of softened logits, times the square of the temperature."""
+    log_ours = functional.log_softmax(ours / temperature, dim=-1)
+    return functional.kl_div(log_ours, (theirs / temperature).softmax(-1), reduction="batchmean") * temperature**2
+
+
+@torch.inference_mode()
+def signals(teacher: Understander, rows: Sequence[dict[str, Any]], layers: int) -> list[tuple[Any, Any]]:
+    """What the teacher says of each row: (logits of all heads side by side, means behind the copied layers)."""
+    from export.train.rows import padded
+
+    chosen = copied_layers(teacher.encoder.config.num_hidden_layers, layers)
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number]["input_ids"]))
+    found: list[tuple[Any, Any]] = [(None, None)] * len(rows)
+    teacher.eval()
+    for at in range(0, len(order), 64):
+        numbers = order[at : at + 64]
+        batch = padded([{"input_ids": rows[number]["input_ids"]} for number in numbers])
+        vectors, each = teacher.vectors(batch["input_ids"], batch["attention_mask"], layers=True)
+        logits = torch.cat([head for head in teacher.heads(vectors) if head is not None], dim=1)
+        means = each[torch.tensor(chosen) + 1].transpose(0, 1)
+        for place, number in enumerate(numbers):
+            found[number] = logits[place].numpy(), means[place].numpy()
+    return found
+
+
+def described(size: Size, lessons: Lessons) -> dict[str, Any]:
+    """Size and lessons as plain data, for the metrics file."""
+    return {"size": asdict(size), "lessons": asdict(lessons)}

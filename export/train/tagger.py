@@ -1,0 +1,148 @@
+"""The entity tagger: a bidirectional LSTM over characters with a CRF on top (Huang et al. 2015; Lample et al. 2016).
+
+Beside each character it sees a hint, the tag that the pack's tables and patterns would give it, so that it learns where
+they are right, where they are too short, and what they miss. Hints are dropped for some sentences while it learns, so
+that it also knows what no table lists.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchcrf import CRF
+
+from export.train.model import IGNORED
+from export.train.noise import is_common
+from export.train.sentences import Sentence, Span
+
+PAD, UNKNOWN = 0, 1
+"""Numbers of padding and of characters that were never seen."""
+OUTSIDE = "O"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the tagger."""
+
+    embedding: int = 100
+    """Numbers for a character."""
+    hint: int = 24
+    """Numbers for a hint; 0 leaves hints out."""
+    hidden: int = 128
+    """Width of each direction."""
+    dropout: float = 0.4
+    """Before and behind the LSTM."""
+    hint_dropout: float = 0.25
+    """Share of sentences that learn without hints."""
+
+
+def tags_of(types: Sequence[str]) -> tuple[str, ...]:
+    """O, then B- and I- of every type."""
+    return (OUTSIDE, *(f"{edge}-{kind}" for kind in types for edge in "BI"))
+
+
+def character_numbers(sentences: Iterable[Sentence], least: int = 1) -> dict[str, int]:
+    """Numbers of the characters that occur `least` times or are common in Chinese; 0 and 1 are PAD and UNKNOWN."""
+    counted = Counter(c for sentence in sentences for c in uniform(sentence.text))
+    common = (chr(code) for code in range(0x4E00, 0xA000) if is_common(chr(code)))
+    kept = dict.fromkeys(sorted(c for c, count in counted.items() if count >= least)) | dict.fromkeys(common)
+    return {character: number for number, character in enumerate(kept, 2)}
+
+
+def uniform(text: str) -> str:
+    """Digits become 0: which digit it is says nothing of what the number is."""
+    return "".join("0" if c.isdigit() and c.isascii() else c for c in text)
+
+
+def encoded(spans: Iterable[Span], length: int, tags: Mapping[str, int]) -> list[int]:
+    """Numbers of the BIO tags of `length` characters; a span of a type without a tag does not count."""
+    found = [tags[OUTSIDE]] * length
+    for span in spans:
+        if f"B-{span.type}" in tags:
+            found[span.start] = tags[f"B-{span.type}"]
+            for at in range(span.start + 1, min(span.end, length)):
+                found[at] = tags[f"I-{span.type}"]
+    return found
+
+
+class Tagger(nn.Module):
+    """Characters and hints, (batch, sequence) int64, to emissions (batch, sequence, tags) float32."""
+
+    def __init__(self, characters: int, tags: int, shape: Shape) -> None:
+        """Make one for so many characters (with PAD and UNKNOWN) and tags."""
+        super().__init__()
+        self.shape = shape
+        self.characters = nn.Embedding(characters, shape.embedding, padding_idx=PAD)
+        self.hints = nn.Embedding(tags, shape.hint) if shape.hint else None
+        self.dropout = nn.Dropout(shape.dropout)
+        self.lstm = nn.LSTM(shape.embedding + shape.hint, shape.hidden, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(2 * shape.hidden, tags)
+        self.crf = CRF(tags, batch_first=True)
+
+    def embedded(self, characters: Tensor, hints: Tensor) -> Tensor:
+        """Inputs of the LSTM."""
+        found = self.characters(characters)
+        if self.hints is not None:
+            found = torch.cat([found, self.hints(hints)], dim=-1)
+        return found
+
+    def emissions(self, characters: Tensor, hints: Tensor) -> Tensor:
+        """Emissions of one sentence, or of several of the same length."""
+        hidden, _ = self.lstm(self.dropout(self.embedded(characters, hints)))
+        return self.out(self.dropout(hidden))
+
+    def packed(self, characters: Tensor, hints: Tensor, lengths: Tensor) -> Tensor:
+        """Emissions of sentences of several lengths, padded at their ends; the padding is not seen."""
+        found = self.dropout(self.embedded(characters, hints))
+        inside = nn.utils.rnn.pack_padded_sequence(found, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        hidden, _ = self.lstm(inside)
+        padded, _ = nn.utils.rnn.pad_packed_sequence(hidden, batch_first=True, total_length=characters.shape[1])
+        return self.out(self.dropout(padded))
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, hints: Tensor, tags: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Emissions and, where there are tags, the CRF's negative log-likelihood a sentence."""
+        if self.training and self.shape.hint_dropout:
+            kept = torch.rand(len(input_ids), 1, device=input_ids.device) >= self.shape.hint_dropout
+            hints = hints * kept
+        emissions = self.packed(input_ids, hints, attention_mask.sum(1))
+        found = {"emissions": emissions}
+        if tags is None:
+            return found
+        mask = attention_mask.bool()
+        loss = -self.crf(emissions, tags.masked_fill(tags == IGNORED, 0), mask=mask, reduction="mean")
+        return {"loss": loss} | found
+
+
+class Emissions(nn.Module):
+    """What goes into the ONNX file: the Viterbi search over the CRF's transitions is numpy's at run time."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        super().__init__()
+        self.tagger = tagger
+
+    def forward(self, characters: Tensor, hints: Tensor) -> Tensor:
+        """(1, sequence) int64 twice to (1, sequence, tags)."""
+        return self.tagger.emissions(characters, hints)
+
+
+def tag_batch(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    """Rows of `input_ids`, `hints` and `tags`, padded."""
+    longest = max(len(row["input_ids"]) for row in rows)
+
+    def filled(name: str, value: int) -> Tensor:
+        return torch.tensor([[*row[name], *[value] * (longest - len(row[name]))] for row in rows])
+
+    mask = torch.tensor([[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows])
+    return {
+        "input_ids": filled("input_ids", PAD),
+        "attention_mask": mask,
+        "hints": filled("hints", 0),
+        "tags": filled("tags", IGNORED),
+    }
