@@ -5,14 +5,17 @@ deliberate refusal (503 `overloaded` with Retry-After) is counted under a name o
 status than 200, and any answer that is not what it should be, is one. `make locust` starts the appliance and runs this
 file from an environment that has nothing but Locust.
 
-One thread of Locust plays all users, on the machine that it measures. So each user speaks through Locust's own HTTP
-client (geventhttpclient) directly, which costs a fraction of the session object of FastHttpUser, and `--lateness FILE`
-writes how late that thread was for an appointment ten times a second: what it adds to every time that it measures.
+Locust runs on the machine that it measures. So each user speaks through Locust's own HTTP client (geventhttpclient)
+directly, which costs a fraction of the session object of FastHttpUser, and `--lateness FOLDER` writes how late each of
+its processes was for an appointment ten times a second: what it adds to every time that it measures. That client looks
+at a connection by select(2), takes one whose number is 1024 or more for dead, and opens a new one for every request: a
+process of Locust must not play more users than that (`--processes`).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -44,12 +47,12 @@ numbers = count()
 def add_habit(parser: Any) -> None:
     """The habit, and where to write how late Locust was, as options of Locust."""
     parser.add_argument("--retry", type=float, default=None, help="seconds before a refused user asks the same again")
-    parser.add_argument("--lateness", default="", help="file for the milliseconds that Locust itself was late, as JSON")
+    parser.add_argument("--lateness", default="", help="folder for the milliseconds that Locust itself was late")
 
 
 @events.test_start.add_listener
 def keep_appointments(environment: Any, **_: Any) -> None:
-    """Note how late the one thread is for an appointment of its own, as long as the test runs."""
+    """Note how late this process is for an appointment of its own, as long as the test runs."""
 
     def keep() -> None:
         while True:
@@ -63,8 +66,8 @@ def keep_appointments(environment: Any, **_: Any) -> None:
 @events.quitting.add_listener
 def write_lateness(environment: Any, **_: Any) -> None:
     """Write what was noted."""
-    if environment.parsed_options.lateness:
-        Path(environment.parsed_options.lateness).write_text(json.dumps(late_ms), "utf-8")
+    if environment.parsed_options.lateness and late_ms:
+        (Path(environment.parsed_options.lateness) / f"late-{os.getpid()}.json").write_text(json.dumps(late_ms), "utf-8")
 
 
 class Customer(User):

@@ -32,6 +32,8 @@ PHASES: dict[str, tuple[str, ...]] = {"think": (), "retry": ("--retry", "1")}
 """Options of locustfile.py in each phase."""
 ARRIVE_S = 3
 """Seconds in which all users arrive, as they do in benchmarks.load."""
+USERS_EACH = 900
+"""Users that one process of Locust plays: its HTTP client cannot tell more connections apart (see locustfile.py)."""
 
 
 def row_of(row: dict[str, str]) -> dict[str, float]:
@@ -59,7 +61,7 @@ def run_locust(
         str(program), "-f", str(LOCUSTFILE), "--headless", "--host", url, "--users", str(users),
         "--spawn-rate", str(max(1, users // ARRIVE_S)), "--run-time", f"{seconds}s", "--stop-timeout", "10",
         "--csv", str(folder / "run"), "--only-summary", "--loglevel", "WARNING", "--exit-code-on-error", "1",
-        "--lateness", str(folder / "late.json"), *habit,
+        "--lateness", str(folder), "--processes", str(-(-users // USERS_EACH)), *habit,
     ]  # fmt: skip
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = subprocess.run(command, timeout=seconds + 90, check=False, stdout=sys.stderr).returncode
@@ -81,8 +83,7 @@ def measure(program: Path, url: str, pid: int, users: int, seconds: int, habit: 
         with tempfile.TemporaryDirectory() as folder:
             code, cpu_s = run_locust(program, url, users, seconds, habit, Path(folder))
             seen = tables(Path(folder))
-            late = Path(folder) / "late.json"
-            late_ms = json.loads(late.read_text("utf-8")) if late.is_file() else []
+            late_ms = [ms for late in Path(folder).glob("late-*.json") for ms in json.loads(late.read_text("utf-8"))]
     finally:
         observer.stop()
         probe.stop()
