@@ -166,10 +166,10 @@ def soak(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             "soak",
         ),
         (
-            "resident memory meanwhile: largest; trend, and trend of each minute's least",
+            "resident memory meanwhile: largest; its trend; trend of the heap in use",
             f"{result['process']['rss_max_mb']:.0f} MB; {grown['rss_mb_per_h']:+.1f} and "
-            f"{grown['rss_floor_mb_per_h']:+.1f} MB an hour",
-            "600 MB; the former 20 MB an hour",
+            f"{grown['heap_mb_per_h']:+.1f} MB an hour",
+            "600 MB; the last 20 MB an hour",
             "soak",
         ),
     ]

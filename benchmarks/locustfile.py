@@ -67,7 +67,9 @@ def keep_appointments(environment: Any, **_: Any) -> None:
 def write_lateness(environment: Any, **_: Any) -> None:
     """Write what was noted."""
     if environment.parsed_options.lateness and late_ms:
-        (Path(environment.parsed_options.lateness) / f"late-{os.getpid()}.json").write_text(json.dumps(late_ms), "utf-8")
+        (Path(environment.parsed_options.lateness) / f"late-{os.getpid()}.json").write_text(
+            json.dumps(late_ms), "utf-8"
+        )
 
 
 class Customer(User):

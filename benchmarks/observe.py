@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import statistics
 import threading
 import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -15,6 +17,8 @@ from urllib.parse import urlsplit
 import psutil
 
 EVERY_S = 0.5
+HEAP_EVERY = 10
+"""Samples from one question about the heap to the next."""
 PROBE_S = 0.1
 
 
@@ -32,6 +36,8 @@ class Sample:
     """Threads."""
     cpu_s: float
     """Processor seconds used so far."""
+    heap_mb: float | None = None
+    """What the process says of its own heap (used_mb in /v1/status); asked only now and then."""
 
 
 def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
@@ -46,10 +52,11 @@ def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
 
 
 class Observer(threading.Thread):
-    """Samples a process of this machine twice a second until stopped."""
+    """Samples a process of this machine twice a second until stopped; asks it about its heap where `url` is given."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, url: str = "") -> None:
         super().__init__(daemon=True)
+        self._url = url
         self._process = psutil.Process(pid)
         self._over = threading.Event()
         self._began = time.perf_counter()
@@ -68,10 +75,21 @@ class Observer(threading.Thread):
                             self._process.num_fds(),
                             self._process.num_threads(),
                             cpu.user + cpu.system,
+                            self._heap_mb() if len(self.samples) % HEAP_EVERY == 0 else None,
                         )
                     )
             except psutil.Error:
                 return
+
+    def _heap_mb(self) -> float | None:
+        if not self._url:
+            return None
+        try:
+            with urllib.request.urlopen(f"{self._url}/v1/status", timeout=10) as answer:
+                heap = json.load(answer).get("heap") or {}
+        except (OSError, ValueError):  # a full house: the next sample asks again
+            return None
+        return heap.get("used_mb")
 
     def stop(self) -> None:
         """Stop and wait."""
@@ -90,6 +108,7 @@ class Observer(threading.Thread):
             "rss_last_mb": round(last.rss_mb, 1),
             "rss_max_mb": round(max(s.rss_mb for s in self.samples), 1),
             "rss_mb_per_h": round(slope_per_hour([(s.at_s, s.rss_mb) for s in settled]), 1),
+            "heap_samples": sum(s.heap_mb is not None for s in self.samples),
             "files_max": max(s.files for s in self.samples),
             "files_last": last.files,
             "files_per_h": round(slope_per_hour([(s.at_s, s.files) for s in settled]), 1),

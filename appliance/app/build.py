@@ -9,6 +9,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 
 from appliance.app.appliance import Appliance, Rooms
+from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.artifacts.manifest import load_manifests, shipped_root
@@ -96,6 +97,7 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
             "queues": {"inference": scheduler.depth, "running": scheduler.running},
             "networks": [asdict(backend.describe()) for backend in networks.backends],
             "events": asdict(events.state),
+            "heap": asdict(account) if (account := heap()) else None,
         }
 
     def tidy() -> None:

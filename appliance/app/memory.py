@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,52 @@ MMAP_BYTES = 1 << 20
 """Blocks from here on are mapped one by one and unmapped when freed: images and feature maps, not Python's objects."""
 TRIM_BYTES = 32 << 20
 """Free memory that the heap keeps on top, so that small things do not grow and shrink it all the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """The C library's own account of its memory, in megabytes of a million bytes.
+
+    Resident memory swings by what the networks' arenas hold at a moment; a leak shows in `used_mb`, which does not.
+    """
+
+    used_mb: float
+    """In blocks that are in use or lie in a thread's cache, the large ones that are mapped by themselves left out."""
+    free_mb: float
+    """In blocks that are free but not given back."""
+    mapped_mb: float
+    """In large blocks that are mapped by themselves: images, feature maps, the networks' arenas."""
+
+
+class _Mallinfo2(ctypes.Structure):
+    """mallinfo(3), since glibc 2.33."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    ]
+
+
+def heap() -> Heap | None:
+    """The heap now; None where the C library keeps no such account."""
+    try:
+        account = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return None
+    account.restype = _Mallinfo2
+    found = account()
+    return Heap(*(round(value / 1e6, 2) for value in (found.uordblks, found.fordblks, found.hblkhd)))
 
 
 def bound_heap() -> bool:

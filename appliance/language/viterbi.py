@@ -55,7 +55,8 @@ def _posterior(emissions: Floats, order: Transitions) -> Floats:
     for at in range(length - 2, -1, -1):
         backward[at] = _log_sum(order.between + (emissions[at + 1] + backward[at + 1])[None], 1)
     together = forward + backward
-    return np.exp(together - _log_sum(together, 1)[:, None]).astype(np.float32)
+    found: Floats = np.exp(together - _log_sum(together, 1)[:, None]).astype(np.float32)
+    return found
 
 
 def _log_sum(values: Floats, axis: int) -> Floats:

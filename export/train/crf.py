@@ -108,7 +108,9 @@ def train(
     return model
 
 
-def save(model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder: Path, metrics: Mapping[str, Any]) -> None:
+def save(
+    model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder: Path, metrics: Mapping[str, Any]
+) -> None:
     """Write weights, characters, tags, transitions and metrics."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "tagger.pt")

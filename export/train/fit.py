@@ -1,4 +1,4 @@
-"""Training by the Hugging Face Trainer: one place for its arguments, resuming, early stopping and the learning curve."""
+"""Training by the Hugging Face Trainer: one place for its arguments, resuming, early stopping and the history."""
 
 from __future__ import annotations
 

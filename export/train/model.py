@@ -51,7 +51,7 @@ class Understander(nn.Module):
         self.weights = weights
 
     def vectors(self, input_ids: Tensor, attention_mask: Tensor, *, layers: bool = False) -> tuple[Tensor, Any]:
-        """Mean of the token vectors, (batch, width); with `layers` also that of every layer's, (layers, batch, width)."""
+        """Mean of the token vectors, (batch, width), and with `layers` that of every layer, (layers, batch, width)."""
         out = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=layers)
         mask = attention_mask.unsqueeze(-1).to(out.last_hidden_state.dtype)
         count = mask.sum(1).clamp(min=1)

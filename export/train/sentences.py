@@ -1,8 +1,8 @@
-"""Labelled sentences and the three formats that they are read from. Where each lies, and what is training, what is test.
+"""Labelled sentences and the three formats that they are read from; what is training, and what is test.
 
 1. The project's own, as `data/store` holds it: a file for each intent, one sentence a line,
    `style TAB polarity TAB sentence` with each mention in square brackets and its type behind it in round ones.
-2. JSONL, for any data of a user's own: `{"text": ..., "label": ..., "spans": [{"start": 0, "end": 3, "type": "product"}],
+2. JSONL, for any data of a user's own: `{"text": ..., "label": ..., "spans": [{"start": 0, "end": 3, "type": ...}],
    "polarity": "neg"}`, of which all but `text` may be missing; positions count characters. A folder holds
    `train.jsonl`, `test.jsonl` and, if wanted, `dev.jsonl`.
 3. MASSIVE's JSONL (FitzGerald et al. 2022, arXiv 2204.08582): `utt`, `intent`, `annot_utt` with `[type : words]`,
@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -122,14 +123,12 @@ def _plain(row: dict[str, object]) -> Sentence:
             raise ValueError(f"a span of {found.start} to {found.end} in {len(text)} characters")
         spans.append(found)
     spans.sort(key=lambda span: span.start)
-    if any(a.end > b.start for a, b in zip(spans, spans[1:], strict=False)):
+    if any(a.end > b.start for a, b in itertools.pairwise(spans)):
         raise ValueError("spans overlap")
     polarity = str(row.get("polarity", ""))
     if polarity and polarity not in POLARITIES:
         raise ValueError(f"polarity {polarity!r}")
-    return Sentence(
-        text, str(row.get("label", "")), tuple(spans), polarity, str(row.get("style", "")), "spans" in row
-    )
+    return Sentence(text, str(row.get("label", "")), tuple(spans), polarity, str(row.get("style", "")), "spans" in row)
 
 
 def _massive(row: dict[str, object]) -> Sentence:
@@ -153,7 +152,7 @@ def _partition(path: Path, part: str) -> Iterator[Sentence]:
 
 
 def load(folder: Path, part: str) -> list[Sentence]:
-    """Sentences of `part` (train, dev or test) in `folder`, or in a MASSIVE file; raises DataInvalid when there are none.
+    """Sentences of `part` (train, dev or test) in `folder` or a MASSIVE file; raises DataInvalid when there are none.
 
     Training steps ask for `train` and `dev` alone; only evaluations ask for `test`.
     """
@@ -172,7 +171,7 @@ def load(folder: Path, part: str) -> list[Sentence]:
             found += _partition(path, part)
     if not found and part != "dev":
         raise DataInvalid(
-            f"{folder}: expected {part}/*.txt, {part}.jsonl or a MASSIVE *.jsonl with partition {part}, found no sentence"
+            f"{folder}: expected {part}/*.txt, {part}.jsonl or MASSIVE's *.jsonl with that partition, found no sentence"
         )
     return found
 

@@ -57,7 +57,7 @@ def pieces(tokens: Any, texts: Iterable[str], size: int) -> list[tuple[str, floa
     most frequent first, then the teacher's most probable Chinese pieces until there are `size`.
     """
     model = json.loads(tokens.to_str())["model"]
-    known: dict[str, float] = {piece: score for piece, score in model["vocab"]}
+    known: dict[str, float] = dict(model["vocab"])
     kept = dict.fromkeys(tokenizer.SPECIAL)
     kept |= dict.fromkeys(p for p in known if len(p.strip(SPACE)) <= 1 and (p.isascii() or is_common(p) or p == SPACE))
     counted: dict[str, int] = {}

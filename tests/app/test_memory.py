@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from appliance.app.memory import bound_heap, give_back
+from appliance.app.memory import bound_heap, give_back, heap
 
 PROBE = """
 import sys
@@ -49,6 +49,22 @@ def test_large_blocks_go_back_to_the_system() -> None:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
 def test_free_pages_amid_the_heap_go_back_to_the_system() -> None:
     assert resident("give", SMALL) < resident("keep", SMALL) - 50
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallinfo2 is glibc's")
+def test_the_heap_tells_what_is_in_use() -> None:
+    before = heap()
+    kept = [bytes(5000) for _ in range(4000)]  # 20 MB in small things
+    during = heap()
+    assert before is not None
+    assert during is not None
+    assert during.used_mb - before.used_mb == pytest.approx(20, abs=3)
+    del kept
+
+
+def test_a_c_library_without_an_account_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert heap() is None
 
 
 def test_without_malloc_trim_nothing_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

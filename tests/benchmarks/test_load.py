@@ -47,8 +47,8 @@ MIXED = {
 SOAKED = {
     "mixed": MIXED,
     "within": MIXED | {"seconds": 600.0, "answered_share": 1.0},
-    "process": {"rss_max_mb": 300.0},
-    "trends": {"mixed": {"rss_mb_per_h": 1.0, "rss_floor_mb_per_h": 0.5, "files_per_h": 0.0, "threads_per_h": 0.0}},
+    "process": {"rss_max_mb": 300.0, "heap_samples": 300},
+    "trends": {"mixed": {"rss_mb_per_h": 90.0, "heap_mb_per_h": 1.0, "files_per_h": 0.0, "threads_per_h": 0.0}},
 }
 
 
@@ -104,7 +104,8 @@ def test_each_limit_of_the_load_is_checked(place, value, word):
         (("mixed", "ended", "429"), 1, "ends of sessions"),
         (("mixed", "streams", "broken"), 1, "streams"),
         (("process", "rss_max_mb"), 601.0, "resident"),
-        (("trends", "mixed", "rss_mb_per_h"), 20.1, "memory grows"),
+        (("trends", "mixed", "heap_mb_per_h"), 20.1, "heap in use grows"),
+        (("process", "heap_samples"), 0, "nothing of its heap"),
         (("trends", "mixed", "files_per_h"), 21.0, "files grow"),
         (("trends", "mixed", "threads_per_h"), 5.0, "threads grow"),
     ],
@@ -115,7 +116,7 @@ def test_each_limit_of_the_soak_is_checked(place, value, word):
 
 
 def test_a_short_soak_judges_no_trend():
-    short = changed(changed(SOAKED, ("mixed", "seconds"), 60.0), ("trends", "mixed", "rss_mb_per_h"), 900.0)
+    short = changed(changed(SOAKED, ("mixed", "seconds"), 60.0), ("trends", "mixed", "heap_mb_per_h"), 900.0)
     assert soak.missed(short) == []
 
 
@@ -203,9 +204,16 @@ def test_locusts_run_has_the_same_limits(place, value, word):
 
 
 def test_trend_is_that_of_the_phase_after_its_first_fifth():
-    samples = [Sample(s, 100 + (50 if s < 20 else 0) + s / 36, 10, 5, 0.0) for s in range(200)]
+    heap = {s: 60 + s / 72 for s in range(0, 200, 10)}
+    samples = [Sample(s, 100 + (50 if s < 20 else 0) + s / 36, 10, 5, 0.0, heap.get(s)) for s in range(200)]
     found = soak.trends(samples, 0, 100)
-    assert found == {"rss_mb_per_h": 100.0, "rss_floor_mb_per_h": 100.0, "files_per_h": 0.0, "threads_per_h": 0.0}
+    assert found == {
+        "rss_mb_per_h": 100.0,
+        "rss_floor_mb_per_h": 100.0,
+        "heap_mb_per_h": 50.0,
+        "files_per_h": 0.0,
+        "threads_per_h": 0.0,
+    }
 
 
 def test_the_trend_of_the_least_of_each_minute_does_not_see_what_comes_and_goes():
@@ -232,6 +240,7 @@ def test_observer_sees_this_process():
     assert seen["rss_max_mb"] > 10
     assert seen["files_max"] >= 3
     assert seen["threads_max"] >= 2
+    assert seen["heap_samples"] == 0
     assert Observer(os.getpid()).summary() == {"samples": 0}
 
 

