@@ -1,0 +1,146 @@
+"""Other precisions of a network's master file, made where it is installed, without torch: int8 and fp16.
+
+A master may keep its weights in float16 to be half as large; they are widened first, so that nothing computes in
+halves that was not meant to. `dynamic`: matrices and embeddings in int8, one scale for each output channel, activations
+quantised while it runs (ONNX Runtime on the CPU). `half`: float16 throughout, float32 inputs and outputs. `qdq`: int8
+with QuantizeLinear and DequantizeLinear, symmetric, activations calibrated on given inputs (TensorRT).
+
+The package onnx is imported on use only: serving needs none of this.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.errors import BackendFailed
+
+Feeds = Iterable[Mapping[str, npt.NDArray[Any]]]
+"""Inputs by name, one mapping for each run."""
+
+PRECISION = "precision"
+"""Key of the file's metadata under which `inference.onnxruntime` finds the precision."""
+
+
+def dynamic(source: Path, target: Path, feeds: Feeds = ()) -> None:
+    """Write `source` with int8 weights to `target`. Raises BackendFailed, OSError."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        wide = Path(folder) / "wide.onnx"
+        _save(widened(_read(source)), wide)
+        quantize_dynamic(
+            wide,
+            target,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather", "LSTM"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": 1, "MatMulConstBOnly": True},
+        )
+    _mark(target, "int8")
+
+
+def half(source: Path, target: Path, feeds: Feeds = ()) -> None:
+    """Write `source` in float16, with float32 inputs and outputs, to `target`. Raises BackendFailed, OSError."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    narrowed = convert_float_to_float16(widened(_read(source)), keep_io_types=True, disable_shape_infer=False)
+    _save(narrowed, target)
+    _mark(target, "fp16")
+
+
+def qdq(source: Path, target: Path, feeds: Feeds) -> None:
+    """Write `source` in int8 with explicit scales, calibrated on `feeds`, to `target`. Raises BackendFailed, OSError."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
+        def __init__(self) -> None:
+            self._left = iter(feeds)
+
+        def get_next(self) -> Mapping[str, npt.NDArray[Any]] | None:
+            return next(self._left, None)
+
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        wide = Path(folder) / "wide.onnx"
+        _save(widened(_read(source)), wide)
+        quantize_static(
+            wide,
+            target,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["MatMul", "Gemm"],
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True},
+        )
+    _mark(target, "int8")
+
+
+RECIPES: Mapping[str, Callable[[Path, Path, Feeds], None]] = {"dynamic": dynamic, "half": half, "qdq": qdq}
+"""Recipes by the name that manifests use."""
+
+
+def widened(model: Any) -> Any:
+    """`model` with every float16 initialiser that only a Cast to float32 reads as a float32 one; the Casts are gone."""
+    onnx = _onnx()
+    graph = model.graph
+    halves = {t.name: t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
+    casts = {
+        node.output[0]: node
+        for node in graph.node
+        if node.op_type == "Cast"
+        and node.input[0] in halves
+        and any(a.name == "to" and a.i == onnx.TensorProto.FLOAT for a in node.attribute)
+    }
+    if not casts:
+        return model
+    for name, cast in casts.items():
+        values = onnx.numpy_helper.to_array(halves[cast.input[0]]).astype(np.float32)
+        graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+        graph.node.remove(cast)
+    still_read = {name for node in graph.node for name in node.input}
+    for name, tensor in halves.items():
+        if name not in still_read:
+            graph.initializer.remove(tensor)
+    return model
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise BackendFailed(
+            f"onnx: expected to import, got {type(error).__name__}: {error}",
+            remedy=("请运行 `pip install onnx`", "Run `pip install onnx`"),
+        ) from error
+    return onnx
+
+
+def _read(path: Path) -> Any:
+    onnx = _onnx()
+    try:
+        return onnx.load(str(path))
+    except Exception as error:  # protobuf's errors have no common type that onnx names
+        raise BackendFailed(f"{path.name}: expected an ONNX file, got {type(error).__name__}: {error}") from error
+
+
+def _save(model: Any, path: Path) -> None:
+    _onnx().save(model, str(path))
+
+
+def _mark(path: Path, precision: str) -> None:
+    """Write the precision into the file's metadata."""
+    onnx = _onnx()
+    model = onnx.load(str(path))
+    kept = [entry for entry in model.metadata_props if entry.key != PRECISION]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    model.metadata_props.add(key=PRECISION, value=precision)
+    onnx.save(model, str(path))
