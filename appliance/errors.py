@@ -195,6 +195,14 @@ class ModelMismatch(ApplianceError):
     fix, default_remedy = "请安装与本版本匹配的模型", "Install the model that this version's manifest names"
 
 
+class GateRefused(ApplianceError):
+    """A file made of a model's own scores too low on the model's cases."""
+
+    code, title = "gate_refused", "派生模型未达标"
+    fix = "原模型继续服务；请把两者的版本和本机型号告知维护者"
+    default_remedy = "The model's own file serves; tell the maintainers this machine and the versions of onnxruntime"
+
+
 class DownloadFailed(ApplianceError):
     """No source of a file could be reached or none gave the right bytes."""
 

@@ -179,6 +179,16 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentiment:
+    """How the customer feels."""
+
+    name: str
+    """`neg`, `neu` or `pos`."""
+    confidence: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One thing a customer said, typed, tapped or showed: the one door into the process."""
 

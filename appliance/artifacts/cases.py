@@ -15,6 +15,7 @@ KINDS = {
     "page": ("width", "height", "photo", "lines"),
     "line": ("text", "turned"),
     "clip": ("rate", "seconds", "speech"),
+    "sentences": ("count",),
     "utterance": ("rate", "text", "language", "speech", "synthetic"),
 }
 """Kind of case to the keys of its truth.
@@ -22,7 +23,8 @@ KINDS = {
 page: width, height in pixels of the upright image; photo: true when it is not a clean rendering; lines: list of
 {text, box}, box = four [x, y] from the top left clockwise, in reading order. line: one upright text line, or the same
 one turned by 180 degrees. clip: rate in Hz, seconds, speech = list of [start, end] in seconds. utterance: the words
-(text, language zh or en) in a recording with the speech intervals; synthetic when a machine spoke them.
+(text, language zh or en) in a recording with the speech intervals; synthetic when a machine spoke them. sentences: how
+many lines of text with their labels and mentions (JSONL, see `language.gate`).
 """
 
 

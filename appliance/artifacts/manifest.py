@@ -14,7 +14,7 @@ from appliance.artifacts.sources import Source, read_source
 from appliance.errors import ManifestInvalid
 from appliance.specs import ModelSpec
 
-KINDS = ("ocr", "vad", "asr")
+KINDS = ("ocr", "vad", "asr", "language")
 INSTALLS = ("default", "optional", "manual")
 
 
@@ -28,6 +28,18 @@ class Archive:
     """Most files that it may hold (against zip bombs)."""
     bytes: int
     """Most bytes that it may unpack to (against zip bombs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """Another precision of a network's file, made where it is installed."""
+
+    precision: str
+    """`fp16` or `int8`."""
+    recipe: str
+    """How it is made, for example `dynamic` (see `inference.quantise`)."""
+    backend: str
+    """The backend that prefers it to the file itself, for example `onnxruntime-cpu`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class Manifest:
     title_en: str
     """English title."""
     kind: str
-    """`ocr`, `vad` or `asr`."""
+    """`ocr`, `vad`, `asr` or `language`."""
     install: str
     """`default` (`pull` installs it or fails), `optional` (`pull` tries it) or `manual` (only when named)."""
     licence: str
@@ -70,6 +82,8 @@ class Manifest:
     """Its files."""
     networks: Mapping[str, ModelSpec]
     """File path to the spec of the network in it."""
+    derived: Mapping[str, tuple[Derivation, ...]]
+    """File path to what is made of the network in it."""
     home: Path
     """Folder of manifest.yaml, card.md and cases/."""
 
@@ -131,6 +145,7 @@ def load_manifest(path: Path) -> Manifest:
         attribution=top.text("attribution"),
         page=top.text("page"),
         files=files,
+        derived=_derived(top) if "networks" in top else {},
         networks=_networks(top, name, paths) if "networks" in top else {},
         home=path.parent,
     )
@@ -188,3 +203,19 @@ def _networks(top: Section, name: str, paths: list[str]) -> dict[str, ModelSpec]
         if path not in paths:
             raise section.invalid(path, f"expected one of the files {', '.join(paths)}")
     return {path: read_network(section.section(path), f"{name}/{Path(path).stem}") for path in section.names()}
+
+
+def _derived(top: Section) -> dict[str, tuple[Derivation, ...]]:
+    networks = top.section("networks")
+    found = {}
+    for path in networks.names():
+        network = networks.section(path)
+        if "derived" in network:
+            found[path] = tuple(_derivation(section) for section in network.sections("derived"))
+    return found
+
+
+def _derivation(section: Section) -> Derivation:
+    made = Derivation(section.text("precision", ("fp16", "int8")), section.text("recipe"), section.text("backend"))
+    section.done()
+    return made

@@ -12,6 +12,8 @@ import yaml
 from appliance.errors import PackInvalid
 from appliance.language.lexicon import Lexicon
 from appliance.language.questions import SLOT, Question
+from appliance.packs.faq import FILE as FAQ
+from appliance.packs.faq import load_faq
 from appliance.packs.flows import load_flows
 from appliance.packs.reader import Section, read_csv, read_yaml
 from appliance.packs.responses import load_responses
@@ -114,7 +116,11 @@ def load_pack(name_or_path: str) -> Pack:
     keys = read_yaml(folder / "pack.yaml").mapping(
         ("title", "welcome", "suggestions"), required=("title", "welcome", "suggestions")
     )
-    tables = {path.stem: read_csv(path, _KEYS.get(path.stem, "")) for path in sorted(folder.glob("*.csv"))}
+    tables = {
+        path.stem: read_csv(path, _KEYS.get(path.stem, ""))
+        for path in sorted(folder.glob("*.csv"))
+        if path.name != FAQ
+    }
     lexicon = load_lexicon(folder, tables)
     flows = load_flows(folder)
     for name, flow in flows.items():
@@ -134,4 +140,5 @@ def load_pack(name_or_path: str) -> Pack:
         responses=load_responses(folder),
         tables=tables,
         facts=_facts(folder),
+        faq=load_faq(folder),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from appliance.language.faq import FaqRow
 from appliance.language.lexicon import Lexicon
 from appliance.language.questions import Question
 
@@ -72,3 +73,5 @@ class Pack:
     """Every CSV file of the folder by its stem."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """facts.yaml as it is: opening hours, phone numbers and the like."""
+    faq: tuple[FaqRow, ...] = ()
+    """Frequent questions with their answers, from faq.csv."""

@@ -55,14 +55,9 @@ def is_dev(text: str, share: float = DEV_SHARE) -> bool:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) < share * 0x100000000
 
 
-def read_questions(path: Path) -> list[Question]:
-    """All ways of asking in a pack's CSV: question_zh, question_en and variants, divided by |."""
-    found = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            ways = [row["question_zh"], row.get("question_en", ""), *row.get("variants", "").split("|")]
-            found += [Question(row["id"], way.strip()) for way in ways if way.strip()]
-    return found
+def questions_of(pack: Pack) -> list[Question]:
+    """All ways of asking the pack's frequent questions."""
+    return [Question(row.id, way) for row in pack.faq for way in row.ways]
 
 
 def read_test_questions(path: Path) -> list[Question]:
@@ -79,7 +74,7 @@ def load(pack: Pack, folder: Path = DATA, each: int = 60, seed: int = 7) -> Corp
         return tuple(s for s in (sentences.cleaned(sentence, cleaner) for sentence in found) if s.text)
 
     written = sentences.load(folder, "train")
-    questions = read_questions(folder / "faq" / "faq.csv")
+    questions = questions_of(pack)
     return Corpus(
         clean(sentence for sentence in written if not is_dev(sentence.text)),
         clean(sentence for sentence in written if is_dev(sentence.text)),

@@ -44,6 +44,9 @@ class Understander(nn.Module):
         super().__init__()
         width = encoder.config.hidden_size
         self.encoder = encoder
+        # The vectors of a pretrained encoder lie in a narrow cone: heads learn slowly until that is taken out.
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
         self.dropout = nn.Dropout(0.1)
         self.intent = nn.Linear(width, intents)
         self.sentiment = nn.Linear(width, polarities)
@@ -60,13 +63,34 @@ class Understander(nn.Module):
         return mean, each
 
     def heads(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits of intents, polarities and questions."""
-        dropped = self.dropout(vectors)
+        """Logits of intents, polarities and questions, from the means that `vectors` gives."""
+        conditioned = (vectors - self.centre) / self.spread
+        dropped = self.dropout(conditioned)
         asked = None
         if self.prototypes is not None:
-            near = functional.normalize(vectors, dim=-1) @ functional.normalize(self.prototypes, dim=-1).T
+            near = functional.normalize(conditioned, dim=-1) @ functional.normalize(self.prototypes, dim=-1).T
             asked = near * QUESTION_SCALE
         return self.intent(dropped), self.sentiment(dropped), asked
+
+    @torch.no_grad()
+    def prepare(self, vectors: Tensor, intents: Tensor, polarities: Tensor, questions: Tensor) -> None:
+        """Begin with heads that fit the encoder as it is: linear probing, then fine-tuning (Kumar et al. 2022).
+
+        `vectors` are the means of the training rows, the others their labels.
+        """
+        self.centre.copy_(vectors.mean(0))
+        self.spread.copy_(vectors.std(0).clamp(min=1e-4))
+        conditioned = (vectors - self.centre) / self.spread
+        for head, labels in ((self.intent, intents), (self.sentiment, polarities)):
+            known = labels != IGNORED
+            if bool(known.any()):
+                probe(head, conditioned[known], labels[known])
+        if self.prototypes is not None:
+            unit = functional.normalize(conditioned, dim=-1)
+            for number in range(len(self.prototypes)):
+                mine = unit[questions == number]
+                if len(mine):
+                    self.prototypes[number] = mine.mean(0)
 
     def forward(
         self,
@@ -89,6 +113,24 @@ class Understander(nn.Module):
         return {"loss": loss} | found
 
 
+def probe(head: nn.Linear, inputs: Tensor, labels: Tensor, penalty: float = 1e-3, steps: int = 60) -> None:
+    """Fit a linear head to fixed inputs by L-BFGS, in place."""
+    with torch.enable_grad():
+        weight = torch.zeros_like(head.weight, requires_grad=True)
+        bias = torch.zeros_like(head.bias, requires_grad=True)
+        optimiser = torch.optim.LBFGS([weight, bias], max_iter=steps, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            optimiser.zero_grad()
+            loss = functional.cross_entropy(inputs @ weight.T + bias, labels) + penalty * weight.square().sum()
+            loss.backward()
+            return loss
+
+        optimiser.step(closure)
+    head.weight.copy_(weight)
+    head.bias.copy_(bias)
+
+
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Mean cross entropy over the labels that are known; zero where none is."""
     if not bool((labels != IGNORED).any()):
@@ -107,7 +149,8 @@ class Exported(nn.Module):
         """(batch, intents), (batch, polarities), (batch, width)."""
         vectors, _ = self.model.vectors(input_ids, attention_mask)
         intents, polarities, _ = self.model.heads(vectors)
-        return intents, polarities, functional.normalize(vectors, dim=-1)
+        conditioned = (vectors - self.model.centre) / self.model.spread
+        return intents, polarities, functional.normalize(conditioned, dim=-1)
 
 
 def load_encoder(folder: Path) -> BertModel:

@@ -99,6 +99,8 @@ def shrink(teacher: Understander, teacher_tokens: Any, student_tokens: Any, size
     student = Understander(
         encoder, teacher.intent.out_features, teacher.sentiment.out_features, questions, teacher.weights
     )
+    student.centre.copy_(teacher.centre)
+    student.spread.copy_(teacher.spread)
     student.intent.load_state_dict(teacher.intent.state_dict())
     student.sentiment.load_state_dict(teacher.sentiment.state_dict())
     if teacher.prototypes is not None and student.prototypes is not None:
@@ -150,7 +152,9 @@ class Taught(torch.nn.Module):
             theirs = teacher_logits.split([head.shape[1] for head in heads], dim=1)
             for ours, target in zip(heads, theirs, strict=True):
                 loss = loss + lessons.logits * divergence(ours, target, lessons.temperature) / len(heads)
-            loss = loss + lessons.vector * (1 - functional.cosine_similarity(vectors, teacher_means[:, -1])).mean()
+            ours = (vectors - student.centre) / student.spread
+            theirs_last = (teacher_means[:, -1] - student.centre) / student.spread
+            loss = loss + lessons.vector * (1 - functional.cosine_similarity(ours, theirs_last)).mean()
             means = each[1:].transpose(0, 1)
             loss = loss + lessons.layers * functional.mse_loss(means, teacher_means)
         return {"loss": loss, "intent_logits": intents, "sentiment_logits": polarities}

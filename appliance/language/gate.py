@@ -1,0 +1,72 @@
+"""Task metrics of the language networks on a model's cases: what a file must reach before it may serve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.errors import ManifestInvalid
+from appliance.inference.backend import Run
+from appliance.language.candidates import Candidate
+from appliance.language.classify import Classifier, read_labels
+from appliance.language.tagger import Tagger, read_alphabet
+from appliance.language.tokenise import Tokeniser
+
+INTENT_ACCURACY, MENTION_F1 = "intent_accuracy", "mention_f1"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A cleaned sentence of a model's cases with its truth."""
+
+    text: str
+    """The sentence."""
+    label: str
+    """Its intent."""
+    spans: tuple[tuple[int, int, str], ...]
+    """(start, end, type) of its mentions."""
+    hints: tuple[tuple[int, int, str], ...]
+    """What the pack's tables and patterns find in it."""
+
+
+def samples(path: Path) -> Iterator[Sample]:
+    """Samples of a JSONL file of text, label, spans and hints; raises ManifestInvalid."""
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            spans, hints = (tuple((int(a), int(b), str(t)) for a, b, t in row[name]) for name in ("spans", "hints"))
+            yield Sample(str(row["text"]), str(row["label"]), spans, hints)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ManifestInvalid(
+                f"{path.name}:{number}: expected text, label, spans and hints, got {type(error).__name__}: {error}"
+            ) from error
+
+
+def intent_accuracy(run: Run, folder: Path, cases: Sequence[Sample]) -> float:
+    """Share of the sentences whose intent is right; tokenizer and labels lie in `folder`."""
+    labels = read_labels(folder / "labels.json")
+    classifier = Classifier(run, Tokeniser(folder / "tokenizer.json", labels.longest), labels)
+    right = sum(classifier.read(case.text).intents[0].name == case.label for case in cases)
+    return right / len(cases) if cases else 0.0
+
+
+def mention_f1(run: Run, folder: Path, cases: Sequence[Sample]) -> float:
+    """F1 of whole mentions with the right type; the alphabet lies in `folder`."""
+    alphabet = read_alphabet(folder / "tagger.json")
+    types = {tag.partition("-")[2] for tag in alphabet.tags}
+    tagger = Tagger(run, alphabet, types)
+    both = found = meant = 0
+    for case in cases:
+        hints = [Candidate(kind, start, end, case.text[start:end]) for start, end, kind in case.hints]
+        guess = {(c.start, c.end, c.type) for c in tagger.find(case.text, hints)}
+        both, found, meant = both + len(guess & set(case.spans)), found + len(guess), meant + len(case.spans)
+    return 2 * both / (found + meant) if found + meant else 0.0
+
+
+METRICS: Mapping[str, Callable[[Run, Path, Sequence[Sample]], float]] = {
+    INTENT_ACCURACY: intent_accuracy,
+    MENTION_F1: mention_f1,
+}
+"""Metrics by the names that manifests use."""
