@@ -189,6 +189,22 @@ class Sentiment:
 
 
 @dataclass(frozen=True, slots=True)
+class FaqMatch:
+    """A row that may answer a sentence."""
+
+    id: str
+    """The row."""
+    confidence: float
+    """Probability that it is the right row, 0 to 1."""
+    way: str
+    """The way of asking that is likest."""
+    words: float
+    """Likeness of the words, 0 to 1."""
+    meaning: float
+    """Likeness of the vectors, -1 to 1; 0 where no network serves."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One thing a customer said, typed, tapped or showed: the one door into the process."""
 
@@ -225,9 +241,15 @@ class Parse:
     language: str = "zh"
     """Language of the text: `zh` or `en`."""
     source: str = "template"
-    """What decided the intent: `template`, `sentence`, `keyword`, `turn`, `entity`, `none`, later `model`."""
+    """What decided the intent: `template`, `sentence`, `keyword`, `turn`, `entity`, `model` or `none`."""
     timings_ms: Mapping[str, float] = field(default_factory=lambda: NO_TIMINGS)
-    """Milliseconds by stage: clean, entities, intent."""
+    """Milliseconds by stage: clean, entities, tagger, encoder, intent, faq."""
+    sentiment: Sentiment | None = None
+    """How the customer feels; None where no network serves."""
+    faq: tuple[FaqMatch, ...] = ()
+    """Frequent questions that it may be, likeliest first."""
+    models: tuple[str, ...] = ()
+    """Networks that took part, as `name@digest`."""
 
 
 @dataclass(frozen=True, slots=True)

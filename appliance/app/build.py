@@ -12,6 +12,7 @@ from appliance.app.appliance import Appliance, Rooms
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
+from appliance.app.words import build_words
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.dialogue.policy import Dialogue
@@ -60,7 +61,8 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
     closing.callback(networks.close)
     closing.enter_context(scheduler)
     pack = load_pack(settings.pack)
-    parser = Parser(pack.lexicon)
+    words = build_words(networks, store, manifests, pack, folder / "cache", listener)
+    parser = Parser(pack.lexicon, minds=words.minds)
     offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
     closing.callback(events.close)
@@ -76,16 +78,12 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
     ears = build_hearing(networks, store, manifests, settings) if "asr" in senses else _deaf(settings)
     for close in ears.closing:
         closing.callback(close)
-    intents, flows = len(pack.lexicon.intents), len(pack.flows)
-    known = f"知识包 {pack.name}，{intents} 种意图 / pack {pack.name}, {intents} intents"
-    words = (
-        Feature("language", "ready", "templates", known),
-        Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows"),
-    )
+    flows = len(pack.flows)
+    conversing = Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows")
 
     def features() -> tuple[Feature, ...]:
         late = _stuck(scheduler, settings.deadline_s)
-        found = (*words, sight.feature(), *ears.features)
+        found = (words.feature(), conversing, sight.feature(), *ears.features)
         if late:
             found = tuple(
                 replace(f, state="failed", reason=late) if f.backend.startswith("onnxruntime") else f for f in found

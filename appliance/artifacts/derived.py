@@ -7,7 +7,6 @@ what it scored on the model's cases. The record is written last, so that a file 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,6 +85,6 @@ def publish(target: Path, made: Path, record: Record) -> None:
         made.chmod(0o644)
         note.chmod(0o644)
         target.with_suffix(".json").unlink(missing_ok=True)
-        os.replace(made, target)
-        os.replace(note, target.with_suffix(".json"))
+        made.replace(target)
+        note.replace(target.with_suffix(".json"))
         sync(target.parent)

@@ -55,7 +55,7 @@ def half(source: Path, target: Path, feeds: Feeds = ()) -> None:
 
 
 def qdq(source: Path, target: Path, feeds: Feeds) -> None:
-    """Write `source` in int8 with explicit scales, calibrated on `feeds`, to `target`. Raises BackendFailed, OSError."""
+    """Write `source` in int8 with explicit scales, calibrated on `feeds`. Raises BackendFailed, OSError."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # the library has no types

@@ -80,6 +80,10 @@ class Classifier:
         """The intents that it tells apart."""
         return self._head.labels if self._head else self.labels.intents
 
+    def with_head(self, head: Head) -> Classifier:
+        """The same network naming the intents of `head`."""
+        return Classifier(self._run, self._tokeniser, self.labels, head)
+
     def read(self, text: str) -> Impression:
         """What it makes of a cleaned text. Raises ApplianceError when the network fails."""
         outputs = self._run(self._tokeniser.encode(text))

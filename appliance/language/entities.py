@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 
 from appliance.language.address import Addresses, read_divisions
@@ -51,6 +52,18 @@ class EntityFinder:
             if text[hit.start : hit.end] not in self._known
         ]
         return resolve([*kept, *misheard]) if misheard else kept
+
+    def joined(self, text: str, found: Iterable[Candidate], guessed: Iterable[Candidate]) -> tuple[Candidate, ...]:
+        """`found` by `find` and what a network `guessed` in the same text: overlaps resolved, values normalised."""
+        return resolve([*found, *(self._valued(text, guess) for guess in guessed)])
+
+    def _valued(self, text: str, guess: Candidate) -> Candidate:
+        """A network's mention with the value that tables and patterns give the words, where they give one."""
+        said = text[guess.start : guess.end]
+        for known in self.find(said):
+            if known.type == guess.type and (known.start, known.end) == (0, len(said)):
+                return replace(guess, value=known.value, detail=known.detail)
+        return guess
 
     def _stands(self, hit: Hit, text: str) -> bool:
         """False for a name of one Chinese character in the middle of another word (花 in 花了)."""

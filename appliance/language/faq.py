@@ -12,15 +12,19 @@ choose some, the ways of asking of these decide.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from appliance.errors import ModelCorrupt
 from appliance.language.ngrams import NGrams
 from appliance.language.pinyin import Syllables
+from appliance.values import FaqMatch
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,22 +44,6 @@ class FaqRow:
     """The answer, by language."""
     ways: tuple[str, ...]
     """Every way of asking it, in any language, those of `question` included."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaqMatch:
-    """A row that may answer a sentence."""
-
-    id: str
-    """The row."""
-    confidence: float
-    """Probability that it is the right row, 0 to 1."""
-    way: str
-    """The way of asking that is likest."""
-    words: float
-    """Likeness of the words, 0 to 1."""
-    meaning: float
-    """Likeness of the vectors, -1 to 1; 0 where no network serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +92,7 @@ class Faq:
         self._row_of = np.repeat(np.arange(len(rows)), sizes)
         self._ngrams = NGrams((way for ways in cleaned for way in ways), syllables)
         self._weighing = weighing
-        self._centre = self._vectors = self._means = None
-        if vectors is not None and len(vectors):
-            self._centre = vectors.mean(0)
-            moved = _unit(vectors - self._centre)
-            # Halves are enough for a likeness, and half the memory of 100,000 ways.
-            self._vectors = moved.astype(np.float16)
-            self._means = _unit(np.add.reduceat(moved, self._starts[:-1]))
+        self._meanings = _Meanings(vectors, self._starts) if vectors is not None and len(vectors) else None
 
     def find(self, text: str, vector: Floats | None = None, most: int = 3) -> tuple[FaqMatch, ...]:
         """The likeliest rows for a cleaned and flattened text, best first; `vector` is that of its sentence.
@@ -123,13 +105,11 @@ class Faq:
         by_row = np.maximum.reduceat(words, self._starts[:-1])
         few = min(_FEW, len(self.rows))
         chosen = np.argpartition(-by_row, few - 1)[:few]
-        turned = None
-        mix = 0.0
-        if vector is not None and self._vectors is not None and self._means is not None:
-            turned, mix = _unit((vector - self._centre)[None])[0], self._weighing.mix
-            near = self._means @ turned
-            chosen = np.union1d(chosen, np.argpartition(-near, few - 1)[:few])
-        found = sorted((self._best(int(row), words, turned, mix) for row in chosen), reverse=True)
+        meanings, turned = self._meanings, None
+        if vector is not None and meanings is not None:
+            turned = _unit((vector - meanings.centre)[None])[0]
+            chosen = np.union1d(chosen, np.argpartition(-(meanings.rows @ turned), few - 1)[:few])
+        found = sorted((self._best(int(row), words, turned) for row in chosen), reverse=True)
         lead = found[0][0] - (found[1][0] if len(found) > 1 else 0.0)
         sure = self._weighing.confidence(found[0][1], found[0][2], lead)
         matches = []
@@ -139,16 +119,38 @@ class Faq:
             matches.append(FaqMatch(row.id, round(chance, 4), self._ways[way], round(said, 4), round(meant, 4)))
         return tuple(matches)
 
-    def _best(self, row: int, words: Floats, vector: Floats | None, mix: float) -> tuple[float, float, float, int]:
+    def _best(self, row: int, words: Floats, turned: Floats | None) -> tuple[float, float, float, int]:
         """Likeness, that of words, that of vectors, and number of a row's likest way."""
         start, end = int(self._starts[row]), int(self._starts[row + 1])
-        said = words[start:end]
-        meant = np.zeros_like(said) if vector is None else self._vectors[start:end].astype(np.float32) @ vector
-        joined = (1 - mix) * said + mix * meant
+        said = joined = words[start:end]
+        meant = np.zeros_like(said)
+        if turned is not None and self._meanings is not None:
+            meant = self._meanings.ways[start:end].astype(np.float32) @ turned
+            joined = (1 - self._weighing.mix) * said + self._weighing.mix * meant
         best = int(joined.argmax())
         return float(joined[best]), float(said[best]), float(meant[best]), start + best
+
+
+class _Meanings:
+    """Vectors of all ways of asking."""
+
+    def __init__(self, vectors: Floats, starts: npt.NDArray[np.intp]) -> None:
+        self.centre: Floats = vectors.mean(0)
+        moved = _unit(vectors - self.centre)
+        # Halves are enough for a likeness, and half the memory of 100,000 ways.
+        self.ways = moved.astype(np.float16)
+        self.rows = _unit(np.add.reduceat(moved, starts[:-1]))
 
 
 def _unit(vectors: Floats) -> Floats:
     found: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return found
+
+
+def read_weighing(path: Path) -> Weighing:
+    """Read faq.json; raises ModelCorrupt when it is not what it should be."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return Weighing(*(float(found[name]) for name in ("mix", "bias", "words", "meaning", "lead")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelCorrupt(f"{path.name}: expected weights, got {type(error).__name__}: {error}") from error

@@ -59,7 +59,7 @@ def mention_f1(run: Run, folder: Path, cases: Sequence[Sample]) -> float:
     tagger = Tagger(run, alphabet, types)
     both = found = meant = 0
     for case in cases:
-        hints = [Candidate(kind, start, end, case.text[start:end]) for start, end, kind in case.hints]
+        hints = [Candidate(kind, start, end, case.text[start:end], 1.0) for start, end, kind in case.hints]
         guess = {(c.start, c.end, c.type) for c in tagger.find(case.text, hints)}
         both, found, meant = both + len(guess & set(case.spans)), found + len(guess), meant + len(case.spans)
     return 2 * both / (found + meant) if found + meant else 0.0

@@ -101,8 +101,13 @@ class IntentMatcher:
         self._openers = re.compile(f"^(?: *{openers} *)+") if openers else None
         self._closers = re.compile(f"(?: *{closers} *)+$") if closers else None
 
-    def decide(self, text: str, entities: Sequence[Candidate], carried: Sequence[str] = ()) -> Decision:
-        """Intent of a cleaned text with its entities, none overlapping; `carried` are types that came with the turn."""
+    def decide(
+        self, text: str, entities: Sequence[Candidate], carried: Sequence[str] = (), network: Sequence[Intent] = ()
+    ) -> Decision:
+        """Intent of a cleaned text with its entities, none overlapping; `carried` are types that came with the turn.
+
+        `network` is what the classifier makes of it, every intent with its probability; empty where none serves.
+        """
         masked, raw = flatten(text, entities, self._slots), flatten(text)
         alone = self._by_entity(masked, entities, carried)
         scored = [alone] if alone else []

@@ -80,7 +80,8 @@ class NGrams:
             posted = self._postings.get(feature)
             if posted is not None:
                 found[posted[0]] += np.float32(value) * posted[1]  # a text holds a feature once: no number comes twice
-        return found / np.float32(math.sqrt(square) or 1.0)
+        found /= np.float32(math.sqrt(square) or 1.0)
+        return found
 
     def kernel(self) -> npt.NDArray[np.float32]:
         """Cosine of every indexed text with every other, shape (count, count), float32."""

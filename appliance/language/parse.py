@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import date
 
+from appliance.errors import ApplianceError
 from appliance.language.candidates import CHECKSUM, Candidate, resolve
+from appliance.language.classify import Classifier, Impression
 from appliance.language.clean import Cleaned, Cleaner, guess_language
 from appliance.language.entities import EntityFinder, in_original
+from appliance.language.faq import Faq
 from appliance.language.flatten import flatten
 from appliance.language.intent import Decision, Example, IntentMatcher
 from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
 from appliance.language.pinyin import Syllables
 from appliance.language.redact import redact
+from appliance.language.tagger import Tagger
 from appliance.language.templates import Slots
-from appliance.values import Entity, Intent, Parse, Turn
+from appliance.values import Entity, FaqMatch, Intent, Parse, Turn
 
 _OTHER_READING = 0.9
 
 
-class Parser:
-    """Understands turns in the words of one pack. Thread-safe; no network, no state between turns."""
+@dataclass(frozen=True, slots=True)
+class Minds:
+    """The language networks that serve; each may be missing, and may fail at any turn."""
 
-    def __init__(self, lexicon: Lexicon, today: Callable[[], date] = date.today) -> None:
-        """Compile the pack's language side; `today` anchors words like 明天."""
+    classifier: Classifier | None = None
+    """Intent, sentiment and sentence vector."""
+    tagger: Tagger | None = None
+    """Entities that no table lists."""
+    faq: Faq | None = None
+    """Frequent questions; it serves without a network, too."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """`classifier` and `tagger` to `name@digest`."""
+
+
+class Parser:
+    """Understands turns in the words of one pack. Thread-safe; no state between turns."""
+
+    def __init__(self, lexicon: Lexicon, today: Callable[[], date] = date.today, minds: Minds | None = None) -> None:
+        """Compile the pack's language side; `today` anchors words like 明天. Without `minds` the templates decide."""
+        self._minds = minds or Minds()
         self._cleaner = Cleaner()
         self._types = frozenset(lexicon.entity_types)
         syllables = Syllables()
@@ -60,14 +81,19 @@ class Parser:
         """What `turn` means. An intent or entities that came with the turn are kept and not guessed again."""
         began = time.perf_counter()
         cleaned = self._cleaner.clean(turn.text)
-        done_clean = time.perf_counter()
+        clock = _Clock(began, "clean")
+        found = self._finder.find(cleaned.text)
+        clock.lap("entities")
+        used: dict[str, None] = {}
+        found = self._tagged(cleaned.text, found, used, clock)
         carried = {entity.type for entity in turn.entities}
-        found = [c for c in self._finder.find(cleaned.text) if not _carried(c, cleaned, turn.entities, carried)]
-        done_entities = time.perf_counter()
-        decision = self._decide(turn, cleaned, found)
+        found = tuple(c for c in found if not _carried(c, cleaned, turn.entities, carried))
+        impression = self._impression(cleaned.text, used, clock)
+        decision = self._decide(turn, cleaned, found, impression)
+        clock.lap("intent")
+        faq = self._faq(turn, cleaned.text, impression, clock)
         taken = [c for c in decision.captured if c.type not in carried and not any(c.overlaps(o) for o in found)]
         entities = [*turn.entities, *(in_original(c, cleaned, turn.text) for c in (*found, *taken))]
-        ended = time.perf_counter()
         return Parse(
             intent=decision.intent,
             entities=tuple(sorted(entities, key=lambda entity: (entity.start, entity.end))),
@@ -75,14 +101,48 @@ class Parser:
             clean=cleaned.text,
             language=guess_language(turn.text) if turn.text.strip() else turn.language,
             source=decision.source,
-            timings_ms={
-                "clean": _milliseconds(began, done_clean),
-                "entities": _milliseconds(done_clean, done_entities),
-                "intent": _milliseconds(done_entities, ended),
-            },
+            timings_ms=clock.laps,
+            sentiment=impression.sentiment if impression else None,
+            faq=faq,
+            models=tuple(used),
         )
 
-    def _decide(self, turn: Turn, cleaned: Cleaned, found: list[Candidate]) -> Decision:
+    def _tagged(
+        self, text: str, found: tuple[Candidate, ...], used: dict[str, None], clock: _Clock
+    ) -> tuple[Candidate, ...]:
+        """`found` joined with what the tagger finds, as `candidates.resolve` settles it."""
+        tagger = self._minds.tagger
+        if tagger is None or not text:
+            return found
+        with suppress(ApplianceError):  # whoever runs the network has said so; the tables and patterns stand
+            found = self._finder.joined(text, found, tagger.find(text, found))
+            used[self._minds.models.get("tagger", "")] = None
+        clock.lap("tagger")
+        return found
+
+    def _impression(self, text: str, used: dict[str, None], clock: _Clock) -> Impression | None:
+        classifier = self._minds.classifier
+        if classifier is None or not text:
+            return None
+        impression = None
+        with suppress(ApplianceError):  # the same: the templates decide
+            impression = classifier.read(text)
+            used[self._minds.models.get("classifier", "")] = None
+        clock.lap("encoder")
+        return impression
+
+    def _faq(self, turn: Turn, text: str, impression: Impression | None, clock: _Clock) -> tuple[FaqMatch, ...]:
+        """Frequent questions that a turn in words may be; whoever brings an intent or shows a photo asks none."""
+        faq = self._minds.faq
+        if faq is None or turn.intent is not None or turn.source == "image" or not text:
+            return ()
+        matches = faq.find(flatten(text).text, None if impression is None else impression.vector)
+        clock.lap("faq")
+        return matches
+
+    def _decide(
+        self, turn: Turn, cleaned: Cleaned, found: tuple[Candidate, ...], impression: Impression | None
+    ) -> Decision:
         if turn.intent is not None:
             return Decision(turn.intent, (), "turn")
         if not cleaned.text and cleaned.emoji:
@@ -90,7 +150,9 @@ class Parser:
             if meant:
                 return Decision(Intent(meant[0], 0.7), (), "sentence")
         known = [*found, *_as_candidates(turn.entities, cleaned, self._types)]
-        decision = self._matcher.decide(cleaned.text, resolve(known), [entity.type for entity in turn.entities])
+        carried = [entity.type for entity in turn.entities]
+        network = impression.intents if impression else ()
+        decision = self._matcher.decide(cleaned.text, resolve(known), carried, network)
         if decision.intent.name == OUT_OF_SCOPE:
             for reading in turn.alternatives:
                 other = self._cleaner.clean(reading).text
@@ -116,5 +178,15 @@ def _carried(candidate: Candidate, cleaned: Cleaned, carried: tuple[Entity, ...]
     return candidate.type in types or any(start < entity.end and entity.start < end for entity in carried)
 
 
-def _milliseconds(start: float, end: float) -> float:
-    return round((end - start) * 1000, 3)
+class _Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self, began: float, stage: str) -> None:
+        self._at, self.laps = began, dict[str, float]()
+        self.lap(stage)
+
+    def lap(self, stage: str) -> None:
+        """What was done since the last call was this stage."""
+        now = time.perf_counter()
+        self.laps[stage] = round((now - self._at) * 1000, 3)
+        self._at = now

@@ -31,7 +31,7 @@ class Tokeniser:
             ) from error
         try:
             self._tokenizer: Any = Tokenizer.from_file(str(path))
-        except Exception as error:  # noqa: BLE001 - the library raises bare Exception for whatever it cannot read
+        except Exception as error:
             raise ModelCorrupt(f"{path.name}: expected a tokenizer, got {error}") from error
         self._longest = longest
         self._padding = self._tokenizer.token_to_id("<pad>") or 0

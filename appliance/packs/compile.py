@@ -117,9 +117,7 @@ def load_pack(name_or_path: str) -> Pack:
         ("title", "welcome", "suggestions"), required=("title", "welcome", "suggestions")
     )
     tables = {
-        path.stem: read_csv(path, _KEYS.get(path.stem, ""))
-        for path in sorted(folder.glob("*.csv"))
-        if path.name != FAQ
+        path.stem: read_csv(path, _KEYS.get(path.stem, "")) for path in sorted(folder.glob("*.csv")) if path.name != FAQ
     }
     lexicon = load_lexicon(folder, tables)
     flows = load_flows(folder)

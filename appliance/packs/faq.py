@@ -27,7 +27,9 @@ def _rows(path: Path) -> Iterator[FaqRow]:
     for number, row in enumerate(read_csv(path, "id"), 1):
         missing = [name for name in COLUMNS if name not in row]
         if missing:
-            raise PackInvalid(f"{shown} line 1: expected the columns {', '.join(COLUMNS)}, got none named {missing[0]!r}")
+            raise PackInvalid(
+                f"{shown} line 1: expected the columns {', '.join(COLUMNS)}, got none named {missing[0]!r}"
+            )
         for name in _REQUIRED:
             if not row[name]:
                 raise PackInvalid(f"{shown} row {number} ({row['id']}): expected text under {name}, got nothing")

@@ -36,7 +36,7 @@ def test_none(tmp_path: Path) -> None:
         ([1], r"\[0\]: expected a mapping"),
         ([GOOD | {"file": "b.png"}], r"\[0\].file: expected the recording"),
         ([GOOD | {"file": "../a.png"}], r"\[0\].file: expected a relative path"),
-        ([GOOD | {"kind": "x"}], r"\[0\].kind: expected one of page, line, clip, utterance"),
+        ([GOOD | {"kind": "x"}], r"\[0\].kind: expected one of page, line, clip, sentences, utterance"),
         ([GOOD | {"truth": {"text": "x"}}], r"\[0\].truth.turned: expected this key"),
         ([GOOD | {"truth": GOOD["truth"] | {"more": 1}}], r"\[0\].truth.more: unknown key"),  # type: ignore[operator]
         ([GOOD | {"more": 1}], r"\[0\].more: unknown key"),

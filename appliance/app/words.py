@@ -1,0 +1,209 @@
+"""Builds what understands words: the language networks where they serve, the templates in any case, and says which."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from appliance.app.guarded import Guarded
+from appliance.app.networks import Network, Networks, said, why
+from appliance.app.senses import model_ids
+from appliance.artifacts.manifest import Manifest
+from appliance.artifacts.store import ModelStore
+from appliance.errors import ApplianceError
+from appliance.language.classify import Classifier, Labels, read_labels
+from appliance.language.clean import Cleaner
+from appliance.language.faq import WORDS_ALONE, Faq, Weighing, read_weighing
+from appliance.language.flatten import flatten
+from appliance.language.head import Floats, fit
+from appliance.language.parse import Minds
+from appliance.language.pinyin import Syllables
+from appliance.language.tagger import Tagger, read_alphabet
+from appliance.language.tokenise import Tokeniser
+from appliance.listener import Listener
+from appliance.packs.schema import Pack
+from appliance.values import Feature, statements
+
+UNDERSTANDING, ENTITIES = "understand-zh", "entities-zh"
+"""The models: encoder with heads, and entity tagger."""
+TEMPLATES = "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The language networks with the feature that describes them."""
+
+    minds: Minds
+    """What the parser gets."""
+    feature: Callable[[], Feature]
+    """State of `language` now and why."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What has been built so far."""
+
+    reasons: list[str]
+    guards: list[Guarded]
+    backends: list[str]
+    models: dict[str, str]
+
+
+def build_words(
+    networks: Networks,
+    store: ModelStore,
+    manifests: Mapping[str, Manifest],
+    pack: Pack,
+    cache: Path,
+    listener: Listener,
+) -> Words:
+    """Load the language networks; what is missing or refused leaves the templates answering, and the reason says so.
+
+    Vectors of the pack's questions are kept in `cache`, so that only the first start pays for them.
+    """
+    intents, rows = len(pack.lexicon.intents), len(pack.faq)
+    found = _Found(
+        [
+            f"知识包 {pack.name}，{intents} 种意图，{rows} 个常见问题 / "
+            f"pack {pack.name}, {intents} intents, {rows} frequent questions"
+        ],
+        [],
+        [],
+        {},
+    )
+    classifier, weighing = _classifier(networks, store, manifests, pack, cache, listener, found)
+    tagger = _tagger(networks, store, manifests, pack, listener, found)
+    faq = _faq(pack, classifier, weighing, cache, found.models.get("classifier", ""))
+    backend = "+".join([*sorted(set(found.backends)), TEMPLATES])
+    state = "ready" if classifier and tagger else "fallback"
+    feature = Feature("language", state, backend, statements(found.reasons), models=tuple(found.models.values()))
+
+    def now() -> Feature:
+        lost = [guard.statement for guard in found.guards if guard.failed]
+        if not lost:
+            return feature
+        return Feature("language", "fallback", backend, statements([*lost, *found.reasons]), models=feature.models)
+
+    return Words(Minds(classifier, tagger, faq, found.models), now)
+
+
+def _classifier(
+    networks: Networks,
+    store: ModelStore,
+    manifests: Mapping[str, Manifest],
+    pack: Pack,
+    cache: Path,
+    listener: Listener,
+    found: _Found,
+) -> tuple[Classifier | None, Weighing]:
+    network = networks.load(UNDERSTANDING, "model.onnx")
+    found.reasons += why((network,))
+    if network.run is None:
+        found.reasons.append("intent: 由模板和例句代为理解 / templates and example sentences understand instead")
+        return None, WORDS_ALONE
+    try:
+        labels = read_labels(store.path(UNDERSTANDING, "labels.json"))
+        tokeniser = Tokeniser(store.path(UNDERSTANDING, "tokenizer.json"), labels.longest)
+        weighing = read_weighing(store.path(UNDERSTANDING, "faq.json"))
+    except ApplianceError as error:
+        networks.release(network)
+        found.reasons.append(f"intent: {said(error, store)}")
+        return None, WORDS_ALONE
+    guard = _guard("intent", network, listener, found, manifests, "classifier")
+    return _fitted(Classifier(guard, tokeniser, labels), labels, pack, cache, found), weighing
+
+
+def _fitted(classifier: Classifier, labels: Labels, pack: Pack, cache: Path, found: _Found) -> Classifier:
+    """The classifier with the pack's intents: its own, or a head fitted to the pack's sentences."""
+    if set(labels.intents) == set(pack.lexicon.intent_names):
+        return classifier
+    cleaner = Cleaner()
+    pairs = [(cleaner.clean(s).text, rule.name) for rule in pack.lexicon.intents for s in rule.sentences]
+    pairs = [pair for pair in dict.fromkeys(pairs) if pair[0]]
+    texts = [text for text, _ in pairs]
+    vectors = kept(cache, "head", found.models["classifier"], texts, lambda: classifier.vectors(texts))
+    head = fit(vectors, [name for _, name in pairs])
+    found.reasons.append(
+        f"intent: 按知识包的 {len(pairs)} 个例句拟合 / fitted to the pack's {len(pairs)} example sentences"
+    )
+    return classifier.with_head(head)
+
+
+def _tagger(
+    networks: Networks,
+    store: ModelStore,
+    manifests: Mapping[str, Manifest],
+    pack: Pack,
+    listener: Listener,
+    found: _Found,
+) -> Tagger | None:
+    network = networks.load(ENTITIES, "tagger.onnx")
+    found.reasons += why((network,))
+    if network.run is None:
+        found.reasons.append("entities: 仅由词表和规则识别 / found by tables and patterns alone")
+        return None
+    try:
+        alphabet = read_alphabet(store.path(ENTITIES, "tagger.json"))
+    except ApplianceError as error:
+        networks.release(network)
+        found.reasons.append(f"entities: {said(error, store)}")
+        return None
+    guard = _guard("entities", network, listener, found, manifests, "tagger")
+    return Tagger(guard, alphabet, pack.lexicon.entity_types)
+
+
+def _guard(
+    name: str,
+    network: Network,
+    listener: Listener,
+    found: _Found,
+    manifests: Mapping[str, Manifest],
+    role: str,
+) -> Guarded:
+    assert network.run is not None  # noqa: S101 - the callers have looked
+    guard = Guarded(name, network.run, listener=listener)
+    found.guards.append(guard)
+    found.backends.append(network.backend)
+    found.models[role] = model_ids(manifests, network.model)[0]
+    return guard
+
+
+def _faq(pack: Pack, classifier: Classifier | None, weighing: Weighing, cache: Path, model: str) -> Faq | None:
+    if not pack.faq:
+        return None
+    cleaner = Cleaner()
+    cleaned = [[cleaner.clean(way).text for way in row.ways] for row in pack.faq]
+    vectors = None
+    if classifier is not None:
+        texts = [way for ways in cleaned for way in ways]
+        with suppress(ApplianceError):  # the guard has said so; words alone serve
+            vectors = kept(cache, "faq", model, texts, lambda: classifier.vectors(texts))
+    flat = [[flatten(way).text for way in ways] for ways in cleaned]
+    return Faq(pack.faq, flat, Syllables(), vectors, weighing if vectors is not None else WORDS_ALONE)
+
+
+def kept(cache: Path, purpose: str, model: str, texts: list[str], make: Callable[[], Floats]) -> Floats:
+    """Vectors of `texts` by `model`, from `cache` when they were made before; where the cache fails they are made."""
+    key = hashlib.sha256("\n".join([model, *texts]).encode()).hexdigest()[:24]
+    path = cache / f"{purpose}-{key}.npy"
+    with suppress(OSError, ValueError, EOFError):
+        stored: Floats = np.load(path, allow_pickle=False)
+        if stored.dtype == np.float32 and stored.ndim == 2 and len(stored) == len(texts):
+            return stored
+    vectors = make()
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+        for old in cache.glob(f"{purpose}-*.npy"):
+            old.unlink()
+        data = io.BytesIO()
+        np.save(data, vectors)
+        part = path.with_suffix(".part")
+        part.write_bytes(data.getvalue())
+        part.replace(path)
+    return vectors
