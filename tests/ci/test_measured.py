@@ -79,7 +79,7 @@ def test_rows_about_half_an_hour(measured: ModuleType) -> None:
         "mixed": {"availability": 0.999987, "sent": 91_000},
         "within": {"answered_share": 1.0, "sent": 30_000},
         "process": {"rss_max_mb": 371.6},
-        "trends": {"mixed": {"rss_mb_per_h": -1.25, "rss_floor_mb_per_h": 0.5}},
+        "trends": {"mixed": {"rss_mb_per_h": -1.25, "heap_mb_per_h": 0.5}},
     }
     assert [seen for _, seen, _, _ in measured.soak(result)] == [
         "99.999% of 91000",

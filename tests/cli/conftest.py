@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 from appliance.app import build
 from appliance.cli import main
 from appliance.language.lexicon import Lexicon
-from appliance.language.parse import Parser
+from appliance.language.parse import Minds, Parser
 from appliance.packs.compile import load_pack
 from appliance.packs.schema import Pack
 from appliance.settings import Settings
@@ -81,8 +82,14 @@ def command(
         lexicons[id(pack.lexicon)] = parser
         return pack
 
-    def parser_of(lexicon: Lexicon) -> Parser:
-        return lexicons.get(id(lexicon)) or Parser(lexicon)
+    def parser_of(lexicon: Lexicon, minds: Minds) -> Parser:
+        parser = lexicons.get(id(lexicon))
+        if parser is None:
+            return Parser(lexicon, minds=minds)
+        # The compiled templates are the dear part; who else thinks along is this appliance's own matter.
+        with_minds = copy.copy(parser)
+        with_minds._minds = minds
+        return with_minds
 
     monkeypatch.setattr(build, "load_pack", pack_of)
     monkeypatch.setattr(build, "Parser", parser_of)
