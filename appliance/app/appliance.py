@@ -284,7 +284,8 @@ class Appliance:
 
     def _used(self, parse: Parse, ocr: OcrResult | None, transcript: Transcript | None) -> Mapping[str, str]:
         """What served each stage of this turn."""
-        used = {"language": "given" if parse.source == "turn" else "templates"}
+        names = [model.partition("@")[0] for model in parse.models]
+        used = {"language": "given" if parse.source == "turn" else "+".join([*names, "templates"])}
         if ocr is not None:
             used["ocr"] = ocr.engine
         if transcript is not None:

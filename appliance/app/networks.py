@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from appliance.artifacts.manifest import Manifest
+from appliance.artifacts.derived import place, record_of
+from appliance.artifacts.manifest import Derivation, Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, ModelMissing
 from appliance.inference.backend import Backend, Run
@@ -15,7 +17,6 @@ from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.inference.scheduler import Priority, Scheduler
 from appliance.listener import Listener
 from appliance.settings import Settings
-from appliance.specs import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Networks:
         except ApplianceError as error:
             self._listener("model_load", model=f"{model}/{file}", backend="none", ok=False)
             return Network(model, file, None, "none", said(error, self._store))
-        selection = select(spec, self._candidates(spec, path), listener=self._listener)
+        selection = select(spec, self._candidates(manifest, file, path), listener=self._listener)
         if selection.backend is None:
             return Network(model, file, None, "none", "", selection)
         self._backends.append(selection.backend)
@@ -88,17 +89,29 @@ class Networks:
             self._backends.remove(backend)
             backend.close()
 
-    def _candidates(self, spec: ModelSpec, path: Path) -> list[Candidate]:
-        threads = self._settings.onnxruntime_threads
+    def _candidates(self, manifest: Manifest, file: str, path: Path) -> list[Candidate]:
+        """Ways to serve a network, best first: on each backend what is derived for it, then the file itself."""
+        spec, threads = manifest.networks[file], self._settings.onnxruntime_threads
 
-        def onnxruntime(device: str) -> Candidate:
-            return Candidate(
-                f"onnxruntime-{device}",
-                lambda: OnnxRuntimeBackend(spec, path, device=device, threads=threads),
+        def made(wanted: Derivation, device: str) -> Backend:
+            record_of(self._store, manifest.name, file, wanted)  # raises when it is missing or not this file's
+            return OnnxRuntimeBackend(
+                spec, place(self._store, manifest.name, file, wanted), device=device, threads=threads
             )
 
-        makers = {"onnxruntime-cuda": lambda: onnxruntime("cuda"), "onnxruntime-cpu": lambda: onnxruntime("cpu")}
-        return [makers[name]() for name in self._settings.backends]
+        def itself(device: str) -> Backend:
+            return OnnxRuntimeBackend(spec, path, device=device, threads=threads)
+
+        found = []
+        for name in self._settings.backends:
+            device = name.rpartition("-")[2]
+            found += [
+                Candidate(f"{name} {wanted.precision}", partial(made, wanted, device))
+                for wanted in manifest.derived.get(file, ())
+                if wanted.backend == name
+            ]
+            found.append(Candidate(name, partial(itself, device)))
+        return found
 
     @property
     def backends(self) -> tuple[Backend, ...]:

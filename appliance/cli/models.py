@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,13 +14,14 @@ import typer
 from rich.cells import set_cell_size
 from rich.console import Console
 
+from appliance.app.derive import derive
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.pull import Outcome, Puller
 from appliance.artifacts.store import CACHE, ModelStore
 from appliance.cli.exits import Exit, exit_for
 from appliance.cli.options import AsJson, Config, settings
 from appliance.cli.progress import Display
-from appliance.errors import ApplianceError, DownloadFailed, ModelMissing
+from appliance.errors import ApplianceError, BackendFailed, DownloadFailed, GateRefused, ModelMissing
 from appliance.settings import data_dir
 
 app = typer.Typer(
@@ -101,14 +103,14 @@ def pull(
             if once and _failed_lately(store, name):
                 outcomes.append(Outcome(name, "skipped", {}))
                 continue
-            outcomes.append(puller.pull(name))
+            outcomes.append(_derive(store, puller.pull(name), display))
             _remember(store, outcomes[-1])
     tolerated = {
         one.name
         for one in outcomes
         if not names and not everything and _is_optional(store.manifest(one.name)) and _is_offline(one.error)
     }
-    _report(store, outcomes, as_json, tolerated)
+    _report(store, outcomes, as_json, tolerated | _undone(outcomes))
 
 
 @app.command()
@@ -137,8 +139,8 @@ def import_models(
     """
     with Display(_stderr()) as display:
         store = _store(config, display)
-        outcomes = Puller(store, display).bring(path, name)
-    _report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"})
+        outcomes = [_derive(store, one, display) for one in Puller(store, display).bring(path, name)]
+    _report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"} | _undone(outcomes))
 
 
 @app.command()
@@ -183,6 +185,23 @@ def _verified(store: ModelStore, name: str) -> Outcome:
     except ApplianceError as error:
         return Outcome(name, "missing" if isinstance(error, ModelMissing) else "corrupt", {}, error)
     return Outcome(name, "installed", {})
+
+
+def _derive(store: ModelStore, outcome: Outcome, display: Display) -> Outcome:
+    """The outcome after making the other precisions of an installed model; the error says what could not be made."""
+    if outcome.error or not store.manifest(outcome.name).derived:
+        return outcome
+    try:
+        derive(store, outcome.name, display)
+    except ApplianceError as error:
+        return replace(outcome, error=error)
+    return outcome
+
+
+def _undone(outcomes: Iterable[Outcome]) -> set[str]:
+    """Models of which another precision could not be made here: the file itself serves, so this fails nothing."""
+    refused = (GateRefused, BackendFailed)
+    return {one.name for one in outcomes if one.result != "failed" and isinstance(one.error, refused)}
 
 
 def _attempt_of(store: ModelStore, name: str) -> Path:
@@ -259,7 +278,7 @@ def _report(store: ModelStore, outcomes: Iterable[Outcome], as_json: bool, toler
     for one in outcomes:
         optional = (
             " (可选，不影响其他功能 / optional, all else works)"
-            if one.error and one.name in tolerated and one.result != "partial"
+            if one.error and one.name in tolerated and one.result in ("failed", "missing")
             else ""
         )
         _say(f"{one.name}: {WORDS[one.result]}{optional}")

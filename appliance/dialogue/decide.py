@@ -6,6 +6,7 @@ In the middle of a task these rules hold, in this order.
 2. What fits the asked slot answers the question, if it is most of the turn or no intent of its own came with it.
 3. Another intent that can be answered at once is answered, and the question is asked again; one that itself has to ask
    replaces the task; one whose flow says `ends_task` ends it. A turn of little more than other slots' values is none.
+   A frequent question is answered, too (see `known`).
 4. What fits other slots is kept, and the question stands; 'I don't know' does what the slot says.
 5. Anything else is an attempt that failed; after the slot's retries a person takes over.
 """
@@ -19,6 +20,7 @@ from appliance.dialogue import slots
 from appliance.dialogue.course import Course
 from appliance.dialogue.exchange import Exchange
 from appliance.dialogue.flows import Line
+from appliance.dialogue.known import Known
 from appliance.dialogue.tracker import Filled
 from appliance.language.lexicon import OUT_OF_SCOPE
 from appliance.packs.schema import Pack
@@ -59,6 +61,7 @@ class Decider:
     def __init__(self, pack: Pack, course: Course, reread: Reread, sure: float) -> None:
         """An intent whose confidence is below `sure` is asked back."""
         self._pack, self._course, self._reread, self._sure = pack, course, reread, sure
+        self._known = Known(pack, course)
         self._alone = {kind: rule.name for rule in pack.lexicon.intents for kind in rule.alone}
 
     def respond(self, x: Exchange) -> None:
@@ -129,6 +132,10 @@ class Decider:
             self._course.begin(x, flow)
 
     def _fresh(self, x: Exchange) -> None:
+        row = self._known.row(x)
+        if row is not None:
+            self._known.answer(x, row)
+            return
         intent = x.parse.intent
         if intent.name != OUT_OF_SCOPE and intent.confidence >= self._sure:
             self._start(x, self._recalled(x))
@@ -236,6 +243,10 @@ class Decider:
 
     def _digresses(self, x: Exchange, flow: Flow) -> bool:
         """Rules 3 to 5: True when the turn was about something else."""
+        row = self._known.within(x)
+        if row is not None and not self._mostly_other_slots(x, flow):
+            self._known.answer(x, row, flow)
+            return True
         other = self._course.flow_of(x.intent)
         if other is not None and self._topic(x, flow) and not self._mostly_other_slots(x, flow):
             self._course.digress(x, flow, other)

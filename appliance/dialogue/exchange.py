@@ -84,6 +84,11 @@ class Exchange:
             self._text += between + words
             self.suggest(*response.suggest)
 
+    def quote(self, words: str, data: Mapping[str, Any]) -> None:
+        """Add words of the pack as they are, with the facts behind them."""
+        self._text += ("" if not self._text else " " if self.language == "en" else "") + words
+        self._data.update(data)
+
     def suggest(self, *flows: str) -> None:
         """Offer flows to tap."""
         for name in flows:

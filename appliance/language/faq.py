@@ -1,13 +1,12 @@
 """Frequent questions of a pack: which row, if any, answers a sentence.
 
 Two likenesses are joined: how alike the words are written (character n-grams, sounds) and how alike the sentences mean
-(cosine of the network's sentence vectors, where it serves). Each row has several ways of asking; the best one counts. A
+(cosine of the network's sentence vectors, where it serves). A
 logistic function of the best row's likenesses and of its lead over the next row says how probable it is that the row
 is right, so that a question which nothing answers is refused. Its weights come with the network (calibrated on ways of
 asking that it had not seen); without the network those for words alone serve.
 
-Rows are found in two steps, so that 20,000 of them do not slow a turn: a mean vector and the best n-grams of each row
-choose some, the ways of asking of these decide.
+The vectors of a row's ways of asking are kept as their mean alone: what they have in common is what the row is about.
 """
 
 from __future__ import annotations
@@ -60,14 +59,33 @@ class Weighing:
     """Weight of the best row's likeness of vectors."""
     lead: float
     """Weight of its lead over the next row."""
+    strange: float
+    """Weight of the probability that the turn is out of scope."""
 
-    def confidence(self, words: float, meaning: float, lead: float) -> float:
+    def confidence(self, best: Ranked, lead: float, strange: float) -> float:
         """Probability that the best row is the right one."""
-        return 1 / (1 + math.exp(-(self.bias + self.words * words + self.meaning * meaning + self.lead * lead)))
+        said = self.bias + self.words * best.words + self.meaning * best.meaning + self.lead * lead
+        return 1 / (1 + math.exp(-(said + self.strange * strange)))
 
 
-WORDS_ALONE = Weighing(0.0, -4.0, 9.0, 0.0, 4.0)
+WORDS_ALONE = Weighing(0.0, -4.0, 9.0, 0.0, 4.0, 0.0)
 """Where no network serves."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ranked:
+    """How alike a row is to a sentence."""
+
+    likeness: float
+    """By which rows are ranked."""
+    words: float
+    """Cosine of the n-grams of its likest way of asking."""
+    meaning: float
+    """Cosine of the sentence's vector with the mean of the row's vectors; 0 without a network."""
+    row: int
+    """Number of the row."""
+    way: int
+    """Number of its likest way of asking."""
 
 
 class Faq:
@@ -89,57 +107,67 @@ class Faq:
         self._ways = [way for row in rows for way in row.ways]
         sizes = [len(row.ways) for row in rows]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
-        self._row_of = np.repeat(np.arange(len(rows)), sizes)
         self._ngrams = NGrams((way for ways in cleaned for way in ways), syllables)
         self._weighing = weighing
         self._meanings = _Meanings(vectors, self._starts) if vectors is not None and len(vectors) else None
 
-    def find(self, text: str, vector: Floats | None = None, most: int = 3) -> tuple[FaqMatch, ...]:
-        """The likeliest rows for a cleaned and flattened text, best first; `vector` is that of its sentence.
+    def find(
+        self, text: str, vector: Floats | None = None, strange: float = 0.0, most: int = 3
+    ) -> tuple[FaqMatch, ...]:
+        """The likeliest rows for a cleaned and flattened text, best first.
 
-        The first one's confidence is calibrated; those behind it share what is left in the order of their likeness.
+        `vector` is that of its sentence, `strange` the probability that it is out of scope. The first row's confidence
+        is calibrated; those behind it share what is left in the order of their likeness.
         """
-        if not self.rows or not text:
+        found = self.ranked(text, vector)
+        if not found:
             return ()
+        sure = self._weighing.confidence(found[0], lead_of(found), strange)
+        matches = []
+        for place, one in enumerate(found[:most]):
+            chance = sure if place == 0 else min(sure, (1 - sure) / (place + 1))
+            said, meant = round(one.words, 4), round(one.meaning, 4)
+            matches.append(FaqMatch(self.rows[one.row].id, round(chance, 4), self._ways[one.way], said, meant))
+        return tuple(matches)
+
+    def ranked(self, text: str, vector: Floats | None = None) -> list[Ranked]:
+        """Some rows with their likenesses, the likest first; empty where there is nothing to compare."""
+        if not self.rows or not text:
+            return []
         words = self._ngrams.likeness(text)
         by_row = np.maximum.reduceat(words, self._starts[:-1])
         few = min(_FEW, len(self.rows))
         chosen = np.argpartition(-by_row, few - 1)[:few]
-        meanings, turned = self._meanings, None
-        if vector is not None and meanings is not None:
-            turned = _unit((vector - meanings.centre)[None])[0]
-            chosen = np.union1d(chosen, np.argpartition(-(meanings.rows @ turned), few - 1)[:few])
-        found = sorted((self._best(int(row), words, turned) for row in chosen), reverse=True)
-        lead = found[0][0] - (found[1][0] if len(found) > 1 else 0.0)
-        sure = self._weighing.confidence(found[0][1], found[0][2], lead)
-        matches = []
-        for place, (_, said, meant, way) in enumerate(found[:most]):
-            chance = sure if place == 0 else min(sure, (1 - sure) / (place + 1))
-            row = self.rows[int(self._row_of[way])]
-            matches.append(FaqMatch(row.id, round(chance, 4), self._ways[way], round(said, 4), round(meant, 4)))
-        return tuple(matches)
+        meant = np.zeros(len(self.rows), np.float32)
+        mix = 0.0
+        if vector is not None and self._meanings is not None:
+            mix, meant = self._weighing.mix, self._meanings.likeness(vector)
+            chosen = np.union1d(chosen, np.argpartition(-meant, few - 1)[:few])
+        found = []
+        for row in chosen.tolist():
+            start, end = int(self._starts[row]), int(self._starts[row + 1])
+            way = start + int(words[start:end].argmax())
+            said, means = float(words[way]), float(meant[row])
+            found.append(Ranked((1 - mix) * said + mix * means, said, means, row, way))
+        return sorted(found, reverse=True)
 
-    def _best(self, row: int, words: Floats, turned: Floats | None) -> tuple[float, float, float, int]:
-        """Likeness, that of words, that of vectors, and number of a row's likest way."""
-        start, end = int(self._starts[row]), int(self._starts[row + 1])
-        said = joined = words[start:end]
-        meant = np.zeros_like(said)
-        if turned is not None and self._meanings is not None:
-            meant = self._meanings.ways[start:end].astype(np.float32) @ turned
-            joined = (1 - self._weighing.mix) * said + self._weighing.mix * meant
-        best = int(joined.argmax())
-        return float(joined[best]), float(said[best]), float(meant[best]), start + best
+
+def lead_of(found: Sequence[Ranked]) -> float:
+    """How much likelier the first row is than the second."""
+    return found[0].likeness - (found[1].likeness if len(found) > 1 else 0.0)
 
 
 class _Meanings:
-    """Vectors of all ways of asking."""
+    """The mean vector of every row: what its ways of asking have in common."""
 
     def __init__(self, vectors: Floats, starts: npt.NDArray[np.intp]) -> None:
-        self.centre: Floats = vectors.mean(0)
-        moved = _unit(vectors - self.centre)
-        # Halves are enough for a likeness, and half the memory of 100,000 ways.
-        self.ways = moved.astype(np.float16)
-        self.rows = _unit(np.add.reduceat(moved, starts[:-1]))
+        self._centre: Floats = vectors.mean(0)
+        self._rows = _unit(np.add.reduceat(_unit(vectors - self._centre), starts[:-1]))
+
+    def likeness(self, vector: Floats) -> Floats:
+        """Cosine of a sentence's vector with every row."""
+        found: Floats = self._rows @ _unit((vector - self._centre)[None])[0]
+        return found
 
 
 def _unit(vectors: Floats) -> Floats:
@@ -151,6 +179,6 @@ def read_weighing(path: Path) -> Weighing:
     """Read faq.json; raises ModelCorrupt when it is not what it should be."""
     try:
         found = json.loads(path.read_text("utf-8"))
-        return Weighing(*(float(found[name]) for name in ("mix", "bias", "words", "meaning", "lead")))
+        return Weighing(*(float(found[name]) for name in ("mix", "bias", "words", "meaning", "lead", "strange")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelCorrupt(f"{path.name}: expected weights, got {type(error).__name__}: {error}") from error

@@ -136,7 +136,11 @@ class Parser:
         faq = self._minds.faq
         if faq is None or turn.intent is not None or turn.source == "image" or not text:
             return ()
-        matches = faq.find(flatten(text).text, None if impression is None else impression.vector)
+        if impression is None:
+            matches = faq.find(flatten(text).text)
+        else:
+            strange = next((i.confidence for i in impression.intents if i.name == OUT_OF_SCOPE), 0.0)
+            matches = faq.find(flatten(text).text, impression.vector, strange)
         clock.lap("faq")
         return matches
 

@@ -12,11 +12,13 @@ from appliance.values import (
     Answer,
     Character,
     Entity,
+    FaqMatch,
     Feature,
     OcrLine,
     OcrResult,
     Parse,
     Reply,
+    Sentiment,
     Suggestion,
     Transcript,
     Turn,
@@ -63,6 +65,27 @@ def parse_json(parse: Parse) -> dict[str, Any]:
         "clean": parse.clean,
         "language": parse.language,
         "source": parse.source,
+        "sentiment": _sentiment_json(parse.sentiment),
+        "faq": [faq_json(match) for match in parse.faq],
+        "models": list(parse.models),
+        "timings_ms": _rounded(parse.timings_ms),
+    }
+
+
+def _sentiment_json(sentiment: Sentiment | None) -> dict[str, Any] | None:
+    if sentiment is None:
+        return None
+    return {"name": sentiment.name, "confidence": round(float(sentiment.confidence), 4)}
+
+
+def faq_json(match: FaqMatch) -> dict[str, Any]:
+    """A frequent question that a turn may be."""
+    return {
+        "id": match.id,
+        "confidence": round(float(match.confidence), 4),
+        "way": match.way,
+        "words": min(1.0, max(0.0, round(float(match.words), 4))),
+        "meaning": min(1.0, max(-1.0, round(float(match.meaning), 4))),
     }
 
 
