@@ -41,12 +41,15 @@ class Corpus:
     drawn: tuple[Sentence, ...]
     """Expansions of the pack's templates, and its example sentences."""
     questions: tuple[Question, ...]
-    """Every way of asking every frequent question that the CSV lists."""
+    """Ways of asking the frequent questions that the CSV lists, and questions that none answers; less a tenth."""
+    dev_questions: tuple[Question, ...] = ()
+    """That tenth: for the weights by which the appliance judges how probable a row is."""
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Everything, as plain text, each once."""
-        found = [s.text for s in (*self.train, *self.dev, *self.drawn)] + [q.text for q in self.questions]
+        found = [s.text for s in (*self.train, *self.dev, *self.drawn)]
+        found += [q.text for q in (*self.questions, *self.dev_questions)]
         return tuple(dict.fromkeys(found))
 
 
@@ -60,13 +63,19 @@ def questions_of(pack: Pack) -> list[Question]:
     return [Question(row.id, way) for row in pack.faq for way in row.ways]
 
 
+def unanswered(folder: Path) -> list[Question]:
+    """Questions near the pack's that no row answers, from `train/unanswered.csv`."""
+    with (folder / "train" / "unanswered.csv").open(newline="", encoding="utf-8") as file:
+        return [Question("", row["question"]) for row in csv.DictReader(file)]
+
+
 def read_test_questions(path: Path) -> list[Question]:
     """Test questions: id (empty: nothing answers it), question, style."""
     with path.open(newline="", encoding="utf-8") as file:
         return [Question(row["id"], row["question"], row["style"]) for row in csv.DictReader(file)]
 
 
-def load(pack: Pack, folder: Path = DATA, each: int = 60, seed: int = 7) -> Corpus:
+def load(pack: Pack, folder: Path = DATA, each: int = 40, seed: int = 7) -> Corpus:
     """The corpus of `pack` from `folder`, with `each` expansions of every intent."""
     cleaner = Cleaner()
 
@@ -74,10 +83,11 @@ def load(pack: Pack, folder: Path = DATA, each: int = 60, seed: int = 7) -> Corp
         return tuple(s for s in (sentences.cleaned(sentence, cleaner) for sentence in found) if s.text)
 
     written = sentences.load(folder, "train")
-    questions = questions_of(pack)
+    questions = [replace(q, text=cleaner.clean(q.text).text) for q in [*questions_of(pack), *unanswered(folder)]]
     return Corpus(
         clean(sentence for sentence in written if not is_dev(sentence.text)),
         clean(sentence for sentence in written if is_dev(sentence.text)),
         clean(expand.expansions(pack, each, seed)),
-        tuple(replace(question, text=cleaner.clean(question.text).text) for question in questions),
+        tuple(question for question in questions if not is_dev(question.text)),
+        tuple(question for question in questions if is_dev(question.text)),
     )

@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from export.train.fit import Schedule, fit
+from export.train.noise import sound_numbers
+from export.train.rows import Variants
 from export.train.sentences import Sentence, Span
 from export.train.tagger import UNKNOWN, Shape, Tagger, encoded, tag_batch, uniform
+from export.train.vary import Varier
+
+VERSIONS = 5
+"""Versions of every sentence that a tagger sees where a Varier is given."""
+LONGEST = 128
+"""Characters of a sentence that the tagger reads when it runs."""
 
 Hints = Callable[[str], Sequence[Span]]
 """What the tables and patterns find in a text."""
@@ -25,7 +34,11 @@ def no_hints(text: str) -> Sequence[Span]:
 
 
 def rows_of(
-    sentences: Sequence[Sentence], numbers: Mapping[str, int], tags: Mapping[str, int], hints: Hints, longest: int = 128
+    sentences: Sequence[Sentence],
+    numbers: Mapping[str, int],
+    tags: Mapping[str, int],
+    hints: Hints,
+    longest: int = LONGEST,
 ) -> list[dict[str, Any]]:
     """Numbers of characters, hints and tags of every sentence, cut after `longest` characters."""
     found = []
@@ -87,13 +100,26 @@ def train(
     shape: Shape,
     schedule: Schedule,
     hints: Hints = no_hints,
-) -> Tagger:
-    """Train a tagger; the best epoch by F1 on `dev` stays."""
+    varier: Varier | None = None,
+    begin: Mapping[str, npt.NDArray[np.float32]] | None = None,
+) -> tuple[Tagger, list[dict[str, Any]]]:
+    """Train a tagger; the best epoch by F1 on `dev` stays. Gives it and the trainer's log.
+
+    With `varier` every epoch after the first sees variants of the sentences, VERSIONS in all. `begin` has vectors of
+    characters to begin with, shape (shape.embedding,).
+    """
     tag_numbers = {tag: number for number, tag in enumerate(tags)}
-    rows = rows_of(train, numbers, tag_numbers, hints)
+    versions = [rows_of(train, numbers, tag_numbers, hints)]
+    if varier is not None:
+        versions += [rows_of([varier.of(s) for s in train], numbers, tag_numbers, hints) for _ in range(VERSIONS - 1)]
+    rows = Variants(list(zip(*versions, strict=True)))
     dev_rows = rows_of(dev, numbers, tag_numbers, hints)
     torch.manual_seed(schedule.seed)
-    model = Tagger(len(numbers) + 2, len(tags), shape)
+    sounds = torch.tensor(sound_numbers(["", "", *numbers]))
+    model = Tagger(len(numbers) + 2, len(tags), shape, sounds)
+    for character, vector in (begin or {}).items():
+        if character in numbers:
+            model.characters.weight.data[numbers[character]] = torch.from_numpy(vector)
 
     def measure(seen: Any) -> dict[str, float]:
         emissions = np.asarray(seen.predictions)
@@ -104,23 +130,42 @@ def train(
         truth = [[tags[tag] for tag in row[row >= 0]] for row in labels]
         return {"dev_score": f1(truth, guess)}
 
-    fit(model, rows, dev_rows, out, schedule, measure, ["tags"], collate=tag_batch)
-    return model
+    history = fit(model, rows, dev_rows, out, schedule, measure, ["tags"], collate=tag_batch)
+    model.fold_sounds()
+    return model, history["log"]
 
 
-def save(
-    model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder: Path, metrics: Mapping[str, Any]
-) -> None:
-    """Write weights, characters, tags, transitions and metrics."""
+def save(model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder: Path) -> None:
+    """Write weights (tagger.pt), and characters, tags and transitions (tagger.json, as the appliance reads it)."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "tagger.pt")
     described = {
         "shape": asdict(model.shape),
+        "longest": LONGEST,
         "characters": "".join(numbers),
         "tags": list(tags),
-        "begin": model.crf.start_transitions.tolist(),
-        "end": model.crf.end_transitions.tolist(),
-        "transitions": model.crf.transitions.tolist(),
+        "begin": _rounded(model.crf.start_transitions),
+        "end": _rounded(model.crf.end_transitions),
+        "transitions": _rounded(model.crf.transitions),
     }
     (folder / "tagger.json").write_text(json.dumps(described, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _rounded(values: torch.Tensor) -> list[Any]:
+    found: list[Any] = np.round(values.detach().numpy().astype(np.float64), 5).tolist()
+    return found
+
+
+def load(folder: Path) -> tuple[Tagger, dict[str, int], tuple[str, ...]]:
+    """What `save` wrote: the tagger, its characters, its tags."""
+    described = json.loads((folder / "tagger.json").read_text("utf-8"))
+    numbers = {character: number for number, character in enumerate(described["characters"], 2)}
+    tags = tuple(described["tags"])
+    model = Tagger(len(numbers) + 2, len(tags), Shape(**described["shape"]))
+    model.load_state_dict(torch.load(folder / "tagger.pt", weights_only=True))
+    return model.eval(), numbers, tags
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write metrics.json."""
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", "utf-8")

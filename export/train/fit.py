@@ -98,7 +98,7 @@ def fit(
     trainer = _Trainer(
         model=model,
         args=arguments,
-        train_dataset=list(train),  # type: ignore[arg-type]
+        train_dataset=train,  # type: ignore[arg-type]
         eval_dataset=list(dev),  # type: ignore[arg-type]
         data_collator=collate,  # type: ignore[arg-type]
         compute_metrics=lambda seen: dict(measure(seen)),

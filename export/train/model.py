@@ -39,8 +39,20 @@ class Weights:
 class Understander(nn.Module):
     """Encoder with heads. Inputs are (batch, sequence) int64; `attention_mask` is 1 for tokens and 0 for padding."""
 
-    def __init__(self, encoder: BertModel, intents: int, polarities: int, questions: int, weights: Weights) -> None:
-        """Put heads of these sizes on `encoder`; `questions` may be 0."""
+    def __init__(
+        self,
+        encoder: BertModel,
+        intents: int,
+        polarities: int,
+        questions: int,
+        weights: Weights,
+        sounds: Tensor | None = None,
+    ) -> None:
+        """Put heads of these sizes on `encoder`; `questions` may be 0.
+
+        `sounds` gives every piece the number of its sound (0: none), shape (pieces,): pieces that sound alike then
+        share a vector, which is added to their own.
+        """
         super().__init__()
         width = encoder.config.hidden_size
         self.encoder = encoder
@@ -51,25 +63,49 @@ class Understander(nn.Module):
         self.intent = nn.Linear(width, intents)
         self.sentiment = nn.Linear(width, polarities)
         self.prototypes = nn.Parameter(torch.randn(questions, width) * width**-0.5) if questions else None
+        # What no row answers has a logit of its own: how near a row must be to count.
+        self.unanswered = nn.Parameter(torch.tensor(QUESTION_SCALE / 2)) if questions else None
         self.weights = weights
+        self.sounds = None
+        if sounds is not None:
+            self.register_buffer("sound_of", sounds)
+            self.sounds = nn.Embedding(int(sounds.max()) + 1, width, padding_idx=0)
+            nn.init.zeros_(self.sounds.weight)
+
+    @torch.no_grad()
+    def fold_sounds(self) -> None:
+        """Add the vectors of sounds to those of the pieces, for good: what runs needs to know nothing of sounds."""
+        if self.sounds is not None:
+            words = self.encoder.embeddings.word_embeddings.weight
+            words += self.sounds(self.sound_of)
+            self.sounds = None
+            del self.sound_of
 
     def vectors(self, input_ids: Tensor, attention_mask: Tensor, *, layers: bool = False) -> tuple[Tensor, Any]:
         """Mean of the token vectors, (batch, width), and with `layers` that of every layer, (layers, batch, width)."""
-        out = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=layers)
+        embedded = self.encoder.embeddings.word_embeddings(input_ids)
+        if self.sounds is not None:
+            embedded = embedded + self.sounds(self.sound_of[input_ids])
+        out = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, output_hidden_states=layers)
         mask = attention_mask.unsqueeze(-1).to(out.last_hidden_state.dtype)
         count = mask.sum(1).clamp(min=1)
         mean = (out.last_hidden_state * mask).sum(1) / count
         each = torch.stack([(hidden * mask).sum(1) / count for hidden in out.hidden_states]) if layers else None
         return mean, each
 
+    def unit(self, vectors: Tensor) -> Tensor:
+        """Sentence vectors of length 1, from the means that `vectors` gives."""
+        return functional.normalize((vectors - self.centre) / self.spread, dim=-1)
+
     def heads(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits of intents, polarities and questions, from the means that `vectors` gives."""
+        """Logits of intents, polarities and questions (the last of these: nothing answers), from means of vectors."""
         conditioned = (vectors - self.centre) / self.spread
         dropped = self.dropout(conditioned)
         asked = None
         if self.prototypes is not None:
             near = functional.normalize(conditioned, dim=-1) @ functional.normalize(self.prototypes, dim=-1).T
-            asked = near * QUESTION_SCALE
+            none = self.unanswered.expand(len(near), 1)
+            asked = torch.cat([near * QUESTION_SCALE, none], dim=1)
         return self.intent(dropped), self.sentiment(dropped), asked
 
     @torch.no_grad()
@@ -149,8 +185,7 @@ class Exported(nn.Module):
         """(batch, intents), (batch, polarities), (batch, width)."""
         vectors, _ = self.model.vectors(input_ids, attention_mask)
         intents, polarities, _ = self.model.heads(vectors)
-        conditioned = (vectors - self.model.centre) / self.model.spread
-        return intents, polarities, functional.normalize(conditioned, dim=-1)
+        return intents, polarities, self.model.unit(vectors)
 
 
 def load_encoder(folder: Path) -> BertModel:

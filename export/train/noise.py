@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 from appliance.language.pinyin import fold_syllable, read_table
@@ -23,6 +24,13 @@ def is_common(character: str) -> bool:
     except UnicodeEncodeError:
         return False
     return len(code) == 2 and code[0] in _LEVEL_1
+
+
+def sound_numbers(pieces: Sequence[str]) -> list[int]:
+    """The number of every piece's sound (pinyin folded as `language.pinyin` does it); 0 for all but one character."""
+    readings = {chr(code): fold_syllable(found.partition(",")[0]) for code, found in read_table().items()}
+    numbers = {sound: number for number, sound in enumerate(sorted(set(readings.values())), 1)}
+    return [numbers[readings[piece]] if piece in readings else 0 for piece in pieces]
 
 
 class Noise:

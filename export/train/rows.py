@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
@@ -53,8 +54,27 @@ def padded(rows: Sequence[Row], padding: int = 1) -> dict[str, torch.Tensor]:
     for number, row in enumerate(rows):
         ids[number, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
         mask[number, : len(row["input_ids"])] = 1
-    rest = {name: torch.as_tensor([row[name] for row in rows]) for name in rows[0] if name != "input_ids"}
+    rest = {name: torch.as_tensor(np.asarray([row[name] for row in rows])) for name in rows[0] if name != "input_ids"}
     return {"input_ids": ids, "attention_mask": mask, **rest}
+
+
+class Variants(Sequence[Row]):
+    """Rows that come in several versions, one after the other from epoch to epoch."""
+
+    def __init__(self, versions: Sequence[Sequence[Row]]) -> None:
+        """`versions` holds for each row its versions."""
+        self._versions, self._epoch = versions, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Show the versions of this epoch."""
+        self._epoch = int(epoch)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    def __getitem__(self, number: Any) -> Any:
+        versions = self._versions[number]
+        return versions[self._epoch % len(versions)]
 
 
 class Batches(Sampler[list[int]]):
@@ -92,12 +112,15 @@ class Loader(DataLoader[Row]):
         self, rows: Sequence[Row], size: int, seed: int, collate: Callable[[Sequence[Row]], Any] = padded
     ) -> None:
         """Load `rows` in batches of `size`, each put together by `collate`."""
+        self._rows = rows
         self._batches = Batches([len(row["input_ids"]) for row in rows], size, seed)
         super().__init__(rows, batch_sampler=self._batches, collate_fn=collate)  # type: ignore[arg-type]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the order of this epoch."""
         self._batches.set_epoch(epoch)
+        if isinstance(self._rows, Variants):
+            self._rows.set_epoch(epoch)
 
 
 def chunks(rows: Sequence[Row], size: int) -> Iterable[Sequence[Row]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, zip_longest
 from typing import Any
 
 import torch
@@ -20,8 +21,9 @@ from transformers import BertModel
 
 from export.train.encoder import tokenizer
 from export.train.encoder.vocabulary import SPACE, is_han
-from export.train.model import Understander, Weights, small
-from export.train.noise import is_common
+from export.train.model import Understander, Weights, cross_entropy, small
+from export.train.noise import is_common, sound_numbers
+from export.train.rows import padded
 
 
 @dataclass(frozen=True)
@@ -53,24 +55,39 @@ class Lessons:
 def pieces(tokens: Any, texts: Iterable[str], size: int) -> list[tuple[str, float]]:
     """The student's pieces with their log-probabilities, the four special ones first.
 
-    `tokens` is the teacher's tokenizer. In order: every single common character and every ASCII one, what `texts` use,
-    most frequent first, then the teacher's most probable Chinese pieces until there are `size`.
+    `tokens` is the teacher's tokenizer. Chinese is read character by character: a wrong character then stays one wrong
+    character, while it breaks longer pieces apart. In order: every common character and every ASCII one, what `texts`
+    use, most frequent first, then the teacher's most probable Chinese characters and Latin pieces in turn.
     """
     model = json.loads(tokens.to_str())["model"]
     known: dict[str, float] = dict(model["vocab"])
+    alone = {piece for piece in known if len(piece) == 1 or not any(map(is_han, piece))}
     kept = dict.fromkeys(tokenizer.SPECIAL)
-    kept |= dict.fromkeys(p for p in known if len(p.strip(SPACE)) <= 1 and (p.isascii() or is_common(p) or p == SPACE))
+    single = (p for p in known if len(p.strip(SPACE)) <= 1)
+    kept |= dict.fromkeys(p for p in single if p.strip(SPACE).isascii() or is_common(p))
     counted: dict[str, int] = {}
     for encoded in tokens.encode_batch(list(texts), add_special_tokens=False):
         for piece in encoded.tokens:
-            counted[piece] = counted.get(piece, 0) + 1
-    used = sorted((p for p in counted if p in known), key=lambda p: (-counted[p], p))
-    likely = sorted((p for p in known if all(map(is_han, p))), key=lambda p: -known[p])
-    for piece in (*used, *likely):
+            for part in piece if any(map(is_han, piece)) else (piece,):
+                counted[part] = counted.get(part, 0) + 1
+    used = sorted((p for p in counted if p in alone), key=lambda p: (-counted[p], p))
+    characters = sorted((p for p in alone if is_han(p[0])), key=lambda p: -known[p])
+    latin = sorted((p for p in alone if p.strip(SPACE).isascii() and p.strip(SPACE)), key=lambda p: -known[p])
+    likely = (piece for pair in zip_longest(characters, latin) for piece in pair if piece)
+    for piece in chain(used, likely):
         if len(kept) >= size:
             break
         kept.setdefault(piece)
     return [(piece, known.get(piece, 0.0)) for piece in kept]
+
+
+def sounds(tokens: Any) -> Tensor:
+    """The number of every piece's sound, 0 for what has none."""
+    vocabulary = tokens.get_vocab()
+    pieces_ = [""] * len(vocabulary)
+    for piece, number in vocabulary.items():
+        pieces_[number] = piece
+    return torch.tensor(sound_numbers(pieces_))
 
 
 def copied_layers(teacher: int, student: int) -> list[int]:
@@ -97,7 +114,12 @@ def shrink(teacher: Understander, teacher_tokens: Any, student_tokens: Any, size
     encoder.load_state_dict(ours)
     questions = 0 if teacher.prototypes is None else len(teacher.prototypes)
     student = Understander(
-        encoder, teacher.intent.out_features, teacher.sentiment.out_features, questions, teacher.weights
+        encoder,
+        teacher.intent.out_features,
+        teacher.sentiment.out_features,
+        questions,
+        teacher.weights,
+        sounds(student_tokens),
     )
     student.centre.copy_(teacher.centre)
     student.spread.copy_(teacher.spread)
@@ -105,6 +127,7 @@ def shrink(teacher: Understander, teacher_tokens: Any, student_tokens: Any, size
     student.sentiment.load_state_dict(teacher.sentiment.state_dict())
     if teacher.prototypes is not None and student.prototypes is not None:
         student.prototypes.data.copy_(teacher.prototypes.data)
+        student.unanswered.data.copy_(teacher.unanswered.data)
     return student
 
 
@@ -140,8 +163,6 @@ class Taught(torch.nn.Module):
         student, lessons = self.student, self.lessons
         vectors, each = student.vectors(input_ids, attention_mask, layers=True)
         intents, polarities, asked = student.heads(vectors)
-        from export.train.model import cross_entropy
-
         weights: Weights = student.weights
         loss = weights.intent * cross_entropy(intents, intent, weights.smoothing)
         loss = loss + weights.sentiment * cross_entropy(polarities, polarity)
@@ -169,8 +190,6 @@ def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
 @torch.inference_mode()
 def signals(teacher: Understander, rows: Sequence[dict[str, Any]], layers: int) -> list[tuple[Any, Any]]:
     """What the teacher says of each row: (logits of all heads side by side, means behind the copied layers)."""
-    from export.train.rows import padded
-
     chosen = copied_layers(teacher.encoder.config.num_hidden_layers, layers)
     order = sorted(range(len(rows)), key=lambda number: len(rows[number]["input_ids"]))
     found: list[tuple[Any, Any]] = [(None, None)] * len(rows)

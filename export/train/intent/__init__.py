@@ -1,0 +1,1 @@
+"""Intents: `python -m export.train.intent`."""

@@ -1,0 +1,1 @@
+"""Sentiment: `python -m export.train.sentiment`."""
