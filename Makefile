@@ -16,8 +16,8 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
-.PHONY: help run test coverage hear-test check system system-test python models models-once models-tried format lock docs sizes \
-	pictures measured peer vendor fuzz locust clean
+.PHONY: help run test coverage hear-test check system system-test python pull models-once models-tried format lock docs sizes \
+	pictures measured peer vendor fuzz locust models train-test language clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,7 +66,7 @@ $(VENV)-peer/.done: constraints/peer.txt $(LOCK) | $(VENV)/.made
 	@$(VENV)-peer/bin/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK) -c constraints/peer.txt rapidocr onnxruntime
 	@touch $@
 
-models: $(VENV)/.runtime  ## install the models that the manifests mark as default, and try the optional ones
+pull: $(VENV)/.runtime  ## install the models that the manifests mark as default, and try the optional ones
 	@$(BIN)/appliance models pull
 
 # The same, but what could not be had today is not tried again: a second `make run` without a network is a fast one.
@@ -77,7 +77,7 @@ models-once: $(VENV)/.runtime
 # check` too, and does not keep the service from starting. A full disk or a wrong setting does.
 models-tried: $(VENV)/.runtime
 	@$(BIN)/appliance models pull --once || { code=$$?; case $$code in \
-	3|4) echo "缺少模型，以备用方式继续启动；补装: make models / going on without the models named above; install them later: make models" >&2;; \
+	3|4) echo "缺少模型，以备用方式继续启动；补装: make pull / going on without the models named above; install them later: make pull" >&2;; \
 	*) exit $$code;; esac; }
 
 run: system $(VENV)/.runtime models-tried  ## set everything up, check it, and serve http://127.0.0.1:8080
@@ -117,11 +117,11 @@ sizes: $(VENV)/.runtime  ## print the ten biggest packages of the runtime enviro
 docs: $(VENV)/.dev  ## write the tables of docs/ from the code
 	$(BIN)/python .ci/docs.py
 
-pictures: $(VENV)/.dev models  ## make the README's pictures from the running appliance
+pictures: $(VENV)/.dev pull  ## make the README's pictures from the running appliance
 	$(BIN)/python .ci/pictures.py
 
 # Photos to read are not part of the project: OCR_DATA=folder make measured adds the rows that need them.
-measured: $(VENV)/.dev models $(if $(OCR_DATA),peer)  ## run the benchmarks and write their figures into the README
+measured: $(VENV)/.dev pull $(if $(OCR_DATA),peer)  ## run the benchmarks and write their figures into the README
 	$(BIN)/python .ci/measured.py $(if $(OCR_DATA),--ocr-data '$(OCR_DATA)') $(if $(SOAK),--soak-minutes $(SOAK))
 
 peer: $(VENV)-peer/.done  ## install what benchmarks.ocr compares with
@@ -145,5 +145,27 @@ $(VENV)-locust/.done: | python
 locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the crowds of benchmarks.load from outside, by Locust, with the same limits
 	$(BIN)/python -m benchmarks.outside --locust $(VENV)-locust/bin/locust --check
 
+# Training has an environment of its own: torch and what exports from it want other versions than the runtime.
+EXPORT := $(VENV)-export
+GIVES_WAY := grep -vE '^(tokenizers|huggingface-hub|hf-xet)==' $(LOCK)
+$(EXPORT)/.done: setup.py constraints/export.txt $(LOCK) | python
+	@echo "installing what trains and exports the networks into $(EXPORT) (a few minutes the first time)"
+	@$(PYTHON) -m venv --clear $(EXPORT)
+	@$(GIVES_WAY) > $(EXPORT)/lock.txt
+	@$(EXPORT)/bin/python -m pip install --disable-pip-version-check $(QUIET) -c $(EXPORT)/lock.txt -c constraints/export.txt \
+		-e '.[export]' 'pytest>=8' 'pytest-timeout>=2.3'
+	@touch $@
+
+models: $(EXPORT)/.done  ## train all language models from nothing and write them into models/ (about an hour on 2 cores)
+	$(EXPORT)/bin/python -m export.train --publish
+
+train-test: $(EXPORT)/.done  ## train a tenth of everything for one epoch, and run the tests of the training code
+	$(EXPORT)/bin/python -m pytest tests/export -m torch
+
+# LANGUAGE_DATA=folder adds the public sets; without `make models` before, what needs the teacher is left out.
+language: $(EXPORT)/.done  ## compare the language models with what they replace, with the limits
+	$(EXPORT)/bin/python -m benchmarks.language --check $(if $(LANGUAGE_DATA),--data '$(LANGUAGE_DATA)') \
+		$(if $(wildcard var/train/teacher/done.json),,--without teacher)
+
 clean:  ## remove the virtual environments and caches (models and records stay)
-	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-peer $(VENV)-locust $(VENV)-vosk-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-peer $(VENV)-locust $(VENV)-vosk-model $(EXPORT) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -22,6 +22,7 @@ from appliance.artifacts.cases import Case
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.inference.onnxruntime import library
+from appliance.language import gate
 from appliance.settings import data_dir, load_settings
 
 Floats = npt.NDArray[np.float32]
@@ -35,6 +36,8 @@ def measure(store: ModelStore, manifest: Manifest) -> dict[str, float]:
         "exact_lines": _exact_lines,
         "accuracy": _turned,
         "frame_agreement": _frames,
+        gate.INTENT_ACCURACY: _language(gate.intent_accuracy),
+        gate.MENTION_F1: _language(gate.mention_f1),
     }
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -45,6 +48,21 @@ def measure(store: ModelStore, manifest: Manifest) -> dict[str, float]:
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             values[file] = metrics[spec.gate.metric](session, manifest, store)
     return values
+
+
+def _language(metric: Callable[..., float]) -> Callable[[Any, Manifest, ModelStore], float]:
+    """A metric of `appliance.language.gate`: what a sentence becomes on its way in is the network's definition."""
+
+    def value(session: Any, manifest: Manifest, store: ModelStore) -> float:
+        names = [output.name for output in session.get_outputs()]
+        cases = [sample for case in _of(manifest, "sentences") for sample in gate.samples(case.path)]
+
+        def run(inputs: Any, /, *, deadline: float | None = None) -> dict[str, Any]:
+            return dict(zip(names, session.run(names, inputs), strict=True))
+
+        return metric(run, store.folder(manifest.name), cases)
+
+    return value
 
 
 def _box_f1(session: Any, manifest: Manifest, store: ModelStore) -> float:
@@ -153,10 +171,10 @@ def main() -> None:
     failed = False
     for manifest in store.manifests.values():
         for file, value in measure(store, manifest).items():
-            gate = manifest.network(file).gate
-            if gate is not None:
-                failed |= value < gate.threshold
-                print(f"{manifest.name}/{file}: {gate.metric} {value:.4f} (threshold {gate.threshold})")
+            limit = manifest.network(file).gate
+            if limit is not None:
+                failed |= value < limit.threshold
+                print(f"{manifest.name}/{file}: {limit.metric} {value:.4f} (threshold {limit.threshold})")
     raise SystemExit(1 if failed else 0)
 
 

@@ -2,11 +2,15 @@
 
 1. An exact example sentence, or a template that covers the whole sentence without a wildcard, decides.
 2. A sentence that is nothing but one entity means what the pack says such an entity means alone.
-3. Otherwise the surest of these: a template with a wildcard; the cues and the nearest example sentence together.
-4. When that is less sure than `thresholds.sound`, the same templates and cues are tried on the sounds of the words
-   (a recogniser's homophones), a little less sure.
-5. Below `thresholds.accept` the turn is out of scope; also when `out_of_scope` itself is the surest or, unless rule 1
-   decided, nearly as sure: guessing costs the customer more than asking back.
+3. Otherwise, where the network serves, its calibrated probabilities decide together with what rule 4 gives each
+   intent (see `joining`): a cue helps where the network hesitates, and cannot overrule it where it is sure. The source
+   is then `model`.
+4. Without a network the surest of these: a template with a wildcard; the cues and the nearest example sentence
+   together. When that is less sure than `thresholds.sound`, the same templates and cues are tried on the sounds of the
+   words (a recogniser's homophones), a little less sure.
+5. Below `thresholds.accept` the turn is out of scope (below `joining.UNSURE` where the network decided, for its
+   probabilities are calibrated); also when `out_of_scope` itself is the surest or, under rule 4, nearly as sure:
+   guessing costs the customer more than asking back.
 
 Among equals the one that fixes more literal characters wins, then the pack's order.
 """
@@ -21,6 +25,7 @@ from dataclasses import dataclass
 from appliance.language.candidates import GUESS, Candidate
 from appliance.language.clean import Cleaner
 from appliance.language.flatten import Flat, flatten
+from appliance.language.joining import joined, settled
 from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
 from appliance.language.pinyin import Syllables
 from appliance.language.rules import Rules, any_of
@@ -121,7 +126,17 @@ class IntentMatcher:
                 heard = self._syllables.fold(masked.text), self._syllables.fold(raw.text)
                 scored += self._by_template(self._heard, *heard, _HOMOPHONE)
                 scored += self._by_cues(self._heard, *heard, _HEARD_CUE)
+            if network and alone is None and exact is None:
+                return self._joined(scored, network, masked)
         return self._choose(scored, masked)
+
+    def _joined(self, scored: Sequence[Scored], network: Sequence[Intent], masked: Flat) -> Decision:
+        """Rule 3."""
+        evidence: dict[str, float] = {}
+        for score in scored:
+            evidence[score.intent] = max(evidence.get(score.intent, 0.0), score.confidence)
+        best, others = settled(joined(network, evidence))
+        return Decision(best, others, "model", self._captured(scored, best.name, masked))
 
     def _by_entity(self, masked: Flat, entities: Sequence[Candidate], carried: Sequence[str]) -> Scored | None:
         bare = self._stripped(masked.text).replace(" ", "")
@@ -214,10 +229,14 @@ class IntentMatcher:
             rest = tuple(intent for intent in shown if intent.name != OUT_OF_SCOPE)[:3]
             return Decision(Intent(OUT_OF_SCOPE, round(own, 4)), rest, "none")
         top = ranked[0]
-        # What a wildcard took is worth keeping even where the intent is surer by other means.
-        wild = max((s for s in scored if s.intent == top.intent and s.captures), key=_rank, default=top)
-        captured = tuple(self._capture(capture, masked, wild.confidence) for capture in wild.captures)
-        return Decision(shown[0], tuple(shown[1:4]), top.source, captured)
+        return Decision(shown[0], tuple(shown[1:4]), top.source, self._captured(scored, top.intent, masked))
+
+    def _captured(self, scored: Sequence[Scored], intent: str, masked: Flat) -> tuple[Candidate, ...]:
+        """What a wildcard took for `intent`: worth keeping even where the intent is surer by other means."""
+        wild = max((s for s in scored if s.intent == intent and s.captures), key=_rank, default=None)
+        if wild is None:
+            return ()
+        return tuple(self._capture(capture, masked, wild.confidence) for capture in wild.captures)
 
     def _capture(self, capture: Capture, masked: Flat, confidence: float) -> Candidate:
         start, end = masked.span(capture.start, capture.end)

@@ -131,7 +131,7 @@ def test_run_serves_without_models_that_cannot_be_had(bare: dict[str, str], inst
 def test_models_missing_or_corrupt_stop_every_target_but_run(bare: dict[str, str], installed: Path, code: int) -> None:
     environ = bare | {"PULL_EXITS": str(code)}
     assert "asked: serve" in make(environ, installed, "run").stdout
-    for target in ("models", "models-once"):
+    for target in ("pull", "models-once"):
         assert make(environ, installed, target).returncode == 2
 
 

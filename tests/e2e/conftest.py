@@ -59,12 +59,12 @@ class Running:
 
 
 def installed_store() -> ModelStore:
-    """The store that `make models` filled; fails, naming the command, when a model is missing."""
+    """The store that `make pull` filled; fails, naming the command, when a model is missing."""
     store = ModelStore(data_dir(Settings()) / "models", load_manifests(shipped_root()))
     for name in NETWORK_MODELS:
         state = store.state(name)
         if state.state != "installed":
-            pytest.fail(f"model {name} is {state.state} ({state.detail}): run `make models`")
+            pytest.fail(f"model {name} is {state.state} ({state.detail}): run `make pull`")
     return store
 
 
