@@ -161,6 +161,7 @@ models: $(EXPORT)/.done  ## train all language models from nothing and write the
 
 train-test: $(EXPORT)/.done  ## train a tenth of everything for one epoch, and run the tests of the training code
 	$(EXPORT)/bin/python -m pytest tests/export -m torch
+	$(EXPORT)/bin/python -m export.train --quick --work var/quick
 
 # LANGUAGE_DATA=folder adds the public sets; without `make models` before, what needs the teacher is left out.
 language: $(EXPORT)/.done  ## compare the language models with what they replace, with the limits
