@@ -105,6 +105,7 @@ def _manifest(model: str, folder: Path, network: Row, metric: str, sentences: Pa
     described["derived"] = [
         {"precision": "int8", "recipe": "dynamic", "backend": "onnxruntime-cpu"},
         {"precision": "fp16", "recipe": "half", "backend": "onnxruntime-cuda"},
+        {"precision": "int8", "recipe": "qdq", "backend": "tensorrt"},
     ]
     said = {
         "name": model,

@@ -13,10 +13,10 @@ from appliance.artifacts.digest import sha256_of
 from appliance.artifacts.disk import TRIAL, exclusive, storage
 from appliance.artifacts.manifest import Derivation, Manifest
 from appliance.artifacts.store import ModelStore
-from appliance.errors import ApplianceError, GateRefused, ManifestInvalid
+from appliance.errors import ApplianceError, BackendFailed, GateRefused, ManifestInvalid
 from appliance.inference.backend import Run
 from appliance.inference.onnxruntime import OnnxRuntimeBackend
-from appliance.inference.quantise import RECIPES
+from appliance.inference.quantise import RECIPES, Feeds
 from appliance.language import gate
 from appliance.listener import Listener, silent
 from appliance.specs import ModelSpec
@@ -27,11 +27,12 @@ TOOLS = ("onnx", "onnxruntime")
 def derive(store: ModelStore, name: str, listener: Listener = silent) -> tuple[Path, ...]:
     """Make what is missing of model `name`, which must be installed; the files that were made now.
 
-    Raises GateRefused when one scores too low on the cases (it is not kept), BackendFailed, StorageFailed,
-    ManifestInvalid for an unknown recipe, ModelMissing when the model is not installed.
+    Raises GateRefused when one scores too low on the cases (it is not kept) or BackendFailed when one cannot be made,
+    after the others; StorageFailed, ManifestInvalid for an unknown recipe, ModelMissing when it is not installed.
     """
     manifest = store.manifest(name)
     made: list[Path] = []
+    refused: list[ApplianceError] = []
     for file, derivations in manifest.derived.items():
         for wanted in derivations:
             target = place(store, name, file, wanted)
@@ -39,8 +40,13 @@ def derive(store: ModelStore, name: str, listener: Listener = silent) -> tuple[P
                 record_of(store, name, file, wanted)
             except ApplianceError:
                 listener("models.derive", model=name, file=target.name, recipe=wanted.recipe)
-                _make(store, manifest, file, wanted, target)
-                made.append(target)
+                try:
+                    _make(store, manifest, file, wanted, target)
+                    made.append(target)
+                except (GateRefused, BackendFailed) as error:  # one that cannot be made keeps no other from being made
+                    refused.append(error)
+    if refused:
+        raise refused[0]
     return tuple(made)
 
 
@@ -54,8 +60,8 @@ def _make(store: ModelStore, manifest: Manifest, file: str, wanted: Derivation, 
         target.parent.chmod(0o755)
         with tempfile.TemporaryDirectory(prefix=TRIAL, dir=store.root) as folder:
             trial = Path(folder) / target.name
-            RECIPES[wanted.recipe](source, trial, ())
             spec = manifest.network(file)
+            RECIPES[wanted.recipe](source, trial, _feeds(spec, manifest, store.folder(manifest.name)))
             value = score(spec, manifest, store.folder(manifest.name), trial)
             threshold = spec.gate.threshold if spec.gate else 0.0
             if value < threshold:
@@ -77,6 +83,16 @@ def _make(store: ModelStore, manifest: Manifest, file: str, wanted: Derivation, 
             publish(target, trial, record)
 
 
+def _feeds(spec: ModelSpec, manifest: Manifest, folder: Path) -> Feeds:
+    """Inputs to calibrate on: the model's cases, as the network is given them."""
+    make = gate.FEEDS.get(spec.gate.metric) if spec.gate else None
+    return make(folder, _samples(manifest)) if make else ()
+
+
+def _samples(manifest: Manifest) -> list[gate.Sample]:
+    return [sample for case in manifest.cases() if case.kind == "sentences" for sample in gate.samples(case.path)]
+
+
 def score(spec: ModelSpec, manifest: Manifest, folder: Path, path: Path) -> float:
     """What the network in `path` scores by its gate's metric on the model's cases; 0 without a gate."""
     if spec.gate is None:
@@ -84,9 +100,8 @@ def score(spec: ModelSpec, manifest: Manifest, folder: Path, path: Path) -> floa
     measure: Callable[..., float] | None = gate.METRICS.get(spec.gate.metric)
     if measure is None:
         raise ManifestInvalid(f"{spec.name}: expected a metric of {', '.join(gate.METRICS)}, got {spec.gate.metric}")
-    cases = [sample for case in manifest.cases() if case.kind == "sentences" for sample in gate.samples(case.path)]
     with running(spec, path) as run:
-        return measure(run, folder, cases)
+        return measure(run, folder, _samples(manifest))
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Record:
 
 def place(store: ModelStore, name: str, file: str, made: Derivation) -> Path:
     """Where the derived file belongs, whether or not it is there."""
-    return store.home(name) / FOLDER / f"{Path(file).stem}.{made.precision}.onnx"
+    return store.home(name) / FOLDER / f"{Path(file).stem}.{made.precision}.{made.recipe}.onnx"
 
 
 def record_of(store: ModelStore, name: str, file: str, made: Derivation) -> Record:

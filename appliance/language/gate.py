@@ -6,9 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from appliance.errors import ManifestInvalid
+import numpy.typing as npt
+
+from appliance.errors import BackendFailed, ManifestInvalid
 from appliance.inference.backend import Run
+from appliance.inference.signature import Arrays
 from appliance.language.candidates import Candidate
 from appliance.language.classify import Classifier, read_labels
 from appliance.language.tagger import Tagger, read_alphabet
@@ -65,8 +69,35 @@ def mention_f1(run: Run, folder: Path, cases: Sequence[Sample]) -> float:
     return 2 * both / (found + meant) if found + meant else 0.0
 
 
+def sentences_in(folder: Path, cases: Sequence[Sample]) -> Iterator[Arrays]:
+    """The cases as an encoder takes them, one by one."""
+    tokeniser = Tokeniser(folder / "tokenizer.json", read_labels(folder / "labels.json").longest)
+    for case in cases:
+        yield tokeniser.encode(case.text)
+
+
+def characters_in(folder: Path, cases: Sequence[Sample]) -> Iterator[Arrays]:
+    """The cases as the tagger takes them, one by one."""
+    alphabet = read_alphabet(folder / "tagger.json")
+    tagger = Tagger(_none, alphabet, ())
+    for case in cases:
+        if case.text:
+            read = case.text[: alphabet.longest]
+            hints = [Candidate(kind, start, end, case.text[start:end], 1.0) for start, end, kind in case.hints]
+            yield {"characters": tagger.characters(read), "hints": tagger.hints(hints, len(read))}
+
+
+def _none(inputs: Arrays, /, *, deadline: float | None = None) -> dict[str, npt.NDArray[Any]]:
+    raise BackendFailed("gate: expected inputs to be made, got a network to be run")
+
+
 METRICS: Mapping[str, Callable[[Run, Path, Sequence[Sample]], float]] = {
     INTENT_ACCURACY: intent_accuracy,
     MENTION_F1: mention_f1,
 }
 """Metrics by the names that manifests use."""
+FEEDS: Mapping[str, Callable[[Path, Sequence[Sample]], Iterator[Arrays]]] = {
+    INTENT_ACCURACY: sentences_in,
+    MENTION_F1: characters_in,
+}
+"""What makes the inputs of the networks that these metrics are of; static quantisation is calibrated on them."""

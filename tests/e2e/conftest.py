@@ -27,7 +27,7 @@ from tests.e2e.voice import PROGRAM, write_manifests
 
 SILENCES = ("CI", "ORT_")
 """Variables with which ONNX Runtime reports to nobody, whatever the appliance does about it."""
-NETWORK_MODELS = ("pp-ocrv6-small", "silero-vad")
+NETWORK_MODELS = ("pp-ocrv6-small", "silero-vad", "understand-zh", "entities-zh")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,281 @@
+"""Other precisions of small real networks: near the original, smaller, and saying what they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from appliance.errors import BackendFailed
+from appliance.inference.onnxruntime import OnnxRuntimeBackend
+from appliance.inference.quantise import PRECISION, RECIPES, Feeds, dynamic, half, qdq, widened
+from appliance.specs import ModelSpec, ShapeProfile, TensorSpec
+
+WORDS, WIDTH, WIDE, LABELS = 200, 64, 256, 7
+SPEC = ModelSpec(
+    "small/net",
+    (TensorSpec("ids", "int64", ("batch", "length")),),
+    (TensorSpec("logits", "float32", ("batch", LABELS)),),
+    (ShapeProfile({"batch": 1, "length": 1}, {"batch": 1, "length": 8}, {"batch": 8, "length": 64}),),
+)
+
+Weights = dict[str, npt.NDArray[np.float16]]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """The library gives advice on the root logger for every file."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def weights(seed: int = 0) -> Weights:
+    """float16 as a master keeps them, of columns that differ in size by two orders: what scales per channel are for."""
+    random = np.random.default_rng(seed)
+
+    def drawn(*shape: int) -> npt.NDArray[np.float16]:
+        spread = 10 ** random.uniform(-1, 1, shape[-1])
+        return (random.normal(size=shape) * spread / np.sqrt(shape[0])).astype(np.float16)
+
+    return {
+        "table": random.normal(size=(WORDS, WIDTH)).astype(np.float16),
+        "inner": drawn(WIDTH, WIDE),
+        "outer": drawn(WIDE, LABELS),
+        "bias": drawn(LABELS),
+    }
+
+
+def network(kept: Weights) -> Any:
+    """Gather, mean, MatMul, Relu and Gemm; each weight is float16 behind a Cast to float32."""
+    casts = [helper.make_node("Cast", [f"{n}_half"], [n], to=TensorProto.FLOAT) for n in ("table", "inner", "outer")]
+    nodes = [
+        *casts,
+        helper.make_node("Cast", ["bias_half"], ["bias"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", ["table", "ids"], ["words"]),
+        helper.make_node("ReduceMean", ["words", "along"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "inner"], ["hidden"]),
+        helper.make_node("Relu", ["hidden"], ["active"]),
+        helper.make_node("Gemm", ["active", "outer", "bias"], ["logits"]),
+    ]
+    stored = [numpy_helper.from_array(array, f"{name}_half") for name, array in kept.items()]
+    return wrapped(
+        nodes,
+        [*stored, numpy_helper.from_array(np.array([1], np.int64), "along")],
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "length"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", LABELS])],
+    )
+
+
+def wrapped(nodes: list[Any], stored: list[Any], inputs: list[Any], outputs: list[Any]) -> Any:
+    graph = helper.make_graph(nodes, "small", inputs, outputs, stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def computed(kept: Weights, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The same network by numpy, in doubles."""
+    table, inner, outer, bias = (kept[name].astype(np.float64) for name in ("table", "inner", "outer", "bias"))
+    found: npt.NDArray[np.float64] = np.maximum(table[ids].mean(1) @ inner, 0) @ outer + bias
+    return found
+
+
+def sentences(count: int = 64, seed: int = 1) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, WORDS, (count, 12))
+
+
+def run(path: Path, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found: npt.NDArray[Any] = session.run(None, inputs)[0]
+    return found
+
+
+def precision(path: Path) -> list[str]:
+    return [entry.value for entry in onnx.load(str(path)).metadata_props if entry.key == PRECISION]
+
+
+def stored_types(path: Path) -> set[int]:
+    return {tensor.data_type for tensor in onnx.load(str(path)).graph.initializer if len(tensor.dims) == 2}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    onnx.save(network(weights()), str(path))
+    return path
+
+
+def feeds() -> Feeds:
+    return ({"ids": sentences(8, seed)} for seed in range(2, 10))
+
+
+def saved_wide(folder: Path) -> Path:
+    path = folder / "wide.onnx"
+    onnx.save(widened(network(weights())), str(path))
+    return path
+
+
+def test_a_widened_network_holds_floats_without_casts_and_computes_the_same(source: Path, tmp_path: Path) -> None:
+    model = widened(onnx.load(str(source)))
+    onnx.checker.check_model(model, full_check=True)
+    assert "Cast" not in [node.op_type for node in model.graph.node]
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert set(held) == {*weights(), "along"}
+    for name, array in weights().items():
+        assert held[name].dtype == np.float32
+        np.testing.assert_array_equal(held[name], array)
+    ids = sentences()
+    np.testing.assert_array_equal(run(saved_wide(tmp_path), ids=ids), run(source, ids=ids))
+
+
+def test_a_network_without_halves_stays_as_it_is() -> None:
+    wide = widened(network(weights()))
+    before = wide.SerializeToString()
+    assert widened(wide).SerializeToString() == before
+
+
+def test_only_casts_to_float32_are_taken_away_and_halves_that_others_read_stay(tmp_path: Path) -> None:
+    """One half is cast to a double, one is cast and read as it is; a value that was computed is cast, too."""
+    pair = np.array([1.5, -2.25], np.float16)
+    nodes = [
+        helper.make_node("Cast", ["a"], ["a_double"], to=TensorProto.DOUBLE),
+        helper.make_node("Cast", ["a_double"], ["a_wide"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["b"], ["b_wide"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["b", "b"], ["twice"]),
+        helper.make_node("Cast", ["twice"], ["twice_wide"], to=TensorProto.FLOAT),
+        helper.make_node("Sum", ["x", "a_wide", "b_wide", "twice_wide"], ["y"]),
+    ]
+    model = wrapped(
+        nodes,
+        [numpy_helper.from_array(pair, "a"), numpy_helper.from_array(2 * pair, "b")],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
+    )
+    model = widened(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [list(node.output) for node in model.graph.node if node.op_type == "Cast"] == [
+        ["a_double"],
+        ["a_wide"],
+        ["twice_wide"],
+    ]
+    types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    assert types == {"a": TensorProto.FLOAT16, "b": TensorProto.FLOAT16, "b_wide": TensorProto.FLOAT}
+    path = tmp_path / "model.onnx"
+    onnx.save(model, str(path))
+    x = np.array([10, 20], np.float32)
+    np.testing.assert_array_equal(run(path, x=x), x + pair + 2 * pair + 4 * pair)
+
+
+def test_one_half_behind_two_casts_becomes_two_floats(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["a"], ["one"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["a"], ["two"], to=TensorProto.FLOAT),
+        helper.make_node("Sum", ["x", "one", "two"], ["y"]),
+    ]
+    model = wrapped(
+        nodes,
+        [numpy_helper.from_array(np.array([0.5, 4], np.float16), "a")],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(widened(model), str(path))
+    assert sorted(tensor.name for tensor in onnx.load(str(path)).graph.initializer) == ["one", "two"]
+    np.testing.assert_array_equal(run(path, x=np.zeros(2, np.float32)), [1, 8])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "named", "held", "error"),
+    [
+        ("dynamic", "int8", {TensorProto.INT8}, 0.05),
+        ("half", "fp16", {TensorProto.FLOAT16}, 0.005),
+        # The table is no matrix product and stays wide.
+        ("qdq", "int8", {TensorProto.INT8, TensorProto.FLOAT}, 0.05),
+    ],
+)
+def test_each_recipe_computes_near_the_original_and_says_what_it_is(
+    source: Path, tmp_path: Path, recipe: str, named: str, held: set[int], error: float
+) -> None:
+    before = source.read_bytes()
+    target = tmp_path / "made" / f"model.{named}.onnx"
+    target.parent.mkdir()
+    RECIPES[recipe](source, target, feeds())
+    ids = sentences()
+    wanted, got = computed(weights(), ids), run(target, ids=ids)
+    assert got.dtype == np.float32
+    assert np.abs(got - wanted).max() < error * np.abs(wanted).max()
+    assert (got.argmax(1) == wanted.argmax(1)).mean() > 0.9
+    assert precision(target) == [named]
+    assert stored_types(target) == held
+    assert source.read_bytes() == before
+    assert [path.name for path in target.parent.iterdir()] == [target.name], "nothing is left behind"
+    with OnnxRuntimeBackend(SPEC, target, threads=1) as backend:  # the spec of the original holds
+        assert backend.describe().precision == named
+
+
+def test_int8_is_a_quarter_and_half_is_half_of_the_wide_file(source: Path, tmp_path: Path) -> None:
+    wide = saved_wide(tmp_path).stat().st_size
+    dynamic(source, tmp_path / "int8.onnx")
+    half(source, tmp_path / "fp16.onnx")
+    assert (tmp_path / "int8.onnx").stat().st_size < 0.35 * wide
+    assert (tmp_path / "int8.onnx").stat().st_size < source.stat().st_size
+    assert (tmp_path / "fp16.onnx").stat().st_size < 0.6 * wide
+
+
+def test_a_mark_takes_the_place_of_an_older_one_and_leaves_other_metadata(tmp_path: Path) -> None:
+    model = network(weights())
+    model.metadata_props.add(key=PRECISION, value="fp32")
+    model.metadata_props.add(key="maker", value="nobody")
+    source, target = tmp_path / "model.onnx", tmp_path / "made.onnx"
+    onnx.save(model, str(source))
+    half(source, target)
+    assert precision(target) == ["fp16"]
+    assert {entry.key: entry.value for entry in onnx.load(str(target)).metadata_props}["maker"] == "nobody"
+
+
+def test_scales_of_activations_are_symmetric_and_explicit(source: Path, tmp_path: Path) -> None:
+    """TensorRT takes no zero points but 0."""
+    target = tmp_path / "model.qdq.onnx"
+    qdq(source, target, feeds())
+    graph = onnx.load(str(target)).graph
+    kinds = [node.op_type for node in graph.node]
+    assert {"QuantizeLinear", "DequantizeLinear", "MatMul", "Gemm"} <= set(kinds)
+    assert not {"MatMulInteger", "QLinearMatMul", "DynamicQuantizeLinear"} & set(kinds)
+    points = [numpy_helper.to_array(t) for t in graph.initializer if t.name.endswith("zero_point")]
+    assert points
+    assert not any(point.any() for point in points)
+
+
+def test_activations_beyond_what_was_calibrated_are_cut(source: Path, tmp_path: Path) -> None:
+    """The feeds are used: calibrated on one word that says little, the file cannot follow those that say much."""
+    quiet_word = int(np.abs(weights()["table"]).max(1).argmin())
+    narrow, wide = tmp_path / "narrow.onnx", tmp_path / "wide.onnx"
+    qdq(source, narrow, [{"ids": np.full((1, 4), quiet_word, np.int64)}])
+    qdq(source, wide, [{"ids": np.arange(WORDS)[:, None]}])
+    ids = np.arange(WORDS)[:, None]
+    wanted = computed(weights(), ids)
+    assert np.abs(run(narrow, ids=ids) - wanted).max() > 3 * np.abs(run(wide, ids=ids) - wanted).max()
+
+
+@pytest.mark.parametrize("make", [dynamic, half, qdq])
+@pytest.mark.parametrize("content", [b"no network at all, but words", b"\x00\xff" * 500])
+def test_a_file_that_is_no_network_is_named(
+    tmp_path: Path, make: Callable[[Path, Path, Feeds], None], content: bytes
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(BackendFailed, match=r"model\.onnx: expected an ONNX file, got \w+"):
+        make(tmp_path / "model.onnx", tmp_path / "made.onnx", ())
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"], "nothing is left behind"
+
+
+def test_manifests_find_every_recipe_by_its_name() -> None:
+    assert RECIPES == {"dynamic": dynamic, "half": half, "qdq": qdq}
