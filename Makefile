@@ -66,6 +66,17 @@ $(VENV)-peer/.done: constraints/peer.txt $(LOCK) | $(VENV)/.made
 	@$(VENV)-peer/bin/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK) -c constraints/peer.txt rapidocr onnxruntime
 	@touch $@
 
+# Training has an environment of its own: torch and what exports from it want other versions than the runtime.
+EXPORT := $(VENV)-export
+GIVES_WAY := grep -vE '^(tokenizers|huggingface-hub|hf-xet)==' $(LOCK)
+$(EXPORT)/.done: setup.py constraints/export.txt $(LOCK) | python
+	@echo "installing what trains and exports the networks into $(EXPORT) (a few minutes the first time)"
+	@$(PYTHON) -m venv --clear $(EXPORT)
+	@$(GIVES_WAY) > $(EXPORT)/lock.txt
+	@$(EXPORT)/bin/python -m pip install --disable-pip-version-check $(QUIET) -c $(EXPORT)/lock.txt -c constraints/export.txt \
+		-e '.[export]' 'pytest>=8' 'pytest-timeout>=2.3'
+	@touch $@
+
 pull: $(VENV)/.runtime  ## install the models that the manifests mark as default, and try the optional ones
 	@$(BIN)/appliance models pull
 
@@ -121,8 +132,8 @@ pictures: $(VENV)/.dev pull  ## make the README's pictures from the running appl
 	$(BIN)/python .ci/pictures.py
 
 # Photos to read are not part of the project: OCR_DATA=folder make measured adds the rows that need them.
-measured: $(VENV)/.dev pull $(if $(OCR_DATA),peer)  ## run the benchmarks and write their figures into the README
-	$(BIN)/python .ci/measured.py $(if $(OCR_DATA),--ocr-data '$(OCR_DATA)') $(if $(SOAK),--soak-minutes $(SOAK))
+measured: $(VENV)/.dev $(EXPORT)/.done pull $(if $(OCR_DATA),peer)  ## run the benchmarks and write their figures into the README
+	$(BIN)/python .ci/measured.py --training $(EXPORT)/bin/python $(if $(OCR_DATA),--ocr-data '$(OCR_DATA)') $(if $(SOAK),--soak-minutes $(SOAK))
 
 peer: $(VENV)-peer/.done  ## install what benchmarks.ocr compares with
 
@@ -144,17 +155,6 @@ $(VENV)-locust/.done: | python
 
 locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the crowds of benchmarks.load from outside, by Locust, with the same limits
 	$(BIN)/python -m benchmarks.outside --locust $(VENV)-locust/bin/locust --check
-
-# Training has an environment of its own: torch and what exports from it want other versions than the runtime.
-EXPORT := $(VENV)-export
-GIVES_WAY := grep -vE '^(tokenizers|huggingface-hub|hf-xet)==' $(LOCK)
-$(EXPORT)/.done: setup.py constraints/export.txt $(LOCK) | python
-	@echo "installing what trains and exports the networks into $(EXPORT) (a few minutes the first time)"
-	@$(PYTHON) -m venv --clear $(EXPORT)
-	@$(GIVES_WAY) > $(EXPORT)/lock.txt
-	@$(EXPORT)/bin/python -m pip install --disable-pip-version-check $(QUIET) -c $(EXPORT)/lock.txt -c constraints/export.txt \
-		-e '.[export]' 'pytest>=8' 'pytest-timeout>=2.3'
-	@touch $@
 
 models: $(EXPORT)/.done  ## train all language models from nothing and write them into models/ (about an hour on 2 cores)
 	$(EXPORT)/bin/python -m export.train --publish

@@ -1,7 +1,8 @@
 """Runs the benchmarks and writes their figures into the README's table (`make measured`).
 
-Photos to read are not part of the project: the rows about reading come with `OCR_DATA=folder make measured` only, and
-those about half an hour in a shop, which takes that long, with `SOAK=30 make measured`.
+Rows about the language networks come from the environment that trains them (`--training`), the teacher's after `make
+models` only. Photos to read are not part of the project: the rows about reading come with `OCR_DATA=folder make
+measured` only, and those about half an hour in a shop, which takes that long, with `SOAK=30 make measured`.
 
 No figure of the README is typed by hand: each row comes from a benchmark's JSON and the table names the machine.
 """
@@ -20,10 +21,10 @@ ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
-def run(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
+def run(module: str, folder: Path, *arguments: str, python: str = sys.executable) -> dict[str, Any]:
     """Run one benchmark with its checks and return what it wrote."""
     target = folder / f"{module}.json"
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments, "--check", "--json", str(target)]
+    command = [python, "-m", f"benchmarks.{module}", *arguments, "--check", "--json", str(target)]
     subprocess.run(command, check=True, cwd=ROOT)
     loaded: dict[str, Any] = json.loads(target.read_text("utf-8"))
     return loaded
@@ -175,10 +176,53 @@ def soak(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def language(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Rows about the language networks."""
+    found, named = result["variants"], ("teacher", "TF-IDF + LR", "templates")
+    student, marked, asked = found["student int8"], result["entities"], result["questions"]
+    beside = ", ".join(f"{name} {found[name]['intent']['accuracy']:.3f}" for name in named if name in found)
+    cpu = {name: value["median"] for name, value in result["cpu_ms"].items()}
+    both = cpu["student int8"] + cpu["tagger int8"]
+    rows = [
+        (
+            f"intent, {student['intent']['count']} test sentences in scope, student int8; beside it",
+            f"{student['intent']['accuracy']:.3f}; {beside}",
+            "0.95",
+        ),
+        (
+            "the same on their noisy half; AUROC of what is out of scope; calibration error",
+            f"{student['intent']['accuracy_noisy']:.3f}; {student['intent']['auroc']:.3f}; "
+            f"{student['intent']['ece']:.3f}",
+            "0.92; 0.95; 0.05",
+        ),
+        ("sentiment of the same sentences", f"{student['sentiment']['accuracy']:.3f}", "0.90"),
+        (
+            "entities, F1 of whole mentions; tables and patterns alone, network alone",
+            f"{marked['joined']['f1']:.3f}; {marked['rules']['f1']:.3f}, {marked['network']['f1']:.3f}",
+            "0.92",
+        ),
+        (
+            f"frequent questions: {asked['answerable']} answered right, {asked['unanswerable']} that nothing answers "
+            "refused; right by keyword matching",
+            f"{asked['answered_right']:.3f}, {asked['refused']:.3f}; {asked['keywords']:.3f}",
+            "0.85, 0.90",
+        ),
+        (
+            "CPU time of intent, sentiment and entities of one sentence, one thread; share of a 12-layer encoder's",
+            f"{both:.1f} ms; "
+            + (f"{both / cpu['12-layer encoder int8']:.2f}" if "12-layer encoder int8" in cpu else "not measured"),
+            "0.6",
+        ),
+        ("resident memory that the language networks add", f"{result['memory']['added_mb']:.0f} MB", "150 MB"),
+    ]
+    return [(*row, "language") for row in rows]
+
+
 def main() -> int:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ocr-data", type=Path, help="folder of photos for benchmarks.ocr")
+    parser.add_argument("--training", help="Python of the environment that trains, for benchmarks.language")
     parser.add_argument("--soak-minutes", type=float, help="how long benchmarks.soak runs; not at all by default")
     arguments = parser.parse_args()
     data, minutes = arguments.ocr_data, arguments.soak_minutes
@@ -190,6 +234,9 @@ def main() -> int:
         further += hearing(run("hearing", folder))
         startup, http = run("startup", folder), run("http", folder)
         further += load(run("load", folder))
+        if arguments.training:
+            without = [] if (ROOT / "var/train/teacher/done.json").is_file() else ["--without", "teacher"]
+            further += language(run("language", folder, *without, python=arguments.training))
         if minutes:
             further += soak(run("soak", folder, "--minutes", f"{minutes:g}"))
         text = table(startup, http, further)

@@ -92,3 +92,29 @@ def test_the_row_about_hearing_names_the_dearest_form(measured: ModuleType) -> N
     forms = {"16000 Hz": {"rtf": 0.0011}, "48000 Hz": {"rtf": 0.0027}}
     ((_, seen, limit, _),) = measured.hearing({"forms": forms, "limits": {"before_rtf": 0.02}})
     assert (seen, limit) == ("0.0027 at most of 2 forms", "0.02")
+
+
+def test_rows_about_language(measured: ModuleType) -> None:
+    intent = {"count": 870, "accuracy": 0.9534, "accuracy_noisy": 0.9312, "auroc": 0.9671, "ece": 0.0181}
+    result = {
+        "variants": {
+            "student int8": {"intent": intent, "sentiment": {"accuracy": 0.9123}},
+            "templates": {"intent": {"accuracy": 0.6321}},
+        },
+        "entities": {"joined": {"f1": 0.9312}, "rules": {"f1": 0.7}, "network": {"f1": 0.9}},
+        "questions": {
+            "answerable": 520, "unanswerable": 160, "answered_right": 0.871, "refused": 0.9188, "keywords": 0.6,
+        },
+        "cpu_ms": {"student int8": {"median": 4.0}, "tagger int8": {"median": 1.0},
+                   "12-layer encoder int8": {"median": 12.5}},
+        "memory": {"added_mb": 61.4},
+    }  # fmt: skip
+    assert [(seen, limit) for _, seen, limit, _ in measured.language(result)] == [
+        ("0.953; templates 0.632", "0.95"),
+        ("0.931; 0.967; 0.018", "0.92; 0.95; 0.05"),
+        ("0.912", "0.90"),
+        ("0.931; 0.700, 0.900", "0.92"),
+        ("0.871, 0.919; 0.600", "0.85, 0.90"),
+        ("5.0 ms; 0.40", "0.6"),
+        ("61 MB", "150 MB"),
+    ]
