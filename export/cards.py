@@ -28,8 +28,8 @@ weights kept as halves, {megabytes:.1f} MB; `appliance models pull` makes the in
 
 Inputs `input_ids`, `attention_mask` [batch, sequence] int64, at most {longest} pieces (`tokenizer.json`; Chinese is
 read character by character). Outputs `intent` [batch, {intents}], `sentiment` [batch, 3], `vector` [batch, {width}] of
-length 1. `labels.json` names the outputs and holds the temperatures by which the logits are divided; `faq.json` how likenesses
-of questions become a probability.
+length 1. `labels.json` names the outputs and holds the temperatures by which the logits are divided; `faq.json` how
+likenesses of questions become a probability.
 
 ## How it was made
 
@@ -72,8 +72,8 @@ _ENTITIES = """\
 Marks what no table lists: {types} types of mentions, by a bidirectional LSTM over characters with a CRF on top
 (Huang et al. 2015). Beside each character it sees what the pack's tables and patterns found (hints). `tagger.onnx`
 gives emissions [1, sequence, {tags}] for `characters` and `hints` [1, sequence] int64; the search for the best tags is
-numpy's (`appliance/language/viterbi.py`), with the transitions in `tagger.json`. Opset 18, {megabytes:.1f} MB, weights kept as
-halves; the int8 file that the CPU runs is made of it at installation.
+numpy's (`appliance/language/viterbi.py`), with the transitions in `tagger.json`. Opset 18, {megabytes:.1f} MB, weights
+kept as halves; the int8 file that the CPU runs is made of it at installation.
 
 ## How it was made
 
@@ -89,8 +89,8 @@ MIT, trained the CRF and is not needed to run it.
 ## Measured
 
 Test sentences of the project ({test} with marked mentions), F1 of whole mentions of the right type as seqeval counts
-it (`python -m export.train`): the network alone **{f1:.4f}**. What the appliance answers joins it with tables and patterns:
-`python -m benchmarks.language` prints both.
+it (`python -m export.train`): the network alone **{f1:.4f}**. What the appliance answers joins it with tables and
+patterns: `python -m benchmarks.language` prints both.
 
 | type | F1 |
 |---|---|

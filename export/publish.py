@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from appliance.app.derive import running
+from appliance.app.words import ENTITIES, UNDERSTANDING
 from appliance.artifacts.digest import sha256_of
 from appliance.artifacts.manifest import load_manifest
 from appliance.artifacts.network import read_network
@@ -27,7 +28,6 @@ from export.train import corpus, crf
 from export.train.entities.__main__ import hints_of
 from export.train.sentences import Sentence
 
-UNDERSTANDING, ENTITIES = "understand-zh", "entities-zh"
 SLACK = 0.01
 """How much a derived file may score below the master on the cases."""
 CASES = 400

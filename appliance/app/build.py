@@ -62,6 +62,8 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
     closing.enter_context(scheduler)
     pack = load_pack(settings.pack)
     words = build_words(networks, store, manifests, pack, folder / "cache", listener)
+    if words.learning is not None:
+        closing.callback(words.learning.close)
     parser = Parser(pack.lexicon, minds=words.minds)
     offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)

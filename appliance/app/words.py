@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from appliance.app.guarded import Guarded
+from appliance.app.learning import Learning
 from appliance.app.networks import Network, Networks, said, why
 from appliance.app.senses import model_ids
 from appliance.artifacts.manifest import Manifest
@@ -43,6 +44,8 @@ class Words:
     """What the parser gets."""
     feature: Callable[[], Feature]
     """State of `language` now and why."""
+    learning: Learning | None = None
+    """What makes the vectors of the pack's questions meanwhile; None where they are there, or nothing can make them."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ def build_words(
 ) -> Words:
     """Load the language networks; what is missing or refused leaves the templates answering, and the reason says so.
 
-    Vectors of the pack's questions are kept in `cache`, so that only the first start pays for them.
+    Vectors of the pack's questions are kept in `cache`; the first start makes them behind the running appliance.
     """
     intents, rows = len(pack.lexicon.intents), len(pack.faq)
     found = _Found(
@@ -79,18 +82,20 @@ def build_words(
     )
     classifier, weighing = _classifier(networks, store, manifests, pack, cache, listener, found)
     tagger = _tagger(networks, store, manifests, pack, listener, found)
-    faq = _faq(pack, classifier, weighing, cache, found.models.get("classifier", ""))
+    faq, learning = _faq(pack, classifier, weighing, cache, found.models.get("classifier", ""), listener)
     backend = "+".join([*sorted(set(found.backends)), TEMPLATES])
     state = "ready" if classifier and tagger else "fallback"
     feature = Feature("language", state, backend, statements(found.reasons), models=tuple(found.models.values()))
 
     def now() -> Feature:
         lost = [guard.statement for guard in found.guards if guard.failed]
-        if not lost:
+        under_way = [learning.statement] if learning is not None and learning.statement else []
+        if not lost and not under_way:
             return feature
-        return Feature("language", "fallback", backend, statements([*lost, *found.reasons]), models=feature.models)
+        reason = statements([*lost, *under_way, *found.reasons])
+        return Feature("language", "fallback" if lost else state, backend, reason, models=feature.models)
 
-    return Words(Minds(classifier, tagger, faq, found.models), now)
+    return Words(Minds(classifier, tagger, faq, found.models), now, learning)
 
 
 def _classifier(
@@ -174,29 +179,50 @@ def _guard(
     return guard
 
 
-def _faq(pack: Pack, classifier: Classifier | None, weighing: Weighing, cache: Path, model: str) -> Faq | None:
+def _faq(
+    pack: Pack, classifier: Classifier | None, weighing: Weighing, cache: Path, model: str, listener: Listener
+) -> tuple[Faq | None, Learning | None]:
+    """The pack's questions, and what has begun to make their vectors where these are not kept yet."""
     if not pack.faq:
-        return None
+        return None, None
     cleaner = Cleaner()
     cleaned = [[cleaner.clean(way).text for way in row.ways] for row in pack.faq]
-    vectors = None
-    if classifier is not None:
-        texts = [way for ways in cleaned for way in ways]
-        with suppress(ApplianceError):  # the guard has said so; words alone serve
-            vectors = kept(cache, "faq", model, texts, lambda: classifier.vectors(texts))
-    flat = [[flatten(way).text for way in ways] for ways in cleaned]
-    return Faq(pack.faq, flat, Syllables(), vectors, weighing if vectors is not None else WORDS_ALONE)
+    faq = Faq(pack.faq, [[flatten(way).text for way in ways] for ways in cleaned], Syllables())
+    if classifier is None:
+        return faq, None
+    texts = [way for ways in cleaned for way in ways]
+    vectors = stored(cache, "faq", model, texts)
+    if vectors is not None:
+        faq.learn(vectors, weighing)
+        return faq, None
+    learning = Learning(
+        faq, texts, classifier, weighing, lambda made: store_vectors(cache, "faq", model, texts, made), listener
+    )
+    learning.start()
+    return faq, learning
 
 
 def kept(cache: Path, purpose: str, model: str, texts: list[str], make: Callable[[], Floats]) -> Floats:
     """Vectors of `texts` by `model`, from `cache` when they were made before; where the cache fails they are made."""
-    key = hashlib.sha256("\n".join([model, *texts]).encode()).hexdigest()[:24]
-    path = cache / f"{purpose}-{key}.npy"
+    vectors = stored(cache, purpose, model, texts)
+    if vectors is None:
+        vectors = make()
+        store_vectors(cache, purpose, model, texts, vectors)
+    return vectors
+
+
+def stored(cache: Path, purpose: str, model: str, texts: list[str]) -> Floats | None:
+    """Vectors of `texts` by `model` in `cache`, shape (len(texts), width); None where there are none that are whole."""
     with suppress(OSError, ValueError, EOFError):
-        stored: Floats = np.load(path, allow_pickle=False)
-        if stored.dtype == np.float32 and stored.ndim == 2 and len(stored) == len(texts):
-            return stored
-    vectors = make()
+        found: Floats = np.load(_place(cache, purpose, model, texts), allow_pickle=False)
+        if found.dtype == np.float32 and found.ndim == 2 and len(found) == len(texts):
+            return found
+    return None
+
+
+def store_vectors(cache: Path, purpose: str, model: str, texts: list[str], vectors: Floats) -> None:
+    """Keep vectors for the next start, in the place of older ones for this purpose; a disk that refuses is no harm."""
+    path = _place(cache, purpose, model, texts)
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
         for old in cache.glob(f"{purpose}-*.npy"):
@@ -206,4 +232,8 @@ def kept(cache: Path, purpose: str, model: str, texts: list[str], make: Callable
         part = path.with_suffix(".part")
         part.write_bytes(data.getvalue())
         part.replace(path)
-    return vectors
+
+
+def _place(cache: Path, purpose: str, model: str, texts: list[str]) -> Path:
+    key = hashlib.sha256("\n".join([model, *texts]).encode()).hexdigest()[:24]
+    return cache / f"{purpose}-{key}.npy"

@@ -104,9 +104,15 @@ class Faq:
         self._cleaned = cleaned
         self._syllables = syllables
         self._documents = Documents(cleaned, syllables)
-        self._weighing = weighing
-        starts = np.concatenate([[0], np.cumsum([len(row.ways) for row in rows])]).astype(np.intp)
-        self._meanings = _Meanings(vectors, starts) if vectors is not None and len(vectors) else None
+        self._judged = _ALONE
+        if vectors is not None and len(vectors):
+            self.learn(vectors, weighing)
+
+    def learn(self, vectors: Floats, weighing: Weighing) -> None:
+        """From now on also compare meanings: vectors of all ways in the order of the rows, (ways, width) float32."""
+        starts = np.concatenate([[0], np.cumsum([len(row.ways) for row in self.rows])]).astype(np.intp)
+        # One assignment: a turn that is being looked up meanwhile sees both or none.
+        self._judged = _Judged(weighing, _Meanings(vectors, starts))
 
     def find(
         self, text: str, vector: Floats | None = None, strange: float = 0.0, most: int = 3
@@ -116,10 +122,11 @@ class Faq:
         `vector` is that of its sentence, `strange` the probability that it is out of scope. The first row's confidence
         is calibrated; those behind it share what is left in the order of their likeness.
         """
-        found = self.ranked(text, vector)
+        judged = _ALONE if vector is None else self._judged
+        found = self._ranked(text, vector, judged)
         if not found:
             return ()
-        sure = self._weighing.confidence(found[0], lead_of(found), strange)
+        sure = judged.weighing.confidence(found[0], lead_of(found), strange)
         matches = []
         for place, one in enumerate(found[:most]):
             chance = sure if place == 0 else min(sure, (1 - sure) / (place + 1))
@@ -140,6 +147,9 @@ class Faq:
 
     def ranked(self, text: str, vector: Floats | None = None) -> list[Ranked]:
         """Some rows with their likenesses, the likest first; empty where there is nothing to compare."""
+        return self._ranked(text, vector, _ALONE if vector is None else self._judged)
+
+    def _ranked(self, text: str, vector: Floats | None, judged: _Judged) -> list[Ranked]:
         if not self.rows or not text:
             return []
         words = self._documents.likeness(text)
@@ -147,8 +157,8 @@ class Faq:
         chosen = np.argpartition(-words, few - 1)[:few]
         meant = np.zeros(len(self.rows), np.float32)
         mix = 0.0
-        if vector is not None and self._meanings is not None:
-            mix, meant = self._weighing.mix, self._meanings.likeness(vector)
+        if vector is not None and judged.meanings is not None:
+            mix, meant = judged.weighing.mix, judged.meanings.likeness(vector)
             chosen = np.union1d(chosen, np.argpartition(-meant, few - 1)[:few])
         found = [
             Ranked((1 - mix) * float(words[row]) + mix * float(meant[row]), float(words[row]), float(meant[row]), row)
@@ -173,6 +183,17 @@ class _Meanings:
         """Cosine of a sentence's vector with every row."""
         found: Floats = self._rows @ _unit((vector - self._centre)[None])[0]
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What rows are judged by."""
+
+    weighing: Weighing
+    meanings: _Meanings | None
+
+
+_ALONE = _Judged(WORDS_ALONE, None)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from appliance.app.words import ENTITIES, UNDERSTANDING
 from appliance.artifacts.manifest import load_manifest
 from appliance.language.clean import Cleaner
 from appliance.language.entities import EntityFinder
@@ -31,7 +32,6 @@ from appliance.packs.compile import load_pack
 from benchmarks.language import cost, entities, plot, questions
 from benchmarks.language.variants import Onnx, Rules, TfIdf, int8_of, teacher_of
 from benchmarks.machine import describe
-from export.publish import ENTITIES, UNDERSTANDING
 from export.train import corpus, score, sentences
 
 MODELS = Path(__file__).parent.parent.parent / "models"

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from appliance.app.words import UNDERSTANDING
 from appliance.artifacts.manifest import load_manifest
 from appliance.language.clean import Cleaner
 from appliance.language.head import fit
@@ -30,7 +31,6 @@ from appliance.language.lexicon import OUT_OF_SCOPE
 from benchmarks.language import public
 from benchmarks.language.variants import Onnx, int8_of
 from benchmarks.machine import describe
-from export.publish import UNDERSTANDING
 from export.train import bundle, corpus, sentences
 from export.train.rows import padded
 from export.train.sentences import Sentence

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from appliance.app.words import UNDERSTANDING
 from appliance.artifacts.manifest import load_manifest
 from appliance.language import intent, joining
 from appliance.language.clean import Cleaner
@@ -19,7 +20,6 @@ from appliance.language.lexicon import OUT_OF_SCOPE
 from appliance.language.parse import Minds
 from appliance.packs.compile import load_pack
 from benchmarks.language.variants import Onnx, Rules, int8_of
-from export.publish import UNDERSTANDING
 from export.train import corpus, sentences
 from export.train.sentences import Sentence
 
