@@ -119,8 +119,13 @@ def _halved(model: Any) -> Any:
         if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < _LARGE:
             kept.append(tensor)
             continue
+        values = numpy_helper.to_array(tensor)
+        narrow = values.astype(np.float16)
+        if not np.array_equal(narrow.astype(np.float32), values):  # put together by the exporter of small ones
+            kept.append(tensor)
+            continue
         half = f"{tensor.name}.half"
-        kept.append(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), half))
+        kept.append(numpy_helper.from_array(narrow, half))
         casts.append(helper.make_node("Cast", [half], [tensor.name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.initializer[:]

@@ -15,13 +15,11 @@ from appliance.artifacts.manifest import Derivation, Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, BackendFailed, GateRefused, ManifestInvalid
 from appliance.inference.backend import Run
-from appliance.inference.onnxruntime import OnnxRuntimeBackend
+from appliance.inference.onnxruntime import OnnxRuntimeBackend, library
 from appliance.inference.quantise import RECIPES, Feeds
 from appliance.language import gate
 from appliance.listener import Listener, silent
 from appliance.specs import ModelSpec
-
-TOOLS = ("onnx", "onnxruntime")
 
 
 def derive(store: ModelStore, name: str, listener: Listener = silent) -> tuple[Path, ...]:
@@ -78,7 +76,8 @@ def _make(store: ModelStore, manifest: Manifest, file: str, wanted: Derivation, 
                 metric=spec.gate.metric if spec.gate else "",
                 value=round(value, 4),
                 threshold=threshold,
-                tools={tool: metadata.version(tool) for tool in TOOLS},
+                # The package onnxruntime has several names (onnxruntime-gpu); the module knows its version.
+                tools={"onnx": metadata.version("onnx"), "onnxruntime": str(library().__version__)},
             )
             publish(target, trial, record)
 

@@ -18,6 +18,8 @@ from appliance.language.faq import Faq, Weighing
 from appliance.language.head import Floats
 from appliance.listener import Listener, silent
 
+FAILURES = 5
+"""Failures in a row after which words alone stay: a network that cannot read a question will not learn it."""
 CHUNK = 32
 """Sentences between two looks at whether the appliance is being closed."""
 
@@ -36,12 +38,13 @@ class Learning:
     ) -> None:
         """Prepare to make vectors of `texts`, all ways of asking in the order of `faq`; `keep` stores them.
 
-        The listener hears `faq_learnt` (count) in the end. Nothing runs before `start`.
+        `classifier` runs the network itself, not through the guard of turns: what fails here must not take it from
+        them. The listener hears `faq_failed` (reason) and, in the end, `faq_learnt` (count). `start` begins.
         """
         self._faq, self._texts, self._classifier, self._weighing = faq, list(texts), classifier, weighing
         self._keep, self._listener = keep, listener
         self._ending = threading.Event()
-        self._made = 0
+        self._made = self._failed = 0
         self._thread = threading.Thread(target=self._learn, name="faq", daemon=True)
 
     def start(self) -> None:
@@ -65,6 +68,11 @@ class Learning:
         total = len(self._texts)
         if self._made == total:
             return ""
+        if self._failed >= FAILURES:
+            return (
+                "faq: 句向量计算失败，按字词查找 / sentence vectors could not be made; found by words alone: "
+                "start again, and see the log"
+            )
         return (
             f"faq: 正在计算句向量（{self._made}/{total}），暂按字词查找 / "
             f"sentence vectors being made ({self._made} of {total}); found by words alone meanwhile"
@@ -76,10 +84,13 @@ class Learning:
             chunk = self._texts[self._made : self._made + CHUNK]
             try:
                 parts.append(self._classifier.vectors(chunk))
-            except ApplianceError:  # whoever runs the network has said so, and tries it again after a while
-                if self._ending.wait(AGAIN_S):
+            except ApplianceError as error:
+                self._failed += 1
+                self._listener("faq_failed", reason=error.detail)
+                if self._failed >= FAILURES or self._ending.wait(AGAIN_S):
                     return
                 continue
+            self._failed = 0
             if self._ending.is_set():
                 return
             if self._made + len(chunk) == len(self._texts):

@@ -156,7 +156,7 @@ def why(networks: Iterable[Network]) -> list[str]:
 def _attempts(selection: Selection) -> list[str]:
     """What each candidate was refused for, or the one that serves warns of."""
     return [
-        f"{attempt.name}: {attempt.reason.replace(f'{selection.spec.name} on {attempt.name}: ', '')}"
+        f"{attempt.name}: {attempt.reason.replace(f'{selection.spec.name} on {attempt.name.split()[0]}: ', '')}"
         for attempt in selection.attempts
         if attempt.reason
     ]

@@ -56,6 +56,8 @@ class _Found:
     guards: list[Guarded]
     backends: list[str]
     models: dict[str, str]
+    unguarded: Classifier | None = None
+    """The classifier whose failures concern nobody but who uses it."""
 
 
 def build_words(
@@ -82,7 +84,8 @@ def build_words(
     )
     classifier, weighing = _classifier(networks, store, manifests, pack, cache, listener, found)
     tagger = _tagger(networks, store, manifests, pack, listener, found)
-    faq, learning = _faq(pack, classifier, weighing, cache, found.models.get("classifier", ""), listener)
+    unguarded = found.unguarded if classifier else None
+    faq, learning = _faq(pack, unguarded, weighing, cache, found.models.get("classifier", ""), listener)
     backend = "+".join([*sorted(set(found.backends)), TEMPLATES])
     state = "ready" if classifier and tagger else "fallback"
     feature = Feature("language", state, backend, statements(found.reasons), models=tuple(found.models.values()))
@@ -121,7 +124,12 @@ def _classifier(
         found.reasons.append(f"intent: {said(error, store)}")
         return None, WORDS_ALONE
     guard = _guard("intent", network, listener, found, manifests, "classifier")
-    return _fitted(Classifier(guard, tokeniser, labels), labels, pack, cache, found), weighing
+    found.unguarded = Classifier(network.run, tokeniser, labels)
+    try:
+        return _fitted(Classifier(guard, tokeniser, labels), labels, pack, cache, found), weighing
+    except ApplianceError as error:  # the network failed, or there is nothing to fit a head to
+        found.reasons.append(f"intent: {said(error, store)}")
+        return None, WORDS_ALONE
 
 
 def _fitted(classifier: Classifier, labels: Labels, pack: Pack, cache: Path, found: _Found) -> Classifier:
@@ -213,7 +221,7 @@ def kept(cache: Path, purpose: str, model: str, texts: list[str], make: Callable
 
 def stored(cache: Path, purpose: str, model: str, texts: list[str]) -> Floats | None:
     """Vectors of `texts` by `model` in `cache`, shape (len(texts), width); None where there are none that are whole."""
-    with suppress(OSError, ValueError, EOFError):
+    with suppress(Exception):  # numpy raises what it likes over a damaged file, tokenize.TokenError among them
         found: Floats = np.load(_place(cache, purpose, model, texts), allow_pickle=False)
         if found.dtype == np.float32 and found.ndim == 2 and len(found) == len(texts):
             return found

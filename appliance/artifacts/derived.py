@@ -67,7 +67,8 @@ def record_of(store: ModelStore, name: str, file: str, made: Derivation) -> Reco
             f"{name}: expected {path.name}, made when the model is installed, found none", remedy=remedy
         ) from None
     except (OSError, ValueError, TypeError) as error:
-        raise ModelCorrupt(f"{name}: expected the record of {path.name}, got {error}", remedy=remedy) from error
+        said = error.strerror if isinstance(error, OSError) else str(error)  # no path: the page shows it
+        raise ModelCorrupt(f"{name}: expected the record of {path.name}, got {said}", remedy=remedy) from error
     wanted = (store.manifest(name).file(file).sha256, made.recipe, REVISION, record.sha256)
     found = (record.source, record.recipe, record.revision, got)
     if found != wanted:

@@ -50,6 +50,8 @@ class Display:
             self._say(f"  {fields['model']}: {fields['file']} ← {fields['source']}")
         elif event == "models.refused":
             self._say(f"      ✗ {fields['reason']}")
+        elif event == "models.derive":
+            self._say(f"  {fields['model']}: 生成 / making {fields['file']}")
         elif event == "models.wait":
             self._say("等待另一个进程完成安装 / waiting for another process to finish installing")
 

@@ -1,7 +1,7 @@
 """When a frequent question answers a turn, and how: the pack's words, with the row that they come from.
 
-1. Whoever brought an intent (a tap), said an example sentence or a whole template of the pack, or named one thing
-   alone, gets what the pack does for it.
+1. Whoever brought an intent (a tap), said exactly an example sentence or a whole template of the pack, or named one
+   thing alone, gets what the pack does for it.
 2. Otherwise a row that is probably right answers, if it is surer than the intent that was understood; an intent that
    would only begin to ask for details gives way more easily than one that can answer at once.
 3. In the middle of a task a row answers only when it is very probably right and the turn is more than values for the
@@ -21,6 +21,9 @@ _PROBABLE = 0.5
 """Least probability of a row that answers."""
 _SURE = 0.85
 """Least probability of a row that answers in the middle of a task, or instead of an intent that can answer at once."""
+
+_EXACTLY = 0.96
+"""Confidence that only an exact example sentence or a whole template has (see `language.intent`)."""
 
 
 class Known:
@@ -47,7 +50,8 @@ class Known:
         return self._likeliest(x, _SURE)
 
     def _likeliest(self, x: Exchange, least: float) -> FaqRow | None:
-        if not x.parse.faq or x.parse.source in ("turn", "template", "sentence", "entity"):
+        said = x.parse.source in ("template", "sentence") and x.parse.intent.confidence >= _EXACTLY
+        if not x.parse.faq or said or x.parse.source in ("turn", "entity"):
             return None
         best = x.parse.faq[0]
         return self._rows.get(best.id) if best.confidence >= least else None

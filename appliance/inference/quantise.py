@@ -1,39 +1,64 @@
 """Other precisions of a network's master file, made where it is installed, without torch: int8 and fp16.
 
 A master may keep its weights in float16 to be half as large; they are widened first, so that nothing computes in
-halves that was not meant to. `dynamic`: matrices and embeddings in int8, one scale for each output channel, activations
-quantised while it runs (ONNX Runtime on the CPU). `half`: float16 throughout, float32 inputs and outputs. `qdq`: int8
-with QuantizeLinear and DequantizeLinear, symmetric, activations calibrated on given inputs (TensorRT).
+halves that was not meant to. `dynamic`: matrices in int8 with one scale for each output channel, embeddings with one
+scale for the table, activations quantised while it runs (ONNX Runtime on the CPU). `half`: float16 throughout, float32
+inputs and outputs. `qdq`: int8 with QuantizeLinear and DequantizeLinear, symmetric, activations calibrated on given
+inputs (TensorRT).
 
 The package onnx is imported on use only: serving needs none of this.
 """
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from appliance.errors import BackendFailed
+from appliance.errors import ApplianceError, BackendFailed
+from appliance.inference.onnxruntime import library
 
 Feeds = Iterable[Mapping[str, npt.NDArray[Any]]]
 """Inputs by name, one mapping for each run."""
+
+Recipe = Callable[[Path, Path, Feeds], None]
 
 PRECISION = "precision"
 """Key of the file's metadata under which `inference.onnxruntime` finds the precision."""
 
 
+def _translated(recipe: Recipe) -> Recipe:
+    """`recipe` with whatever the libraries raise as BackendFailed."""
+
+    @wraps(recipe)
+    def translating(source: Path, target: Path, feeds: Feeds = ()) -> None:
+        try:
+            recipe(source, target, feeds)
+        except (ApplianceError, OSError):
+            raise
+        except Exception as error:
+            raise BackendFailed(
+                f"{source.name}: expected a network that can be quantised, got {type(error).__name__}: {error}"
+            ) from error
+
+    return translating
+
+
+@_translated
 def dynamic(source: Path, target: Path, feeds: Feeds = ()) -> None:
     """Write `source` with int8 weights to `target`. Raises BackendFailed, OSError."""
+    read = _read(source)
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         wide = Path(folder) / "wide.onnx"
-        _save(widened(_read(source)), wide)
+        _save(widened(read), wide)
         quantize_dynamic(
             wide,
             target,
@@ -45,17 +70,21 @@ def dynamic(source: Path, target: Path, feeds: Feeds = ()) -> None:
     _mark(target, "int8")
 
 
+@_translated
 def half(source: Path, target: Path, feeds: Feeds = ()) -> None:
     """Write `source` in float16, with float32 inputs and outputs, to `target`. Raises BackendFailed, OSError."""
+    read = _read(source)
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    narrowed = convert_float_to_float16(widened(_read(source)), keep_io_types=True, disable_shape_infer=False)
+    narrowed = convert_float_to_float16(widened(read), keep_io_types=True, disable_shape_infer=False)
     _save(narrowed, target)
     _mark(target, "fp16")
 
 
+@_translated
 def qdq(source: Path, target: Path, feeds: Feeds) -> None:
     """Write `source` in int8 with explicit scales, calibrated on `feeds`. Raises BackendFailed, OSError."""
+    read = _read(source)
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
@@ -67,7 +96,7 @@ def qdq(source: Path, target: Path, feeds: Feeds) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         wide = Path(folder) / "wide.onnx"
-        _save(widened(_read(source)), wide)
+        _save(widened(read), wide)
         quantize_static(
             wide,
             target,
@@ -82,7 +111,7 @@ def qdq(source: Path, target: Path, feeds: Feeds) -> None:
     _mark(target, "int8")
 
 
-RECIPES: Mapping[str, Callable[[Path, Path, Feeds], None]] = {"dynamic": dynamic, "half": half, "qdq": qdq}
+RECIPES: Mapping[str, Recipe] = {"dynamic": dynamic, "half": half, "qdq": qdq}
 """Recipes by the name that manifests use."""
 
 
@@ -124,11 +153,18 @@ def _onnx() -> Any:
 
 
 def _read(path: Path) -> Any:
+    """The file at `path`, with ONNX Runtime imported in silence before its tools are."""
     onnx = _onnx()
+    library()
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
     try:
-        return onnx.load(str(path))
+        model = onnx.load(str(path))
     except Exception as error:  # protobuf's errors have no common type that onnx names
         raise BackendFailed(f"{path.name}: expected an ONNX file, got {type(error).__name__}: {error}") from error
+    if not model.graph.node:
+        raise BackendFailed(f"{path.name}: expected an ONNX file with a network in it, got one without")
+    return model
 
 
 def _save(model: Any, path: Path) -> None:

@@ -57,16 +57,25 @@ def read_labels(path: Path) -> Labels:
     """Read labels.json; raises ModelCorrupt when it is not what it should be."""
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return Labels(
+        labels = Labels(
             str(found["pack"]),
-            tuple(map(str, found["intents"])),
-            tuple(map(str, found["polarities"])),
+            _names(found["intents"]),
+            _names(found["polarities"]),
             float(found["temperature"]),
             float(found["sentiment_temperature"]),
             int(found["longest"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not (labels.temperature > 0 and labels.sentiment_temperature > 0 and labels.longest > 1):
+            raise ValueError("temperatures above 0 and longest above 1 are needed")
+        return labels
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelCorrupt(f"{path.name}: expected labels, got {type(error).__name__}: {error}") from error
+
+
+def _names(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not found:
+        raise TypeError(f"a list of names is needed, not {found!r:.40}")
+    return tuple(map(str, found))
 
 
 class Classifier:

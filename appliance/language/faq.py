@@ -26,6 +26,8 @@ from appliance.values import FaqMatch
 
 Floats = npt.NDArray[np.float32]
 
+_LEAST = 2
+"""Characters of a text from which on it may be a question: one alone is in too many."""
 _FEW = 32
 """Rows by words, and by meaning, that are ranked together."""
 
@@ -150,7 +152,7 @@ class Faq:
         return self._ranked(text, vector, _ALONE if vector is None else self._judged)
 
     def _ranked(self, text: str, vector: Floats | None, judged: _Judged) -> list[Ranked]:
-        if not self.rows or not text:
+        if not self.rows or len(text) < _LEAST:
             return []
         words = self._documents.likeness(text)
         few = min(_FEW, len(self.rows))

@@ -37,7 +37,11 @@ class Sample:
 
 def samples(path: Path) -> Iterator[Sample]:
     """Samples of a JSONL file of text, label, spans and hints; raises ManifestInvalid."""
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text("utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestInvalid(f"{path.name}: expected sentences as JSONL, got {type(error).__name__}") from error
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
             spans, hints = (tuple((int(a), int(b), str(t)) for a, b, t in row[name]) for name in ("spans", "hints"))

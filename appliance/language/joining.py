@@ -31,10 +31,10 @@ def joined(
 
 def settled(ranked: Sequence[tuple[float, str]], unsure: float = UNSURE) -> tuple[Intent, tuple[Intent, ...]]:
     """The intent and its alternatives, best first; out of scope when that is likeliest or everything is unlikely."""
-    others = tuple(Intent(name, round(p, 4)) for p, name in ranked if name != OUT_OF_SCOPE and p >= _LIKELY)
     sure, best = ranked[0]
+    others = tuple(Intent(name, round(p, 4)) for p, name in ranked if name != OUT_OF_SCOPE and p >= _LIKELY)
     if best == OUT_OF_SCOPE:
         return Intent(OUT_OF_SCOPE, round(sure, 4)), others[:3]
     if sure < unsure:
         return Intent(OUT_OF_SCOPE, round(1 - sure, 4)), others[:3]
-    return others[0], others[1:4]
+    return Intent(best, round(sure, 4)), tuple(other for other in others if other.name != best)[:3]

@@ -50,9 +50,13 @@ def read_alphabet(path: Path) -> Alphabet:
             np.array(found["end"], np.float32).reshape(len(tags)),
             np.array(found["transitions"], np.float32).reshape(len(tags), len(tags)),
         )
+        known = set(tags)
+        lacking = [tag for tag in tags if tag.startswith("B-") and f"I-{tag[2:]}" not in known]
+        if OUTSIDE not in known or lacking:
+            raise ValueError(f"tags without O, or without I- for {lacking}")
         characters = {character: number for number, character in enumerate(found["characters"], 2)}
         return Alphabet(characters, tags, order, int(found["longest"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelCorrupt(f"{path.name}: expected an alphabet, got {type(error).__name__}: {error}") from error
 
 

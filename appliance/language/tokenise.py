@@ -33,6 +33,9 @@ class Tokeniser:
             self._tokenizer: Any = Tokenizer.from_file(str(path))
         except Exception as error:
             raise ModelCorrupt(f"{path.name}: expected a tokenizer, got {error}") from error
+        # What may be switched on in the file is done here: padding there would count as text.
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
         self._longest = longest
         self._padding = self._tokenizer.token_to_id("<pad>") or 0
 
@@ -43,7 +46,7 @@ class Tokeniser:
     def batch(self, texts: list[str]) -> dict[str, npt.NDArray[np.int64]]:
         """The same for several texts, shape (len(texts), n); shorter ones are padded at their end."""
         numbers = [self._cut(encoded.ids) for encoded in self._tokenizer.encode_batch(texts)]
-        width = -(-max(map(len, numbers), default=1) // BUCKET) * BUCKET
+        width = -(-max(map(len, numbers), default=1) // BUCKET) * BUCKET or BUCKET
         ids = np.full((len(numbers), width), self._padding, np.int64)
         mask = np.zeros((len(numbers), width), np.int64)
         for row, found in enumerate(numbers):

@@ -22,6 +22,10 @@ class Transitions:
     """Score of the second tag following the first, shape (tags, tags), float32."""
 
 
+_TINY = np.float32(1e-38)
+"""Keeps the logarithm of nothing a number."""
+
+
 def best_tags(emissions: Floats, order: Transitions) -> tuple[npt.NDArray[np.intp], Floats]:
     """The likeliest tags of emissions (length, tags) float32, and each tag's posterior probability.
 
@@ -62,5 +66,6 @@ def _posterior(emissions: Floats, order: Transitions) -> Floats:
 def _log_sum(values: Floats, axis: int) -> Floats:
     """log(sum(exp(values))) along an axis, without overflow."""
     most = values.max(axis, keepdims=True)
-    found: Floats = (np.log(np.exp(values - most).sum(axis)) + most.squeeze(axis)).astype(np.float32)
+    most = np.where(np.isfinite(most), most, 0)  # where nothing leads to a tag
+    found: Floats = (np.log(np.exp(values - most).sum(axis) + _TINY) + most.squeeze(axis)).astype(np.float32)
     return found

@@ -1,7 +1,8 @@
 """Trains a classifier of intents or sentiment on anybody's data: what both commands share.
 
 The encoder is fine-tuned on the data (teacher), a student is distilled from it, both are evaluated where there is a
-test part, and the student is exported to ONNX.
+test part, and the student is exported to ONNX. The teacher may be any BERT that transformers loads (`--encoder PATH`),
+a large one too; the student then begins as another encoder of its own size (`--body wheel`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ def run(task: str, description: str) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--encoder", default="wheel", help="wheel, hub, a folder with a BERT, or one made before")
+    parser.add_argument(
+        "--body", help="the encoder that the student begins as, where --encoder is another kind of BERT"
+    )
     parser.add_argument("--extra", type=Path, action="append", default=[])
     parser.add_argument("--epochs", type=int, default=understand.TEACHER.epochs, help="of the teacher")
     parser.add_argument("--student-epochs", type=int, default=understand.STUDENT.epochs)
@@ -55,16 +59,13 @@ def run(task: str, description: str) -> int:
         parser.error(str(error))
     asked.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    start = asked.out / "encoder"
-    if (Path(asked.encoder) / "source.json").is_file():
-        start = Path(asked.encoder)
-    elif not (start / "source.json").is_file():
-        encoder.make(start, asked.encoder, found.texts, asked.out / "cache")
+    start = _encoder(asked.encoder, asked.out / "encoder", found)
+    body = _encoder(asked.body, asked.out / "body", found) if asked.body else None
     teaching = replace(understand.TEACHER, epochs=asked.epochs, seed=asked.seed)
     studying = replace(understand.STUDENT, epochs=asked.student_epochs, seed=asked.seed)
     taught = _once(asked.out / "teacher", lambda out: understand.teach(start, found, out, teaching))
     size = Size(layers=asked.layers)
-    student = _once(asked.out / "student", lambda out: understand.distil(taught, found, out, size, studying))
+    student = _once(asked.out / "student", lambda out: understand.distil(taught, found, out, size, studying, body=body))
     calibration = {
         name: json.loads((asked.out / name / "calibration.json").read_text("utf-8")) for name in ("teacher", "student")
     }
@@ -77,6 +78,15 @@ def run(task: str, description: str) -> int:
     (asked.out / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps(metrics, ensure_ascii=False, indent=1))
     return 0
+
+
+def _encoder(source: str, out: Path, found: Material) -> Path:
+    """Folder of an encoder: one made before, or made now in `out`."""
+    if (Path(source) / "source.json").is_file():
+        return Path(source)
+    if not (out / "source.json").is_file():
+        encoder.make(out, source, found.texts, out.parent / "cache")
+    return out
 
 
 def _once(out: Path, make: Any) -> bundle.Bundle:

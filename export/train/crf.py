@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -125,13 +126,13 @@ def train(
         emissions = np.asarray(seen.predictions)
         labels = np.asarray(seen.label_ids)
         known = torch.from_numpy(labels >= 0)
-        paths = model.cpu().crf.decode(torch.from_numpy(emissions), known)
+        paths = copy.deepcopy(model.crf).cpu().decode(torch.from_numpy(emissions), known)
         guess = [[tags[tag] for tag in path] for path in paths]
         truth = [[tags[tag] for tag in row[row >= 0]] for row in labels]
         return {"dev_score": f1(truth, guess)}
 
     history = fit(model, rows, dev_rows, out, schedule, measure, ["tags"], collate=tag_batch)
-    model.fold_sounds()
+    model.cpu().fold_sounds()
     return model, history["log"]
 
 

@@ -46,7 +46,9 @@ def pairs(train: Sequence[str], test: Sequence[str]) -> list[Pair]:
     from rapidfuzz import fuzz, process
 
     ours, theirs = [bare(text) for text in train], [bare(text) for text in test]
-    found = []
+    found: list[Pair] = []
+    if not theirs:
+        return found
     for begin in range(0, len(ours), 512):
         likeness = process.cdist(
             ours[begin : begin + 512], theirs, scorer=fuzz.ratio, score_cutoff=NEAR, dtype=np.float32

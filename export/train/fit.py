@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,6 +93,8 @@ def fit(
         data_seed=schedule.seed,
         fp16=torch.cuda.is_available(),
         report_to=[],
+        restore_callback_states_from_checkpoint=True,  # patience goes on where it was
+        dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=not os.isatty(2),
         log_level="warning",
     )
@@ -105,8 +108,17 @@ def fit(
         callbacks=[EarlyStoppingCallback(schedule.patience)],
     )
     trainer.schedule = schedule
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = _last_whole(checkpoints)
     trainer.train(resume_from_checkpoint=last)
     history = {"schedule": asdict(schedule), "log": trainer.state.log_history, "best": trainer.state.best_metric}
     (out / "history.json").write_text(json.dumps(history, indent=1) + "\n", "utf-8")
     return history
+
+
+def _last_whole(checkpoints: Path) -> str | None:
+    """The last checkpoint that was written to its end; one that a kill has cut off is removed."""
+    for folder in checkpoints.glob("checkpoint-*"):
+        if not (folder / "trainer_state.json").is_file():  # written last
+            shutil.rmtree(folder)
+    found: str | None = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    return found

@@ -85,7 +85,7 @@ def unmarked(text: str) -> tuple[str, tuple[Span, ...]]:
 def read_own(path: Path) -> Iterator[Sentence]:
     """Sentences of one file of the project's own format; its name is their intent."""
     label = "" if path.stem in _UNLABELLED else path.stem
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(_lines(path), 1):
         fields = line.split("\t")
         if len(fields) != 3 or fields[0] not in STYLES or fields[1] not in POLARITIES or not fields[2].strip():
             raise DataInvalid(
@@ -99,17 +99,32 @@ def read_own(path: Path) -> Iterator[Sentence]:
 
 def read_jsonl(path: Path) -> Iterator[Sentence]:
     """Sentences of one JSONL file, this project's or MASSIVE's."""
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for _, sentence in _rows(path):
+        yield sentence
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Sentence]]:
+    """(MASSIVE's partition or nothing, sentence) of every line that is not empty."""
+    for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            yield _massive(row) if "utt" in row else _plain(row)
+            yield str(row.get("partition") or ""), _massive(row) if "utt" in row else _plain(row)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataInvalid(
                 f"{path.name}:{number}: expected an object with text, label and spans, or MASSIVE's, got {line[:80]!r} "
                 f"({type(error).__name__}: {error})"
             ) from error
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines of a text file; only a line feed ends one: JSON may hold the other characters that `splitlines` cuts at."""
+    try:
+        lines = path.read_text("utf-8-sig").replace("\r\n", "\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataInvalid(f"{path.name}: expected UTF-8, got {error}") from error
+    return lines[:-1] if lines and not lines[-1] else lines
 
 
 def _plain(row: dict[str, object]) -> Sentence:
@@ -125,10 +140,12 @@ def _plain(row: dict[str, object]) -> Sentence:
     spans.sort(key=lambda span: span.start)
     if any(a.end > b.start for a, b in itertools.pairwise(spans)):
         raise ValueError("spans overlap")
-    polarity = str(row.get("polarity", ""))
+    polarity = str(row.get("polarity") or "")
     if polarity and polarity not in POLARITIES:
         raise ValueError(f"polarity {polarity!r}")
-    return Sentence(text, str(row.get("label", "")), tuple(spans), polarity, str(row.get("style", "")), "spans" in row)
+    return Sentence(
+        text, str(row.get("label") or ""), tuple(spans), polarity, str(row.get("style") or ""), "spans" in row
+    )
 
 
 def _massive(row: dict[str, object]) -> Sentence:
@@ -144,11 +161,7 @@ def _massive(row: dict[str, object]) -> Sentence:
 
 def _partition(path: Path, part: str) -> Iterator[Sentence]:
     """The part of a MASSIVE file, all locales of which stand in one file with their partition."""
-    for line in path.read_text("utf-8").splitlines():
-        if line.strip():
-            row = json.loads(line)
-            if row.get("partition") == part:
-                yield _massive(row)
+    return (sentence for partition, sentence in _rows(path) if partition == part)
 
 
 def load(folder: Path, part: str) -> list[Sentence]:

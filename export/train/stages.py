@@ -50,6 +50,8 @@ def files_of(source: Path) -> list[Path]:
     """The files of a source, sorted; compiled Python does not count."""
     if source.is_file():
         return [source]
+    if not source.is_dir():
+        raise FileNotFoundError(f"{source}: expected a file or folder that a stage depends on, found none")
     return sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 

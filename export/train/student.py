@@ -143,11 +143,23 @@ def _words(theirs: Tensor, teacher_tokens: Any, student_tokens: Any) -> Tensor:
 class Taught(torch.nn.Module):
     """A student with the teacher's signals in its loss."""
 
-    def __init__(self, student: Understander, lessons: Lessons) -> None:
-        """Wrap `student`; `lessons` weigh the signals."""
+    def __init__(self, student: Understander, lessons: Lessons, teacher: Understander | None = None) -> None:
+        """Wrap `student`; `lessons` weigh the signals.
+
+        A `teacher` of another width is heard through one matrix for each layer, learnt beside the student and thrown
+        away (as in TinyBERT).
+        """
         super().__init__()
         self.student = student
         self.lessons = lessons
+        self.bridges: torch.nn.ModuleList | None = None
+        ours = student.encoder.config.hidden_size
+        if teacher is not None and teacher.encoder.config.hidden_size != ours:
+            theirs = teacher.encoder.config.hidden_size
+            layers = student.encoder.config.num_hidden_layers
+            self.bridges = torch.nn.ModuleList(torch.nn.Linear(ours, theirs, bias=False) for _ in range(layers))
+            self.register_buffer("centre", teacher.centre.clone())
+            self.register_buffer("spread", teacher.spread.clone())
 
     def forward(
         self,
@@ -174,9 +186,15 @@ class Taught(torch.nn.Module):
             for ours, target in zip(heads, theirs, strict=True):
                 loss = loss + lessons.logits * divergence(ours, target, lessons.temperature) / len(heads)
             ours = (vectors - student.centre) / student.spread
-            theirs_last = (teacher_means[:, -1] - student.centre) / student.spread
-            loss = loss + lessons.vector * (1 - functional.cosine_similarity(ours, theirs_last)).mean()
+            centre, spread = (student.centre, student.spread) if self.bridges is None else (self.centre, self.spread)
+            theirs_last = (teacher_means[:, -1] - centre) / spread
             means = each[1:].transpose(0, 1)
+            if self.bridges is not None:
+                ours = self.bridges[-1](ours)
+                bridged = [bridge(means[:, layer]) for layer, bridge in enumerate(self.bridges)]
+                means = functional.normalize(torch.stack(bridged, 1), dim=-1)
+                teacher_means = functional.normalize(teacher_means, dim=-1)
+            loss = loss + lessons.vector * (1 - functional.cosine_similarity(ours, theirs_last)).mean()
             loss = loss + lessons.layers * functional.mse_loss(means, teacher_means)
         return {"loss": loss, "intent_logits": intents, "sentiment_logits": polarities}
 

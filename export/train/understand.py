@@ -121,19 +121,33 @@ def distil(
     schedule: Schedule = STUDENT,
     lessons: Lessons = Lessons(),  # noqa: B008 - frozen
     versions: int = VERSIONS,
+    body: Path | None = None,
 ) -> Bundle:
-    """Make a student of `teacher` and train it; writes the bundle, its history and plots to `out`."""
+    """Make a student of `teacher` and train it; writes the bundle, its history and plots to `out`.
+
+    Its layers and pieces begin as those of the teacher, or as those of the encoder in folder `body`: any teacher can
+    teach it then, whatever its width and tokenizer.
+    """
+    from tokenizers import Tokenizer
+
     torch.manual_seed(schedule.seed)
     texts = noisy(material, versions, NOISE, schedule.seed)
-    listed = pieces(teacher.tokens, (text for version in texts for text in version.values()), size.pieces)
+    theirs = teacher.tokens if body is None else Tokenizer.from_file(str(body / "tokenizer.json"))
+    listed = pieces(theirs, (text for version in texts for text in version.values()), size.pieces)
     tokens = tokenizer.build(listed, precompiled=None)
-    student = shrink(teacher.model, teacher.tokens, tokens, size)
     meaning = Meaning(
         teacher.meaning.intents, teacher.meaning.polarities, teacher.meaning.questions, "", size.positions
     )
+    if body is None:
+        student = shrink(teacher.model, theirs, tokens, size)
+    else:
+        heads = len(meaning.intents), len(meaning.polarities), len(meaning.questions)
+        student = shrink(Understander(load_encoder(body), *heads, teacher.model.weights), theirs, tokens, size)
+        student.prepare(*_means(student, _rows(material, meaning, tokens)))
     rows = _versions(teacher, material, meaning, tokens, texts, size, out)
     dev = _dev_rows(material, meaning, tokens)
-    history = fit(Taught(student, lessons), rows, dev, out, schedule, _measure, ["intent", "polarity", "question"])
+    taught = Taught(student, lessons, teacher.model)
+    history = fit(taught, rows, dev, out, schedule, _measure, ["intent", "polarity", "question"])
     student.fold_sounds()
     made = Bundle(student, tokens, meaning)
     _finish(made, material, out, history | {"size": asdict(size), "lessons": asdict(lessons)})

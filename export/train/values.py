@@ -73,18 +73,7 @@ def phone(rng: random.Random) -> str:
 
 def tracking_no(rng: random.Random) -> str:
     """A waybill number of some carrier."""
-    kinds = (
-        ("SF", 13),
-        ("YT", 13),
-        ("JT", 13),
-        ("JD", 13),
-        ("ZTO", 12),
-        ("STO", 12),
-        ("77", 13),
-        ("43", 13),
-        ("73", 12),
-    )
-    head, count = rng.choice(kinds)
+    head, count = rng.choice(_CARRIERS)
     if rng.random() < 0.3:
         head = head.lower()
     return head + (_digits(rng, count) if rng.random() < 0.85 else _digits(rng, count).translate(_SPOKEN))

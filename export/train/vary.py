@@ -50,4 +50,4 @@ class Varier:
         if kind in self._draw and self._rng.random() < 0.5:
             drawn = self._draw[kind](self._rng).lower()
             return drawn or said
-        return self._rng.choice(self._seen[kind])
+        return self._rng.choice(self._seen.get(kind) or [said])

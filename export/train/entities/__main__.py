@@ -1,9 +1,9 @@
-"""Trains an entity tagger: `python -m export.train.entities --data DIR --out DIR [--pack NAME] [--epochs N] [--seed N]`.
+"""Trains an entity tagger: `python -m export.train.entities --data DIR --out DIR [--pack NAME] [--epochs N]`.
 
 `--data` is a folder (or file) in one of the formats of export.train.sentences; without a dev part a tenth of the
-training sentences is held out. With `--pack` the tables and patterns of that pack give hints. `--out` gets the weights,
-tagger.json (characters, tags, transitions), metrics.json and learning.png; a run that was killed goes on. Where the data
-have a test part, it is evaluated after training, and its F1 stands in metrics.json.
+training sentences is held out. With `--pack` the tables and patterns of that pack give hints. `--out` gets the
+weights, tagger.json (characters, tags, transitions), metrics.json and learning.png; a run that was killed goes on.
+Where the data have a test part, it is evaluated after training, and its F1 stands in metrics.json.
 """
 
 from __future__ import annotations
@@ -92,8 +92,10 @@ def main() -> int:
     asked = parser.parse_args()
     cleaner = Cleaner()
     try:
-        train = [sentences.cleaned(s, cleaner) for s in sentences.load(asked.data, "train")]
-        dev = [sentences.cleaned(s, cleaner) for s in sentences.load(asked.data, "dev")]
+        train, dev = (
+            [s for s in (sentences.cleaned(one, cleaner) for one in sentences.load(asked.data, part)) if s.text]
+            for part in ("train", "dev")
+        )
         if not sentences.types(train):
             raise DataInvalid(f"{asked.data}: expected sentences with marked mentions, found none marked")
     except DataInvalid as error:
