@@ -102,11 +102,12 @@ def _manifest(model: str, folder: Path, network: Row, metric: str, sentences: Pa
     with running(spec, folder / main) as run:
         value = gate.METRICS[metric](run, folder, samples)
     described["gate"] = {"metric": metric, "threshold": round(value - SLACK, 3)}
-    described["derived"] = [
-        {"precision": "int8", "recipe": "dynamic", "backend": "onnxruntime-cpu"},
-        {"precision": "fp16", "recipe": "half", "backend": "onnxruntime-cuda"},
-        {"precision": "int8", "recipe": "qdq", "backend": "tensorrt"},
-    ]
+    described["derived"] = [{"precision": "int8", "recipe": "dynamic", "backend": "onnxruntime-cpu"}]
+    if model == UNDERSTANDING:  # an LSTM gains nothing by the others
+        described["derived"] += [
+            {"precision": "fp16", "recipe": "half", "backend": "onnxruntime-cuda"},
+            {"precision": "int8", "recipe": "qdq", "backend": "tensorrt"},
+        ]
     said = {
         "name": model,
         "title": dict(zip(("zh", "en"), titles[model], strict=True)),

@@ -70,21 +70,14 @@ def sentence(pieces: list[tuple[str, str]], label: str) -> Sentence:
     """Pieces put together, spaces tidied."""
     text, spans = "", []
     for words, kind in pieces:
-        if not kind and not words.strip():
-            words = words[:1]
+        if not kind:
+            words = " ".join(words.split(" ")) if words.strip() else words[:1]
         if text.endswith(" ") or not text:
             words = words.lstrip(" ")
-        elif _latin(text[-1:]) and _latin(words[:1]):
-            text += " "
         if kind and words:
             spans.append(Span(len(text), len(text) + len(words), kind))
         text += words
     return Sentence(text.rstrip(" "), label, tuple(spans), "", "")
-
-
-def _latin(character: str) -> bool:
-    """True for what words of English are written with."""
-    return character.isascii() and character.isalnum()
 
 
 def expansions(pack: Pack, each: int, seed: int) -> list[Sentence]:
