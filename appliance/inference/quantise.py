@@ -109,13 +109,16 @@ def qdq(source: Path, target: Path, feeds: Feeds) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         wide = Path(folder) / "wide.onnx"
-        _save(widened(read), wide)
+        model = widened(read)
+        spared = _spared(model)
+        _save(model, wide)
         quantize_static(
             wide,
             target,
             Reader(),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["MatMul", "Gemm"],
+            nodes_to_exclude=spared,
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
@@ -126,6 +129,23 @@ def qdq(source: Path, target: Path, feeds: Feeds) -> None:
 
 RECIPES: Mapping[str, Recipe] = {"dynamic": dynamic, "half": half, "qdq": qdq}
 """Recipes by the name that manifests use."""
+
+
+def _spared(model: Any) -> list[str]:
+    """Products that stay in float: of two activations, and by weights with over twice as many rows as columns.
+
+    Those narrow what a feed-forward part has widened: a few of its activations are far larger than the rest, and one
+    scale for all loses the others (2.7 points of intent accuracy with them, none without; `export.measure`'s cases).
+    """
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    found = []
+    for number, node in enumerate(model.graph.node):
+        if node.op_type in ("MatMul", "Gemm"):
+            node.name = node.name or f"{node.op_type}_{number}"  # without a name it could not be named
+            weights = [shapes[name] for name in node.input if len(shapes.get(name, ())) == 2]
+            if not weights or weights[0][0] > 2 * weights[0][1]:
+                found.append(node.name)
+    return found
 
 
 def widened(model: Any) -> Any:

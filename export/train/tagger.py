@@ -35,6 +35,8 @@ class Shape:
     """Numbers for a hint; 0 leaves hints out."""
     hidden: int = 128
     """Width of each direction."""
+    layers: int = 1
+    """LSTM layers, one on the other."""
     dropout: float = 0.4
     """Before and behind the LSTM."""
     hint_dropout: float = 0.25
@@ -89,7 +91,14 @@ class Tagger(nn.Module):
             nn.init.zeros_(self.sounds.weight)
         self.hints = nn.Embedding(tags, shape.hint) if shape.hint else None
         self.dropout = nn.Dropout(shape.dropout)
-        self.lstm = nn.LSTM(shape.embedding + shape.hint, shape.hidden, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(
+            shape.embedding + shape.hint,
+            shape.hidden,
+            num_layers=shape.layers,
+            dropout=shape.dropout if shape.layers > 1 else 0.0,
+            batch_first=True,
+            bidirectional=True,
+        )
         self.out = nn.Linear(2 * shape.hidden, tags)
         self.crf = CRF(tags, batch_first=True)
 
