@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from appliance.language.lexicon import OUT_OF_SCOPE
 from appliance.values import Intent
 
-TRUST = 1.0
+TRUST = 2.0
 """How much the pack's evidence counts beside the network: `python -m benchmarks.language.joining` compares others."""
 UNSURE = 0.3
 """Below this probability the best intent is a guess."""

@@ -25,7 +25,7 @@ every_model = pytest.mark.parametrize("manifest", SHIPPED.values(), ids=list(SHI
 def store() -> ModelStore:
     """The models of this machine; skips where they were not pulled."""
     installed = ModelStore(data_dir(load_settings()) / "models", SHIPPED)
-    for name in ("pp-ocrv6-small", "silero-vad"):
+    for name in ("pp-ocrv6-small", "silero-vad", "understand-zh", "entities-zh"):
         if installed.state(name).state != "installed":
             pytest.skip(f"{name} is not installed: appliance models pull {name}")
     return installed
@@ -33,8 +33,10 @@ def store() -> ModelStore:
 
 def test_the_models_of_this_version() -> None:
     assert {name: manifest.install for name, manifest in SHIPPED.items()} == {
+        "entities-zh": "default",
         "pp-ocrv6-small": "default",
         "silero-vad": "default",
+        "understand-zh": "default",
         "vosk-small-cn": "optional",
         "vosk-small-en": "optional",
     }
@@ -154,7 +156,8 @@ def test_networks_are_what_the_specs_say(store: ModelStore, name: str, file: str
     assert [one.name for one in session.get_inputs()] == [one.name for one in spec.inputs]
     assert [one.name for one in session.get_outputs()] == [one.name for one in spec.outputs]
     profile = spec.profiles[0]
-    for sizes in (profile.minimum, {"frames": 3, "batch": profile.maximum.get("batch", 1), "height": 64, "width": 96}):
+    usual = {"frames": 3, "batch": profile.maximum.get("batch", 1), "height": 64, "width": 96, "sequence": 7}
+    for sizes in (profile.minimum, usual):
         inputs = spec.zeros(sizes)
         spec.check(inputs)
         axes = dict(sizes)
