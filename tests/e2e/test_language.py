@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,17 @@ def test_a_turn_names_the_networks_that_took_part(running: Running) -> None:
     assert "int8" in json.dumps(feature["reason"], ensure_ascii=False)
 
 
+def wait_until_learnt(running: Running) -> None:
+    """The first start on a data folder makes the vectors of the pack's questions behind its back."""
+    for _ in range(600):
+        if "sentence vectors" not in running.features()["language"]["reason"]:
+            return
+        time.sleep(0.2)
+    pytest.fail(f"the vectors were not made: {running.features()['language']['reason']}")
+
+
 def test_a_frequent_question_is_answered_with_its_row(running: Running) -> None:
-    answer = turn(running, "发票弄丢了还可以再开一张吗，或者小票没了能不能退东西")["answer"]
-    assert answer["outcome"]
+    wait_until_learnt(running)
     answer = turn(running, "购物小票被我扔了，东西还退得掉吗")["answer"]
     assert answer["data"]["faq"] == "return_lost_receipt"
     assert answer["data"]["question"]
