@@ -167,6 +167,7 @@ train-test: $(EXPORT)/.done  ## train a tenth of everything for one epoch, and r
 language: $(EXPORT)/.done  ## compare the language models with what they replace, with the limits
 	$(EXPORT)/bin/python -m benchmarks.language --check $(if $(LANGUAGE_DATA),--data '$(LANGUAGE_DATA)') \
 		$(if $(wildcard var/train/teacher/done.json),,--without teacher)
+	$(EXPORT)/bin/python -m benchmarks.language.fewshot --check $(if $(wildcard var/train/teacher/done.json),,--head-only)
 
 clean:  ## remove the virtual environments and caches (models and records stay)
 	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-peer $(VENV)-locust $(VENV)-vosk-model $(EXPORT) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -248,6 +248,8 @@ class Parse:
     """How the customer feels; None where no network serves."""
     faq: tuple[FaqMatch, ...] = ()
     """Frequent questions that it may be, likeliest first."""
+    personal: tuple[Entity, ...] = ()
+    """What tables and patterns took for personal though the network did not: no entity, but masked in the log."""
     models: tuple[str, ...] = ()
     """Networks that took part, as `name@digest`."""
 

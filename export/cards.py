@@ -14,8 +14,8 @@ PAGE = {
 ATTRIBUTION = {
     "understand-zh": "Distilled from multilingual-e5-small, Copyright (c) Microsoft (intfloat), MIT; "
     "trained on this project's own sentences",
-    "entities-zh": "Trained on this project's own sentences; characters begin with the vectors of "
-    "multilingual-e5-small (MIT)",
+    "entities-zh": "Trained on this project's own sentences; its words and first vectors come from "
+    "multilingual-e5-small, Copyright (c) Microsoft (intfloat), MIT",
 }
 
 _UNDERSTAND = """\
@@ -70,10 +70,11 @@ _ENTITIES = """\
 # entities-zh
 
 Marks what no table lists: {types} types of mentions, by a bidirectional LSTM over characters with a CRF on top
-(Huang et al. 2015). Beside each character it sees what the pack's tables and patterns found (hints). `tagger.onnx`
-gives emissions [1, sequence, {tags}] for `characters` and `hints` [1, sequence] int64; the search for the best tags is
-numpy's (`appliance/language/viterbi.py`), with the transitions in `tagger.json`. Opset 18, {megabytes:.1f} MB, weights
-kept as halves; the int8 file that the CPU runs is made of it at installation.
+(Huang et al. 2015). Beside each character it sees what the pack's tables and patterns found (hints) and the word that
+the character stands in (`words.json`, 16,000 pieces of the encoder's tokenizer with its vectors, narrowed).
+`tagger.onnx` gives emissions [1, sequence, {tags}] for `characters`, `hints` and `words` [1, sequence] int64; the best
+tags are found by numpy (`appliance/language/viterbi.py`) with the transitions in `tagger.json`. Opset 18,
+{megabytes:.1f} MB, weights kept as halves; the int8 file that the CPU runs is made of it at installation.
 
 ## How it was made
 
@@ -83,8 +84,9 @@ understand-zh, {sentences} sentences with marked mentions among them.
 
 ## Source and licence
 
-Weights and data: Apache-2.0; the vectors of characters come from multilingual-e5-small (MIT). pytorch-crf, <{page}>,
-MIT, trained the CRF and is not needed to run it.
+Weights and data: Apache-2.0, but for what comes from multilingual-e5-small (Copyright (c) Microsoft, MIT): pieces of
+`words.json`, and the vectors that characters and words begin with. pytorch-crf, <{page}>, MIT, trained the CRF and is
+not needed to run it.
 
 ## Measured
 

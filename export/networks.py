@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from export.to_onnx import Interface, export
-from export.train import crf
+from export.train import crf, lend
 from export.train.bundle import Bundle
 from export.train.model import Understander
 from export.train.tagger import Emissions, Tagger
@@ -21,8 +22,6 @@ SHAPES = ((2, 16), (1, 8), (1, 32), (4, 24), (32, 64))
 """(batch, sequence) at which an encoder is checked."""
 LENGTHS = ((1, 12), (1, 1), (1, 5), (1, 40), (1, 128))
 """The same for the tagger, which reads one sentence at a time."""
-
-TAGGER = Interface(("characters", "hints"), {"emissions": {1: "sequence"}}, {1: ("sequence", 1, 512)})
 
 
 class Outputs(nn.Module):
@@ -69,16 +68,29 @@ def understander(made: Bundle, pack: str, calibration: Mapping[str, float], out:
     return {"difference": difference, "bytes": (out / "model.onnx").stat().st_size, "shapes": SHAPES}
 
 
-def tagger(model: Tagger, numbers: Mapping[str, int], tags: tuple[str, ...], out: Path) -> dict[str, Any]:
-    """Write tagger.onnx and tagger.json to `out`; what was checked."""
+def tagger(
+    model: Tagger,
+    numbers: Mapping[str, int],
+    tags: tuple[str, ...],
+    out: Path,
+    folder: Path | None = None,
+    pack: str = "",
+) -> dict[str, Any]:
+    """Write tagger.onnx, tagger.json and, from `folder`, words.json where it sees words; what was checked."""
+    names = ("characters", "hints", *(("words",) if model.words is not None else ()))
+    interface = Interface(names, {"emissions": {1: "sequence"}}, {1: ("sequence", 1, 512)})
 
     def examples(batch: int, sequence: int) -> dict[str, npt.NDArray[np.int64]]:
         rng = np.random.default_rng(sequence)
         shape = (batch, sequence)
         hints = rng.integers(0, len(tags), shape) if model.hints is not None else np.zeros(shape, np.int64)
-        return {"characters": rng.integers(1, len(numbers) + 2, shape), "hints": hints}
+        found = {"characters": rng.integers(1, len(numbers) + 2, shape), "hints": hints}
+        if model.words is not None:
+            found["words"] = rng.integers(0, model.words.num_embeddings, shape)
+        return found
 
-    difference = export(Emissions(model), TAGGER, out / "tagger.onnx", examples, LENGTHS)
-    crf.save(model, numbers, tags, out)
-    (out / "tagger.pt").unlink()
+    difference = export(Emissions(model), interface, out / "tagger.onnx", examples, LENGTHS)
+    if model.words is not None and folder is not None and folder != out:
+        shutil.copyfile(folder / lend.FILE, out / lend.FILE)
+    crf.describe(model, numbers, tags, out, pack)
     return {"difference": difference, "bytes": (out / "tagger.onnx").stat().st_size, "shapes": LENGTHS}

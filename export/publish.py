@@ -62,6 +62,7 @@ def _network(model: str, labels: int, polarities: int, width: int, longest: int)
         "inputs": [
             {"name": "characters", "dtype": "int64", "shape": [1, "sequence"]},
             {"name": "hints", "dtype": "int64", "shape": [1, "sequence"]},
+            {"name": "words", "dtype": "int64", "shape": [1, "sequence"]},
         ],
         "outputs": [{"name": "emissions", "dtype": "float32", "shape": [1, "sequence", labels]}],
         "profiles": [{"minimum": {"sequence": 1}, "optimum": {"sequence": 32}, "maximum": {"sequence": longest}}],
@@ -95,7 +96,10 @@ def _manifest(model: str, folder: Path, network: Row, metric: str, sentences: Pa
         ENTITIES: ("实体标注 BiLSTM-CRF", "Entity tagger BiLSTM-CRF"),
     }
     main = "model.onnx" if model == UNDERSTANDING else "tagger.onnx"
-    files = [main, *(["tokenizer.json", "labels.json", "faq.json"] if model == UNDERSTANDING else ["tagger.json"])]
+    files = [
+        main,
+        *(["tokenizer.json", "labels.json", "faq.json"] if model == UNDERSTANDING else ["tagger.json", "words.json"]),
+    ]
     described = network | {"precisions": ["fp32", "fp16", "int8"], "opset": 18}
     spec = read_network(Section(described, folder / "manifest.yaml", main), f"{model}/{Path(main).stem}")
     samples = list(gate.samples(sentences))
@@ -145,7 +149,7 @@ def publish(work: Path, models: Path, pack_name: str) -> None:
     known = set(labels["intents"])
     plans = (
         (UNDERSTANDING, "student", ("model.onnx", "tokenizer.json", "labels.json", "faq.json")),
-        (ENTITIES, "tagger", ("tagger.onnx", "tagger.json")),
+        (ENTITIES, "tagger", ("tagger.onnx", "tagger.json", "words.json")),
     )
     for model, stage, files in plans:
         folder = models / model

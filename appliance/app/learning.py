@@ -20,8 +20,11 @@ from appliance.listener import Listener, silent
 
 FAILURES = 5
 """Failures in a row after which words alone stay: a network that cannot read a question will not learn it."""
-CHUNK = 32
+CHUNK = 8
 """Sentences between two looks at whether the appliance is being closed."""
+
+
+_PATIENCE_S = 10.0
 
 
 class Learning:
@@ -55,7 +58,7 @@ class Learning:
         """End it, finished or not."""
         self._ending.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(_PATIENCE_S)  # a network that hangs must not keep the appliance from ending
 
     def wait(self, seconds: float) -> bool:
         """Wait for its end; True when all vectors are made."""
@@ -79,22 +82,25 @@ class Learning:
         )
 
     def _learn(self) -> None:
-        parts: list[Floats] = []
+        vectors: Floats | None = None
         while self._made < len(self._texts):
             chunk = self._texts[self._made : self._made + CHUNK]
             try:
-                parts.append(self._classifier.vectors(chunk))
-            except ApplianceError as error:
+                part = self._classifier.vectors(chunk)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the status must say that this has ended
                 self._failed += 1
-                self._listener("faq_failed", reason=error.detail)
+                said = error.detail if isinstance(error, ApplianceError) else f"{type(error).__name__}: {error}"
+                self._listener("faq_failed", reason=said)
                 if self._failed >= FAILURES or self._ending.wait(AGAIN_S):
                     return
                 continue
             self._failed = 0
             if self._ending.is_set():
                 return
+            if vectors is None:
+                vectors = np.empty((len(self._texts), part.shape[1]), np.float32)
+            vectors[self._made : self._made + len(chunk)] = part
             if self._made + len(chunk) == len(self._texts):
-                vectors = np.concatenate(parts)
                 self._faq.learn(vectors, self._weighing)
                 self._keep(vectors)
             self._made += len(chunk)

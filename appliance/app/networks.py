@@ -35,6 +35,8 @@ class Network:
     """Why the file itself was refused, Chinese / English, and what to run; empty when it was not."""
     selection: Selection | None = None
     """Every attempt on the way; None when the file itself was refused."""
+    background: Run | None = None
+    """Runs it when nobody waits who does."""
 
     def refusals(self, subject: str) -> tuple[str, ...]:
         """Statements about `subject`: why nothing runs it."""
@@ -80,7 +82,8 @@ class Networks:
             return Network(model, file, None, "none", "", selection)
         self._backends.append(selection.backend)
         run = self._scheduler.bind(selection.backend, priority)
-        return Network(model, file, run, selection.backend.name, "", selection)
+        background = self._scheduler.bind(selection.backend, Priority.LOW)
+        return Network(model, file, run, selection.backend.name, "", selection, background)
 
     def release(self, network: Network) -> None:
         """Close a network that is not needed after all."""

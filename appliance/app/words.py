@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from appliance.app.guarded import Guarded
 from appliance.app.learning import Learning
 from appliance.app.networks import Network, Networks, said, why
 from appliance.app.senses import model_ids
+from appliance.app.vectors import kept, store_vectors, stored
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
@@ -22,10 +18,11 @@ from appliance.language.classify import Classifier, Labels, read_labels
 from appliance.language.clean import Cleaner
 from appliance.language.faq import WORDS_ALONE, Faq, Weighing, read_weighing
 from appliance.language.flatten import flatten
-from appliance.language.head import Floats, fit
+from appliance.language.head import fit
 from appliance.language.parse import Minds
 from appliance.language.pinyin import Syllables
-from appliance.language.tagger import Tagger, read_alphabet
+from appliance.language.segment import Segmenter
+from appliance.language.tagger import Tagger, read_alphabet, types_of
 from appliance.language.tokenise import Tokeniser
 from appliance.listener import Listener
 from appliance.packs.schema import Pack
@@ -124,7 +121,7 @@ def _classifier(
         found.reasons.append(f"intent: {said(error, store)}")
         return None, WORDS_ALONE
     guard = _guard("intent", network, listener, found, manifests, "classifier")
-    found.unguarded = Classifier(network.run, tokeniser, labels)
+    found.unguarded = Classifier(network.background or network.run, tokeniser, labels)
     try:
         return _fitted(Classifier(guard, tokeniser, labels), labels, pack, cache, found), weighing
     except ApplianceError as error:  # the network failed, or there is nothing to fit a head to
@@ -163,12 +160,19 @@ def _tagger(
         return None
     try:
         alphabet = read_alphabet(store.path(ENTITIES, "tagger.json"))
+        segmenter = Segmenter(store.path(ENTITIES, "words.json")) if _takes_words(manifests) else None
     except ApplianceError as error:
         networks.release(network)
         found.reasons.append(f"entities: {said(error, store)}")
         return None
     guard = _guard("entities", network, listener, found, manifests, "tagger")
-    return Tagger(guard, alphabet, pack.lexicon.entity_types)
+    judges = types_of(alphabet) if alphabet.pack == pack.name else frozenset[str]()
+    return Tagger(guard, alphabet, pack.lexicon.entity_types, segmenter, judges)
+
+
+def _takes_words(manifests: Mapping[str, Manifest]) -> bool:
+    """True when the tagger sees the word that each character stands in."""
+    return any(tensor.name == "words" for tensor in manifests[ENTITIES].networks["tagger.onnx"].inputs)
 
 
 def _guard(
@@ -208,40 +212,3 @@ def _faq(
     )
     learning.start()
     return faq, learning
-
-
-def kept(cache: Path, purpose: str, model: str, texts: list[str], make: Callable[[], Floats]) -> Floats:
-    """Vectors of `texts` by `model`, from `cache` when they were made before; where the cache fails they are made."""
-    vectors = stored(cache, purpose, model, texts)
-    if vectors is None:
-        vectors = make()
-        store_vectors(cache, purpose, model, texts, vectors)
-    return vectors
-
-
-def stored(cache: Path, purpose: str, model: str, texts: list[str]) -> Floats | None:
-    """Vectors of `texts` by `model` in `cache`, shape (len(texts), width); None where there are none that are whole."""
-    with suppress(Exception):  # numpy raises what it likes over a damaged file, tokenize.TokenError among them
-        found: Floats = np.load(_place(cache, purpose, model, texts), allow_pickle=False)
-        if found.dtype == np.float32 and found.ndim == 2 and len(found) == len(texts):
-            return found
-    return None
-
-
-def store_vectors(cache: Path, purpose: str, model: str, texts: list[str], vectors: Floats) -> None:
-    """Keep vectors for the next start, in the place of older ones for this purpose; a disk that refuses is no harm."""
-    path = _place(cache, purpose, model, texts)
-    with suppress(OSError):
-        cache.mkdir(parents=True, exist_ok=True)
-        for old in cache.glob(f"{purpose}-*.npy"):
-            old.unlink()
-        data = io.BytesIO()
-        np.save(data, vectors)
-        part = path.with_suffix(".part")
-        part.write_bytes(data.getvalue())
-        part.replace(path)
-
-
-def _place(cache: Path, purpose: str, model: str, texts: list[str]) -> Path:
-    key = hashlib.sha256("\n".join([model, *texts]).encode()).hexdigest()[:24]
-    return cache / f"{purpose}-{key}.npy"

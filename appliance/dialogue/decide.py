@@ -235,7 +235,7 @@ class Decider:
         return own and x.parse.source not in ("entity", "none") and x.parse.intent.confidence >= max(_TOPIC, self._sure)
 
     def _clear(self, x: Exchange) -> bool:
-        return x.parse.source in ("template", "sentence", "turn") and x.parse.intent.confidence >= _CLEAR
+        return x.parse.source in ("template", "sentence", "turn", "model") and x.parse.intent.confidence >= _CLEAR
 
     def _unknown(self, x: Exchange, flow: Flow) -> bool:
         """True when the turn says that the customer does not know, and hardly anything else."""

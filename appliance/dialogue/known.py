@@ -2,10 +2,11 @@
 
 1. Whoever brought an intent (a tap), said exactly an example sentence or a whole template of the pack, or named one
    thing alone, gets what the pack does for it.
-2. Otherwise a row that is probably right answers, if it is surer than the intent that was understood; an intent that
-   would only begin to ask for details gives way more easily than one that can answer at once.
+2. Otherwise a row that is probably right answers where nothing else was understood; instead of an intent that would
+   only begin to ask for details it answers when it is surer or very probable, instead of one that can answer at once
+   when it is very probable.
 3. In the middle of a task a row answers only when it is very probably right and the turn is more than values for the
-   task; the open question is asked again.
+   task; the open question is asked again. Whoever asks for a person, or wants to stop, is not answered by a row.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ class Known:
 
     def within(self, x: Exchange) -> FaqRow | None:
         """The row that answers in the middle of a task, or None (rule 3)."""
+        flow = self._course.flow_of(x.intent)
+        if flow is not None and flow.ends_task and x.parse.intent.confidence >= _SURE:
+            return None
         return self._likeliest(x, _SURE)
 
     def _likeliest(self, x: Exchange, least: float) -> FaqRow | None:

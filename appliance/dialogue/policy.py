@@ -140,7 +140,7 @@ class Dialogue:
         x.note("answered", text=answer.text, suggestions=suggestions, data=answer.data, offered=x.offered)
         x.note("outcome", outcome=x.outcome, intent=x.intent)
         session.secrets.update(of_slots((*session.state.slots.values(), *x.state.slots.values())))
-        session.secrets.update(of_entities((*turn.entities, *parse.entities)))
+        session.secrets.update(of_entities((*turn.entities, *parse.entities, *parse.personal)))
         session.secrets.update(of_changes(x.changes))
         session.secrets.update(x.hidden)
         session.state = x.state

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from appliance.errors import ModelCorrupt
+from appliance.errors import BackendFailed, ModelCorrupt
 from appliance.inference.backend import Run
 from appliance.language.head import Head
 from appliance.language.tokenise import Tokeniser
@@ -19,8 +19,8 @@ from appliance.values import Intent, Sentiment
 
 Floats = npt.NDArray[np.float32]
 
-AT_ONCE = 32
-"""Sentences in one run when many are to be read at start."""
+AT_ONCE = 8
+"""Sentences in one run when many are to be read: a turn may have to wait for one such run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,13 @@ class Classifier:
         """The same network naming the intents of `head`."""
         return Classifier(self._run, self._tokeniser, self.labels, head)
 
-    def read(self, text: str) -> Impression:
+    def read(self, text: str, deadline: float | None = None) -> Impression:
         """What it makes of a cleaned text. Raises ApplianceError when the network fails."""
-        outputs = self._run(self._tokeniser.encode(text))
+        outputs = self._run(self._tokeniser.encode(text), deadline=deadline)
+        sizes = outputs["intent"].shape[-1], outputs["sentiment"].shape[-1]
+        wanted = len(self.labels.intents), len(self.labels.polarities)
+        if sizes != wanted or not all(np.isfinite(values).all() for values in outputs.values()):
+            raise BackendFailed(f"classifier: expected {wanted} finite logits, got {sizes} or values not finite")
         vector = outputs["vector"][0]
         if self._head is None:
             chances = _softmax(outputs["intent"][0] / self.labels.temperature)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
 from appliance.language.address import Addresses, read_divisions
-from appliance.language.candidates import GUESS, LISTED, Candidate, resolve
+from appliance.language.candidates import CONTEXT, GUESS, LISTED, PATTERN, Candidate, resolve
 from appliance.language.clean import Cleaned, Cleaner, is_han
 from appliance.language.gazetteer import Gazetteer, Hit
 from appliance.language.lexicon import Lexicon
-from appliance.language.patterns import Patterns, find_numeric
+from appliance.language.patterns import NUMERIC, Patterns, find_numeric
 from appliance.language.person import People
 from appliance.language.pinyin import Syllables
 from appliance.values import Entity
@@ -53,9 +53,25 @@ class EntityFinder:
         ]
         return resolve([*kept, *misheard]) if misheard else kept
 
-    def joined(self, text: str, found: Iterable[Candidate], guessed: Iterable[Candidate]) -> tuple[Candidate, ...]:
-        """`found` by `find` and what a network `guessed` in the same text: overlaps resolved, values normalised."""
-        return resolve([*found, *(self._valued(text, guess) for guess in guessed)])
+    def joined(
+        self, text: str, found: Iterable[Candidate], guessed: Sequence[Candidate], types: Collection[str], longest: int
+    ) -> tuple[Candidate, ...]:
+        """`found` by `find` and what a network `guessed` in the same text, seeing `found`; values normalised.
+
+        Patterns beat the network. Of the `types` that it was trained to find, a listed name, or a bare amount, weight,
+        date or time, that it saw (among the first `longest` characters) and did not mark at all is none here (花 in
+        花了, 三点 in 三点水).
+        """
+
+        def stands(one: Candidate) -> bool:
+            if one.type not in types or one.end > longest or one.rank >= CONTEXT:
+                return True
+            if one.rank == PATTERN and one.type not in NUMERIC:
+                return True
+            return one.rank == PATTERN and any(one.overlaps(guess) and one.type == guess.type for guess in guessed)
+
+        kept = [one for one in found if stands(one)]
+        return resolve([*kept, *(self._valued(text, guess) for guess in guessed)])
 
     def _valued(self, text: str, guess: Candidate) -> Candidate:
         """A network's mention with the value that tables and patterns give the words, where they give one."""

@@ -26,6 +26,7 @@ from appliance.values import FaqMatch
 
 Floats = npt.NDArray[np.float32]
 
+_BLOCK = 4096
 _LEAST = 2
 """Characters of a text from which on it may be a question: one alone is in too many."""
 _FEW = 32
@@ -179,7 +180,11 @@ class _Meanings:
 
     def __init__(self, vectors: Floats, starts: npt.NDArray[np.intp]) -> None:
         self._centre: Floats = vectors.mean(0)
-        self._rows = _unit(np.add.reduceat(_unit(vectors - self._centre), starts[:-1]))
+        row_of = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        rows = np.zeros((len(starts) - 1, vectors.shape[1]), np.float32)
+        for at in range(0, len(vectors), _BLOCK):  # 20,000 rows have many vectors: no second copy of them all
+            np.add.at(rows, row_of[at : at + _BLOCK], _unit(vectors[at : at + _BLOCK] - self._centre))
+        self._rows = _unit(rows)
 
     def likeness(self, vector: Floats) -> Floats:
         """Cosine of a sentence's vector with every row."""

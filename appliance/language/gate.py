@@ -15,6 +15,7 @@ from appliance.inference.backend import Run
 from appliance.inference.signature import Arrays
 from appliance.language.candidates import Candidate
 from appliance.language.classify import Classifier, read_labels
+from appliance.language.segment import Segmenter
 from appliance.language.tagger import Tagger, read_alphabet
 from appliance.language.tokenise import Tokeniser
 
@@ -38,10 +39,10 @@ class Sample:
 def samples(path: Path) -> Iterator[Sample]:
     """Samples of a JSONL file of text, label, spans and hints; raises ManifestInvalid."""
     try:
-        lines = path.read_text("utf-8").rstrip("\n").split("\n")
+        lines = path.read_text("utf-8").split("\n")  # JSON may hold the other characters that end a line
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestInvalid(f"{path.name}: expected sentences as JSONL, got {type(error).__name__}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, 1):
         try:
             row = json.loads(line)
             spans, hints = (tuple((int(a), int(b), str(t)) for a, b, t in row[name]) for name in ("spans", "hints"))
@@ -62,9 +63,7 @@ def intent_accuracy(run: Run, folder: Path, cases: Sequence[Sample]) -> float:
 
 def mention_f1(run: Run, folder: Path, cases: Sequence[Sample]) -> float:
     """F1 of whole mentions with the right type; the alphabet lies in `folder`."""
-    alphabet = read_alphabet(folder / "tagger.json")
-    types = {tag.partition("-")[2] for tag in alphabet.tags}
-    tagger = Tagger(run, alphabet, types)
+    tagger = _tagger(run, folder)
     both = found = meant = 0
     for case in cases:
         hints = [Candidate(kind, start, end, case.text[start:end], 1.0) for start, end, kind in case.hints]
@@ -82,13 +81,20 @@ def sentences_in(folder: Path, cases: Sequence[Sample]) -> Iterator[Arrays]:
 
 def characters_in(folder: Path, cases: Sequence[Sample]) -> Iterator[Arrays]:
     """The cases as the tagger takes them, one by one."""
-    alphabet = read_alphabet(folder / "tagger.json")
-    tagger = Tagger(_none, alphabet, ())
+    longest = read_alphabet(folder / "tagger.json").longest
+    tagger = _tagger(_none, folder)
     for case in cases:
         if case.text:
-            read = case.text[: alphabet.longest]
             hints = [Candidate(kind, start, end, case.text[start:end], 1.0) for start, end, kind in case.hints]
-            yield {"characters": tagger.characters(read), "hints": tagger.hints(hints, len(read))}
+            yield tagger.inputs(case.text[:longest], hints)
+
+
+def _tagger(run: Run, folder: Path) -> Tagger:
+    """The tagger whose files lie in `folder`, for all its types."""
+    alphabet = read_alphabet(folder / "tagger.json")
+    types = {tag.partition("-")[2] for tag in alphabet.tags}
+    words = folder / "words.json"
+    return Tagger(run, alphabet, types, Segmenter(words) if words.is_file() else None)
 
 
 def _none(inputs: Arrays, /, *, deadline: float | None = None) -> dict[str, npt.NDArray[Any]]:

@@ -126,7 +126,7 @@ class IntentMatcher:
                 heard = self._syllables.fold(masked.text), self._syllables.fold(raw.text)
                 scored += self._by_template(self._heard, *heard, _HOMOPHONE)
                 scored += self._by_cues(self._heard, *heard, _HEARD_CUE)
-            if network and alone is None and exact is None:
+            if network and (alone is None or alone.confidence < self._accept):
                 return self._joined(scored, network, masked)
         return self._choose(scored, masked)
 

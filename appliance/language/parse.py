@@ -18,12 +18,14 @@ from appliance.language.flatten import flatten
 from appliance.language.intent import Decision, Example, IntentMatcher
 from appliance.language.lexicon import OUT_OF_SCOPE, Lexicon
 from appliance.language.pinyin import Syllables
-from appliance.language.redact import redact
+from appliance.language.redact import PERSONAL, redact
 from appliance.language.tagger import Tagger
 from appliance.language.templates import Slots
 from appliance.values import Entity, FaqMatch, Intent, Parse, Turn
 
 _OTHER_READING = 0.9
+_PATIENCE_S = 2.0
+"""Seconds after which a turn goes on without the networks: they may stand behind a photo that is being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,17 @@ class Parser:
         began = time.perf_counter()
         cleaned = self._cleaner.clean(turn.text)
         clock = _Clock(began, "clean")
-        found = self._finder.find(cleaned.text)
+        listed = found = self._finder.find(cleaned.text)
         clock.lap("entities")
         used: dict[str, None] = {}
-        found = self._tagged(cleaned.text, found, used, clock)
+        deadline = time.monotonic() + _PATIENCE_S
+        if turn.intent is None and turn.source != "image":  # a tap needs no networks, and a photo's text is no sentence
+            found = self._tagged(cleaned.text, found, used, clock, deadline)
         carried = {entity.type for entity in turn.entities}
         found = tuple(c for c in found if not _carried(c, cleaned, turn.entities, carried))
-        impression = self._impression(cleaned.text, used, clock)
+        impression = None
+        if turn.intent is None:
+            impression = self._impression(cleaned.text, used, clock, deadline)
         decision = self._decide(turn, cleaned, found, impression)
         clock.lap("intent")
         faq = self._faq(turn, cleaned.text, impression, clock)
@@ -105,28 +111,32 @@ class Parser:
             sentiment=impression.sentiment if impression else None,
             faq=faq,
             models=tuple(used),
+            personal=tuple(
+                in_original(one, cleaned, turn.text) for one in listed if one.type in PERSONAL and one not in found
+            ),
         )
 
     def _tagged(
-        self, text: str, found: tuple[Candidate, ...], used: dict[str, None], clock: _Clock
+        self, text: str, found: tuple[Candidate, ...], used: dict[str, None], clock: _Clock, deadline: float
     ) -> tuple[Candidate, ...]:
         """`found` joined with what the tagger finds, as `candidates.resolve` settles it."""
         tagger = self._minds.tagger
         if tagger is None or not text:
             return found
         with suppress(ApplianceError):  # whoever runs the network has said so; the tables and patterns stand
-            found = self._finder.joined(text, found, tagger.find(text, found))
+            guessed = tagger.find(text, found, deadline)
+            found = self._finder.joined(text, found, guessed, tagger.judges, tagger.longest)
             used[self._minds.models.get("tagger", "")] = None
         clock.lap("tagger")
         return found
 
-    def _impression(self, text: str, used: dict[str, None], clock: _Clock) -> Impression | None:
+    def _impression(self, text: str, used: dict[str, None], clock: _Clock, deadline: float) -> Impression | None:
         classifier = self._minds.classifier
         if classifier is None or not text:
             return None
         impression = None
         with suppress(ApplianceError):  # the same: the templates decide
-            impression = classifier.read(text)
+            impression = classifier.read(text, deadline)
             used[self._minds.models.get("classifier", "")] = None
         clock.lap("encoder")
         return impression

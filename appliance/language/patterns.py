@@ -70,6 +70,10 @@ class Patterns:
                 yield Candidate(rule.type, start, end, value, rule.confidence, "pattern", rank, detail)
 
 
+NUMERIC = ("amount", "weight", "date", "time", "quantity")
+"""Types that `find_numeric` finds."""
+
+
 def find_numeric(text: str, today: date, types: Collection[str]) -> Iterator[Candidate]:
     """Money, weights, counts, dates and times in cleaned text, of the entity types that the pack knows.
 

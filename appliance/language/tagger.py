@@ -1,26 +1,27 @@
 """Entities that no table lists and no pattern has: a network's emissions for each character, and Viterbi over them.
 
 The network sees, beside the characters, what the tables and patterns found (hints), so that it can tell where these are
-right, too short, or nothing.
+right, too short, or nothing, and, where it was trained so, the word that each character stands in.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from appliance.errors import ModelCorrupt
+from appliance.errors import BackendFailed, ModelCorrupt
 from appliance.inference.backend import Run
 from appliance.language.candidates import Candidate
+from appliance.language.segment import Segmenter
 from appliance.language.viterbi import Transitions, best_tags
 
 MODEL = 2
-"""Rank of what the network finds: above a guess, among the listed names (see `candidates`)."""
+"""Rank of what the network finds: above a guess, below a pattern (see `candidates`)."""
 OUTSIDE = "O"
 UNKNOWN = 1
 """Number of a character that the network never saw."""
@@ -38,6 +39,13 @@ class Alphabet:
     """What its CRF has learnt of the order of tags."""
     longest: int
     """Most characters that it reads; what follows has no entities of its finding."""
+    pack: str = ""
+    """The pack whose tables it learnt to judge."""
+
+
+def types_of(alphabet: Alphabet) -> frozenset[str]:
+    """Types that a network with this alphabet was trained to find."""
+    return frozenset(tag.partition("-")[2] for tag in alphabet.tags) - {""}
 
 
 def read_alphabet(path: Path) -> Alphabet:
@@ -55,7 +63,7 @@ def read_alphabet(path: Path) -> Alphabet:
         if OUTSIDE not in known or lacking:
             raise ValueError(f"tags without O, or without I- for {lacking}")
         characters = {character: number for number, character in enumerate(found["characters"], 2)}
-        return Alphabet(characters, tags, order, int(found["longest"]))
+        return Alphabet(characters, tags, order, int(found["longest"]), str(found.get("pack", "")))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelCorrupt(f"{path.name}: expected an alphabet, got {type(error).__name__}: {error}") from error
 
@@ -63,17 +71,40 @@ def read_alphabet(path: Path) -> Alphabet:
 class Tagger:
     """Finds entities by the network. Thread-safe."""
 
-    def __init__(self, run: Run, alphabet: Alphabet, types: Iterable[str]) -> None:
-        """Keep what it finds of the pack's `types`; others are no entities there."""
+    def __init__(
+        self,
+        run: Run,
+        alphabet: Alphabet,
+        types: Iterable[str],
+        segmenter: Segmenter | None = None,
+        judges: Collection[str] = (),
+    ) -> None:
+        """Keep what it finds of the pack's `types`; others are no entities there.
+
+        `segmenter` belongs to a network that takes words. `judges` are types of which it may reject what tables and
+        bare patterns found: those that it was trained to find, on the very pack.
+        """
+        self.judges = frozenset(judges)
         self._run, self._alphabet, self._types = run, alphabet, frozenset(types)
+        self._segmenter = segmenter
         self._numbers = {tag: number for number, tag in enumerate(alphabet.tags)}
 
-    def find(self, text: str, hints: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    @property
+    def longest(self) -> int:
+        """Most characters that it reads."""
+        return self._alphabet.longest
+
+    def find(self, text: str, hints: Sequence[Candidate], deadline: float | None = None) -> tuple[Candidate, ...]:
         """Candidates in a cleaned text of which `hints` (none overlapping) are known; raises ApplianceError."""
         read = text[: self._alphabet.longest]
         if not read:
             return ()
-        outputs = self._run({"characters": self.characters(read), "hints": self.hints(hints, len(read))})
+        outputs = self._run(self.inputs(read, hints), deadline=deadline)
+        if (
+            outputs["emissions"].shape != (1, len(read), len(self._alphabet.tags))
+            or not np.isfinite(outputs["emissions"]).all()
+        ):
+            raise BackendFailed(f"tagger: expected finite emissions of {len(self._alphabet.tags)} tags, got others")
         path, sure = best_tags(outputs["emissions"][0], self._alphabet.order)
         tags = [self._alphabet.tags[number] for number in path]
         return tuple(
@@ -81,6 +112,13 @@ class Tagger:
             for start, end, kind in mentions(tags)
             if kind in self._types
         )
+
+    def inputs(self, text: str, hints: Iterable[Candidate]) -> dict[str, npt.NDArray[np.int64]]:
+        """What the network takes of a cleaned text that is not longer than it reads."""
+        found = {"characters": self.characters(text), "hints": self.hints(hints, len(text))}
+        if self._segmenter is not None:
+            found["words"] = self._segmenter.words(text)[None]
+        return found
 
     def characters(self, text: str) -> npt.NDArray[np.int64]:
         """Numbers of the characters, shape (1, length); every digit counts as 0."""

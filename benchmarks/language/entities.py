@@ -42,7 +42,7 @@ def compare(finder: EntityFinder, tagger: Tagger, test: Sequence[Sentence], type
 
     def joined(text: str) -> Iterable[Any]:
         found = finder.find(text)
-        return finder.joined(text, found, tagger.find(text, found)) if text else found
+        return finder.joined(text, found, tagger.find(text, found), tagger.judges, tagger.longest) if text else found
 
     return {
         "rules": score(finder.find, test, types),

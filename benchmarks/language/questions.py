@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from appliance.language.faq import FaqRow, Weighing
+from appliance.language.faq import WORDS_ALONE, Faq, FaqRow, Weighing
+from appliance.language.pinyin import Syllables
 from appliance.packs.schema import Pack
 from export.train import weigh
 from export.train.corpus import Question
@@ -54,6 +57,34 @@ class Keywords:
             scores.append(sum(self._idf[t] * bag[t] * 2.2 / (bag[t] + norm) for t in terms if t in bag))
         best = int(np.argmax(scores))
         return best if scores[best] > 0 else -1
+
+
+def many(rows: int = 20_000, ways: int = 4, width: int = 384) -> dict[str, float]:
+    """What so many rows of invented words cost: seconds to index, CPU milliseconds to find one, resident MB more."""
+    rng = np.random.default_rng(1)
+    letters = [chr(code) for code in rng.choice(np.arange(0x4E00, 0x9000), 3000, replace=False)]
+    texts = [["".join(rng.choice(letters, 12)) for _ in range(ways)] for _ in range(rows)]
+    listed = [FaqRow(f"row{n}", {"zh": each[0]}, {"zh": ""}, tuple(each)) for n, each in enumerate(texts)]
+    before, began = _resident_mb(), time.process_time()
+    faq = Faq(listed, texts, Syllables())
+    vectors = rng.normal(size=(rows * ways, width)).astype(np.float32)
+    faq.learn(vectors, WORDS_ALONE)
+    built, after = time.process_time() - began, _resident_mb() - vectors.nbytes / 1e6
+    asked = [(texts[n][1][:8] + texts[-n][2][:4], vectors[n * ways]) for n in range(1, 101)]
+    began = time.process_time()
+    for text, vector in asked:
+        faq.find(text, vector)
+    return {
+        "rows": rows,
+        "index_s": round(built, 1),
+        "find_ms": round((time.process_time() - began) * 1000 / len(asked), 2),
+        "added_mb": round(after - before, 1),
+    }
+
+
+def _resident_mb() -> float:
+    status = Path("/proc/self/status").read_text("utf-8")
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
 def by_keywords(rows: Sequence[FaqRow], asked: Sequence[Question], *, ways: bool) -> float:

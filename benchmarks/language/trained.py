@@ -38,7 +38,7 @@ def slots(folder: Path, encoder: Path, seed: int) -> float:
         dev = [s for s in train if is_dev(s.text)]
         kept = [s for s in train if not is_dev(s.text)]
         model, numbers, tags = learn(kept, dev, Path(out), no_hints, replace(SCHEDULE, seed=seed), None, encoder)
-        return float(evaluate(model, test, numbers, tags, no_hints)["f1"])
+        return float(evaluate(model, test, numbers, tags, no_hints, Path(out))["f1"])
 
 
 def intents(folder: Path, encoder: Path) -> dict[str, float]:

@@ -2,8 +2,9 @@
 
 Stages (encoder, teacher, student, tagger, networks) are done once for their inputs; a run that was killed goes on where
 it was. Then everything is evaluated on the test sentences. `--publish` writes models/ anew. `--quick` takes a tenth of
-the data for one epoch, to see that everything works. `--encoder wheel|hub|PATH` names another encoder to start from,
-`--extra FILE` more text for the student, a sentence a line (its licence is yours to mind).
+the data for one epoch, to see that everything works. `--encoder wheel|hub|PATH` names another teacher to start from,
+any BERT that transformers loads (with `--body wheel`, unless it is of multilingual-e5-small's own kind); `--extra FILE`
+more text for the student, a sentence a line (its licence is yours to mind).
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("var/train"))
     parser.add_argument("--pack", default="store")
     parser.add_argument("--encoder", default="wheel")
+    parser.add_argument("--body", help="the encoder that student and tagger begin with, where --encoder is another")
     parser.add_argument("--extra", type=Path, action="append", default=[])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--until", help="the last stage to run")
     parser.add_argument("--publish", action="store_true")
     asked = parser.parse_args()
-    planned = recipe.stages(asked.pack, asked.encoder, tuple(asked.extra), asked.work / "cache", quick=asked.quick)
+    planned = recipe.stages(
+        asked.pack, asked.encoder, tuple(asked.extra), asked.work / "cache", quick=asked.quick, body=asked.body
+    )
     names = [stage.name for stage in planned]
     if asked.until:
         if asked.until not in names:

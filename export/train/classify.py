@@ -8,16 +8,20 @@ a large one too; the student then begins as another encoder of its own size (`--
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from appliance.language.clean import Cleaner
 from export import networks
-from export.train import bundle, material, score, sentences, understand
+from export.train import bundle, material, score, sentences, stages, understand
 from export.train.encoder import __main__ as encoder
+from export.train.encoder import build
 from export.train.material import Material
 from export.train.sentences import DataInvalid, Sentence
 from export.train.student import Size
@@ -57,10 +61,12 @@ def run(task: str, description: str) -> int:
         found, test = read(asked.data, task, tuple(asked.extra))
     except (DataInvalid, OSError) as error:
         parser.error(str(error))
-    asked.out.mkdir(parents=True, exist_ok=True)
+    fresh(asked.out, vars(asked), asked.data)
     began = time.monotonic()
     start = _encoder(asked.encoder, asked.out / "encoder", found)
     body = _encoder(asked.body, asked.out / "body", found) if asked.body else None
+    if not build.lends(body or start):
+        parser.error(f"{asked.encoder}: expected an encoder that a student can begin as; add --body wheel")
     teaching = replace(understand.TEACHER, epochs=asked.epochs, seed=asked.seed)
     studying = replace(understand.STUDENT, epochs=asked.student_epochs, seed=asked.seed)
     taught = _once(asked.out / "teacher", lambda out: understand.teach(start, found, out, teaching))
@@ -78,6 +84,20 @@ def run(task: str, description: str) -> int:
     (asked.out / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps(metrics, ensure_ascii=False, indent=1))
     return 0
+
+
+def fresh(out: Path, asked: Mapping[str, object], data: Path) -> None:
+    """Make `out`, and empty it of what other data or arguments have left there: only the same run goes on."""
+    state = hashlib.sha256(json.dumps({name: str(value) for name, value in sorted(asked.items())}).encode())
+    for path in stages.files_of(data):
+        state.update(path.name.encode() + path.read_bytes())
+    key = out / "run.json"
+    said = json.dumps({"key": state.hexdigest()})
+    if not key.is_file() or key.read_text("utf-8") != said:
+        for name in ("teacher", "student", "encoder", "body", "checkpoints"):
+            shutil.rmtree(out / name, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    key.write_text(said, "utf-8")
 
 
 def _encoder(source: str, out: Path, found: Material) -> Path:

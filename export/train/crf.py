@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from appliance.language.segment import Segmenter
 from export.train.fit import Schedule, fit
+from export.train.lend import Lexicon
 from export.train.noise import sound_numbers
 from export.train.rows import Variants
 from export.train.sentences import Sentence, Span
@@ -40,8 +42,9 @@ def rows_of(
     tags: Mapping[str, int],
     hints: Hints,
     longest: int = LONGEST,
+    segmenter: Segmenter | None = None,
 ) -> list[dict[str, Any]]:
-    """Numbers of characters, hints and tags of every sentence, cut after `longest` characters."""
+    """Numbers of characters, hints, words and tags of every sentence, cut after `longest` characters."""
     found = []
     for sentence in sentences:
         text = uniform(sentence.text)[:longest]
@@ -49,6 +52,7 @@ def rows_of(
             {
                 "input_ids": [numbers.get(character, UNKNOWN) for character in text],
                 "hints": encoded(hints(sentence.text), len(sentence.text), tags)[:longest],
+                "words": segmenter.words(sentence.text)[:longest].tolist() if segmenter else [0] * len(text),
                 "tags": encoded(sentence.spans, len(sentence.text), tags)[:longest],
             }
         )
@@ -65,7 +69,7 @@ def decode(model: Tagger, rows: Sequence[dict[str, Any]], tags: Sequence[str]) -
             numbers = order[at : at + 64]
             batch = tag_batch([rows[number] for number in numbers])
             lengths = batch["attention_mask"].sum(1)
-            emissions = model.packed(batch["input_ids"], batch["hints"], lengths)
+            emissions = model.packed(batch["input_ids"], batch["hints"], batch["words"], lengths)
             for number, path in zip(numbers, model.crf.decode(emissions, batch["attention_mask"].bool()), strict=True):
                 found[number] = [tags[tag] for tag in path]
     return found
@@ -103,21 +107,28 @@ def train(
     hints: Hints = no_hints,
     varier: Varier | None = None,
     begin: Mapping[str, npt.NDArray[np.float32]] | None = None,
+    lexicon: Lexicon | None = None,
 ) -> tuple[Tagger, list[dict[str, Any]]]:
     """Train a tagger; the best epoch by F1 on `dev` stays. Gives it and the trainer's log.
 
     With `varier` every epoch after the first sees variants of the sentences, VERSIONS in all. `begin` has vectors of
-    characters to begin with, shape (shape.embedding,).
+    characters to begin with, shape (shape.embedding,), `lexicon` words with vectors (words, shape.word).
     """
+    segmenter = lexicon.segmenter if lexicon else None
     tag_numbers = {tag: number for number, tag in enumerate(tags)}
-    versions = [rows_of(train, numbers, tag_numbers, hints)]
+    versions = [rows_of(train, numbers, tag_numbers, hints, segmenter=segmenter)]
     if varier is not None:
-        versions += [rows_of([varier.of(s) for s in train], numbers, tag_numbers, hints) for _ in range(VERSIONS - 1)]
+        versions += [
+            rows_of([varier.of(s) for s in train], numbers, tag_numbers, hints, segmenter=segmenter)
+            for _ in range(VERSIONS - 1)
+        ]
     rows = Variants(list(zip(*versions, strict=True)))
-    dev_rows = rows_of(dev, numbers, tag_numbers, hints)
+    dev_rows = rows_of(dev, numbers, tag_numbers, hints, segmenter=segmenter)
     torch.manual_seed(schedule.seed)
     sounds = torch.tensor(sound_numbers(["", "", *numbers]))
-    model = Tagger(len(numbers) + 2, len(tags), shape, sounds)
+    model = Tagger(len(numbers) + 2, len(tags), shape, sounds, len(lexicon.vectors) if lexicon else 0)
+    if lexicon is not None and model.words is not None:
+        model.words.weight.data.copy_(torch.from_numpy(lexicon.vectors))
     for character, vector in (begin or {}).items():
         if character in numbers:
             model.characters.weight.data[numbers[character]] = torch.from_numpy(vector)
@@ -140,8 +151,15 @@ def save(model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder:
     """Write weights (tagger.pt), and characters, tags and transitions (tagger.json, as the appliance reads it)."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "tagger.pt")
+    describe(model, numbers, tags, folder)
+
+
+def describe(model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder: Path, pack: str = "") -> None:
+    """Write tagger.json; `pack` is the one whose tables gave hints."""
     described = {
+        "pack": pack,
         "shape": asdict(model.shape),
+        "words": model.words.num_embeddings if model.words is not None else 0,
         "longest": LONGEST,
         "characters": "".join(numbers),
         "tags": list(tags),
@@ -162,7 +180,7 @@ def load(folder: Path) -> tuple[Tagger, dict[str, int], tuple[str, ...]]:
     described = json.loads((folder / "tagger.json").read_text("utf-8"))
     numbers = {character: number for number, character in enumerate(described["characters"], 2)}
     tags = tuple(described["tags"])
-    model = Tagger(len(numbers) + 2, len(tags), Shape(**described["shape"]))
+    model = Tagger(len(numbers) + 2, len(tags), Shape(**described["shape"]), words=described["words"])
     model.load_state_dict(torch.load(folder / "tagger.pt", weights_only=True))
     return model.eval(), numbers, tags
 

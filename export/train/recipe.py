@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from export import networks
 from export.train import bundle, corpus, crf, material, score, sentences, understand, weigh
 from export.train.encoder import __main__ as encoder
 from export.train.entities.__main__ import SCHEDULE as TAGGING
-from export.train.entities.__main__ import evaluate, hints_of, learn
+from export.train.entities.__main__ import TODAY, evaluate, hints_of, learn
 from export.train.fit import Schedule
 from export.train.material import Material
 from export.train.stages import Stage
@@ -22,18 +21,31 @@ from export.train.student import Size
 
 HERE = Path(__file__).parent
 PACKS = Path(load_pack.__code__.co_filename).parent
-TODAY = date(2026, 1, 1)
-"""What 今天 is for the hints: any day will do, but always the same."""
 
 
 def _code(*names: str) -> tuple[Path, ...]:
     return tuple(HERE / name for name in names)
 
 
-def stages(pack: str, source: str, extra: tuple[Path, ...], cache: Path, *, quick: bool) -> list[Stage]:
-    """All stages for `pack`; `quick` trains a tenth of the data for an epoch, to see that everything works."""
+def _language(*names: str) -> tuple[Path, ...]:
+    return tuple(PACKS.parent / "language" / name for name in names)
+
+
+def stages(
+    pack: str, source: str, extra: tuple[Path, ...], cache: Path, *, quick: bool, body: str | None = None
+) -> list[Stage]:
+    """All stages for `pack`; `quick` trains a tenth of the data for an epoch, to see that everything works.
+
+    `source` names the teacher's encoder, `body` the one that student and tagger begin with, where it is another.
+    """
     data = (corpus.DATA / "train", PACKS / pack)
-    shared = _code("corpus.py", "expand.py", "values.py", "words.yaml", "sentences.py", "noise.py", "fit.py", "rows.py")
+    # What the appliance's own code makes of a text is learnt from, too.
+    shared = (
+        *_language("clean.py", "pinyin.py"),
+        *_code(
+            "corpus.py", "expand.py", "values.py", "words.yaml", "sentences.py", "noise.py", "fit.py", "rows.py",
+        ),
+    )  # fmt: skip
     learning = (*shared, *_code("material.py", "model.py", "bundle.py", "understand.py"))
     teaching = replace(understand.TEACHER, epochs=1) if quick else understand.TEACHER
     studying = replace(understand.STUDENT, epochs=1) if quick else understand.STUDENT
@@ -48,32 +60,53 @@ def stages(pack: str, source: str, extra: tuple[Path, ...], cache: Path, *, quic
     def make_encoder(out: Path, _: Mapping[str, Path]) -> None:
         encoder.make(out, source, corpus.load(load_pack(pack)).texts, cache)
 
+    def make_body(out: Path, _: Mapping[str, Path]) -> None:
+        encoder.make(out, body or source, corpus.load(load_pack(pack)).texts, cache)
+
     def make_teacher(out: Path, before: Mapping[str, Path]) -> None:
         understand.teach(before["encoder"], chosen(), out, teaching)
 
     def make_student(out: Path, before: Mapping[str, Path]) -> None:
-        understand.distil(bundle.load(before["teacher"]), chosen(), out, Size(), studying)
+        start = before.get("body")
+        understand.distil(bundle.load(before["teacher"]), chosen(), out, Size(), studying, body=start)
 
     def make_tagger(out: Path, before: Mapping[str, Path]) -> None:
-        _tagger(pack, out, before["encoder"], tagging, quick=quick)
+        _tagger(pack, out, before.get("body", before.get("encoder", out)), tagging, quick=quick)
 
     def make_networks(out: Path, before: Mapping[str, Path]) -> None:
         _networks(pack, out, before["student"], before["tagger"])
 
     exporting = (
         *_code("weigh.py", "score.py", "calibrate.py"),
+        *_language("faq.py", "bm25.py", "ngrams.py", "flatten.py"),
         HERE.parent / "to_onnx.py",
         HERE.parent / "networks.py",
     )
+    first = Stage("encoder", make_encoder, (), (*data, HERE / "encoder"), {"source": source})
+    bodies = [Stage("body", make_body, (), (*data, HERE / "encoder"), {"source": body})] if body else []
+    lent = "body" if body else "encoder"
     return [
-        Stage("encoder", make_encoder, (), (*data, HERE / "encoder"), {"source": source}),
+        first,
+        *bodies,
         Stage("teacher", make_teacher, ("encoder",), (*data, *learning, *extra), {"schedule": asdict(teaching)}),
-        Stage("student", make_student, ("teacher",), _code("student.py"), {"schedule": asdict(studying)}),
+        Stage(
+            "student",
+            make_student,
+            ("teacher", *(("body",) if body else ())),
+            _code("student.py"),
+            {"schedule": asdict(studying)},
+        ),
         Stage(
             "tagger",
             make_tagger,
-            ("encoder",),
-            (*data, *shared, *_code("crf.py", "tagger.py", "vary.py", "lend.py", "entities")),
+            (lent,),
+            (
+                *data,
+                *shared,
+                *_code("crf.py", "tagger.py", "vary.py", "lend.py", "entities"),
+                *_language("entities.py", "patterns.py", "gazetteer.py", "address.py", "person.py", "numbers"),
+                *_language("candidates.py", "segment.py"),
+            ),
             {"schedule": asdict(tagging)},
         ),
         Stage("networks", make_networks, ("student", "tagger"), exporting),
@@ -89,7 +122,7 @@ def _tagger(pack: str, out: Path, encoder_folder: Path, schedule: Schedule, *, q
     if quick:
         train, dev = train[::10], dev[::4]
     model, numbers, tags = learn(train, dev, out, hints, schedule, loaded, encoder_folder)
-    crf.write_metrics(out, {"dev": evaluate(model, dev, numbers, tags, hints)})
+    crf.write_metrics(out, {"dev": evaluate(model, dev, numbers, tags, hints, out)})
 
 
 def _networks(pack: str, out: Path, student: Path, tagger: Path) -> None:
@@ -97,7 +130,7 @@ def _networks(pack: str, out: Path, student: Path, tagger: Path) -> None:
     read = bundle.load(student)
     calibration = json.loads((student / "calibration.json").read_text("utf-8"))
     checked = {"understand": networks.understander(read, pack, calibration, out)}
-    checked["entities"] = networks.tagger(*crf.load(tagger), out)
+    checked["entities"] = networks.tagger(*crf.load(tagger), out, tagger, pack)
     # The large weights are halves now, those of the file: what follows is fitted to them.
     loaded = load_pack(pack)
     weighing, on_dev = weigh.weigh(loaded, corpus.load(loaded), read, calibration["temperature"])
@@ -110,7 +143,7 @@ def evaluated(work: Path, pack: str) -> dict[str, Any]:
     from appliance.language.clean import Cleaner
 
     cleaner = Cleaner()
-    test = [sentences.cleaned(s, cleaner) for s in sentences.load(corpus.DATA, "test")]
+    test = [s for s in (sentences.cleaned(one, cleaner) for one in sentences.load(corpus.DATA, "test")) if s.text]
     found: dict[str, Any] = {}
     for name in ("teacher", "student"):
         read = bundle.load(work / name)
@@ -118,7 +151,7 @@ def evaluated(work: Path, pack: str) -> dict[str, Any]:
         found[name] = score.report(read, test, calibration, work / name)
         _write(work / name / "metrics.json", found[name])
     model, numbers, tags = crf.load(work / "tagger")
-    found["tagger"] = evaluate(model, test, numbers, tags, hints_of(load_pack(pack), TODAY))
+    found["tagger"] = evaluate(model, test, numbers, tags, hints_of(load_pack(pack), TODAY), work / "tagger")
     _write(work / "tagger" / "metrics.json", found["tagger"])
     return found
 

@@ -83,16 +83,26 @@ def run(stages: Sequence[Stage], root: Path, say: Callable[[str], None] = print)
         if begun.get("key") != key:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            begun = {"key": key, "seconds": 0.0}
-        say(f"[{number}/{len(stages)}] {stage.name}" + (": goes on" if begun["seconds"] else ""))
-        _write(folder / BEGUN, {"key": key, "seconds": 1.0})
+            begun = {"key": key}
+        say(f"[{number}/{len(stages)}] {stage.name}" + (": goes on" if "at" in begun else ""))
+        # A run that is killed leaves the time of its beginning, and the stage's files that of its last sign of life.
+        spent = _spent(folder, begun)
+        _write(folder / BEGUN, {"key": key, "spent": spent, "at": time.time()})
         began = time.monotonic()
         stage.make(folder, {need: folders[need] for need in stage.needs})
-        seconds = round(time.monotonic() - began, 1)
+        seconds = round(spent + time.monotonic() - began, 1)
         _write(folder / DONE, {"key": key, "seconds": seconds})
         outcomes.append(Outcome(stage.name, seconds, False))
         say(f"[{number}/{len(stages)}] {stage.name}: {seconds:.0f} s")
     return outcomes
+
+
+def _spent(folder: Path, begun: Mapping[str, object]) -> float:
+    """Seconds that runs before this one spent on the stage, as far as its files tell."""
+    if "at" not in begun:
+        return 0.0
+    last = max((path.stat().st_mtime for path in files_of(folder)), default=0.0)
+    return float(str(begun.get("spent", 0.0))) + max(0.0, last - float(str(begun["at"])))
 
 
 def _read(path: Path) -> dict[str, object]:

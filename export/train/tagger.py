@@ -33,11 +33,13 @@ class Shape:
     """Numbers for a character."""
     hint: int = 24
     """Numbers for a hint; 0 leaves hints out."""
-    hidden: int = 128
+    word: int = 0
+    """Numbers for the word that a character stands in; 0 leaves words out."""
+    hidden: int = 160
     """Width of each direction."""
     layers: int = 1
     """LSTM layers, one on the other."""
-    dropout: float = 0.4
+    dropout: float = 0.5
     """Before and behind the LSTM."""
     hint_dropout: float = 0.25
     """Share of sentences that learn without hints."""
@@ -75,8 +77,8 @@ def encoded(spans: Iterable[Span], length: int, tags: Mapping[str, int]) -> list
 class Tagger(nn.Module):
     """Characters and hints, (batch, sequence) int64, to emissions (batch, sequence, tags) float32."""
 
-    def __init__(self, characters: int, tags: int, shape: Shape, sounds: Tensor | None = None) -> None:
-        """Make one for so many characters (with PAD and UNKNOWN) and tags.
+    def __init__(self, characters: int, tags: int, shape: Shape, sounds: Tensor | None = None, words: int = 0) -> None:
+        """Make one for so many characters (with PAD and UNKNOWN), tags and, where `shape` has them, words.
 
         `sounds` gives every character the number of its sound (0: none), shape (characters,): characters that sound
         alike then share a vector, which is added to their own.
@@ -90,9 +92,10 @@ class Tagger(nn.Module):
             self.sounds = nn.Embedding(int(sounds.max()) + 1, shape.embedding, padding_idx=0)
             nn.init.zeros_(self.sounds.weight)
         self.hints = nn.Embedding(tags, shape.hint) if shape.hint else None
+        self.words = nn.Embedding(words, shape.word) if shape.word else None
         self.dropout = nn.Dropout(shape.dropout)
         self.lstm = nn.LSTM(
-            shape.embedding + shape.hint,
+            shape.embedding + shape.hint + shape.word,
             shape.hidden,
             num_layers=shape.layers,
             dropout=shape.dropout if shape.layers > 1 else 0.0,
@@ -110,36 +113,38 @@ class Tagger(nn.Module):
             self.sounds = None
             del self.sound_of
 
-    def embedded(self, characters: Tensor, hints: Tensor) -> Tensor:
+    def embedded(self, characters: Tensor, hints: Tensor, words: Tensor | None = None) -> Tensor:
         """Inputs of the LSTM."""
         found = self.characters(characters)
         if self.sounds is not None:
             found = found + self.sounds(self.sound_of[characters])
         if self.hints is not None:
             found = torch.cat([found, self.hints(hints)], dim=-1)
+        if self.words is not None:
+            found = torch.cat([found, self.words(words)], dim=-1)
         return found
 
-    def emissions(self, characters: Tensor, hints: Tensor) -> Tensor:
+    def emissions(self, characters: Tensor, hints: Tensor, words: Tensor | None = None) -> Tensor:
         """Emissions of one sentence, or of several of the same length."""
-        hidden, _ = self.lstm(self.dropout(self.embedded(characters, hints)))
+        hidden, _ = self.lstm(self.dropout(self.embedded(characters, hints, words)))
         return self.out(self.dropout(hidden))
 
-    def packed(self, characters: Tensor, hints: Tensor, lengths: Tensor) -> Tensor:
+    def packed(self, characters: Tensor, hints: Tensor, words: Tensor, lengths: Tensor) -> Tensor:
         """Emissions of sentences of several lengths, padded at their ends; the padding is not seen."""
-        found = self.dropout(self.embedded(characters, hints))
+        found = self.dropout(self.embedded(characters, hints, words))
         inside = nn.utils.rnn.pack_padded_sequence(found, lengths.cpu(), batch_first=True, enforce_sorted=False)
         hidden, _ = self.lstm(inside)
         padded, _ = nn.utils.rnn.pad_packed_sequence(hidden, batch_first=True, total_length=characters.shape[1])
         return self.out(self.dropout(padded))
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, hints: Tensor, tags: Tensor | None = None
+        self, input_ids: Tensor, attention_mask: Tensor, hints: Tensor, words: Tensor, tags: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Emissions and, where there are tags, the CRF's negative log-likelihood a sentence."""
         if self.training and self.shape.hint_dropout:
             kept = torch.rand(len(input_ids), 1, device=input_ids.device) >= self.shape.hint_dropout
             hints = hints * kept
-        emissions = self.packed(input_ids, hints, attention_mask.sum(1))
+        emissions = self.packed(input_ids, hints, words, attention_mask.sum(1))
         found = {"emissions": emissions}
         if tags is None:
             return found
@@ -155,13 +160,13 @@ class Emissions(nn.Module):
         super().__init__()
         self.tagger = tagger
 
-    def forward(self, characters: Tensor, hints: Tensor) -> Tensor:
-        """(1, sequence) int64 twice to (1, sequence, tags)."""
-        return self.tagger.emissions(characters, hints)
+    def forward(self, characters: Tensor, hints: Tensor, words: Tensor | None = None) -> Tensor:
+        """(1, sequence) int64 each to (1, sequence, tags); `words` where the tagger sees them."""
+        return self.tagger.emissions(characters, hints, words)
 
 
 def tag_batch(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """Rows of `input_ids`, `hints` and `tags`, padded."""
+    """Rows of `input_ids`, `hints`, `words` and `tags`, padded."""
     longest = max(len(row["input_ids"]) for row in rows)
 
     def filled(name: str, value: int) -> Tensor:
@@ -172,5 +177,6 @@ def tag_batch(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         "input_ids": filled("input_ids", PAD),
         "attention_mask": mask,
         "hints": filled("hints", 0),
+        "words": filled("words", 0),
         "tags": filled("tags", IGNORED),
     }

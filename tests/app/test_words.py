@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from appliance.app.networks import Networks
-from appliance.app.words import Words, build_words, kept
+from appliance.app.vectors import kept
+from appliance.app.words import Words, build_words
 from appliance.artifacts.manifest import Manifest
 from appliance.inference.scheduler import Scheduler
 from appliance.language.faq import FaqRow

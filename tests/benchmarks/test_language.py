@@ -16,7 +16,7 @@ def result() -> dict[str, Any]:
     intent = {"accuracy": 0.96, "accuracy_noisy": 0.93, "auroc": 0.97, "ece": 0.02}
     student = {"intent": intent, "sentiment": {"accuracy": 0.91}}
     return {
-        "variants": {"student int8": student},
+        "variants": {"student int8": student, "appliance": student},
         "entities": {"joined": {"f1": 0.93}},
         "questions": {"answered_right": 0.87, "refused": 0.91, "ratio": 1.4},
         "cpu_ms": {"student int8": {"median": 3.0}, "tagger int8": {"median": 0.6}},

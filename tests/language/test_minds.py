@@ -458,27 +458,28 @@ def test_a_pattern_beats_a_guess_that_is_no_longer(thinking: Thinking) -> None:
     assert found(thinking.parse("打给13812345678")) == [("phone", "13812345678", "13812345678", "pattern")]
 
 
-def test_the_longer_of_a_listed_name_and_a_guess_wins(thinking: Thinking) -> None:
+def test_a_listed_name_is_what_the_network_makes_of_it(thinking: Thinking) -> None:
     thinking.tagging.spans = ((1, 7, "product"),)
     assert found(thinking.parse("那电饭煲保护套呢", find_product=0.9)) == [
         ("product", "电饭煲保护套", "电饭煲保护套", "model")
     ]
-    thinking.tagging.spans = ((1, 3, "product"),)
-    assert found(thinking.parse("那电饭煲保护套呢", find_product=0.9)) == [("product", "电饭煲", "电饭煲", "gazetteer")]
+    thinking.tagging.spans = ()
+    assert found(thinking.parse("那电饭煲保护套呢", find_product=0.9)) == []
 
 
-def test_an_unsure_guess_does_not_replace_the_listed_name_and_a_sure_one_takes_its_value(
-    thinking: Thinking, plain: Parser
-) -> None:
+def test_a_listed_name_that_the_network_marks_keeps_its_value(thinking: Thinking, plain: Parser) -> None:
     (listed,) = plain.parse(Turn("那边的厕所脏死了")).entities
     assert (listed.type, listed.source) == ("place", "gazetteer")
     assert listed.value != listed.text
-    thinking.tagging.spans, thinking.tagging.strength = ((listed.start, listed.end, "place"),), 3.0
-    assert thinking.parse("那边的厕所脏死了").entities == (listed,)
-    thinking.tagging.strength = 16.0
-    (sure,) = thinking.parse("那边的厕所脏死了").entities
-    assert sure == replace(listed, source="model", confidence=sure.confidence)
-    assert sure.confidence > listed.confidence
+    thinking.tagging.spans = ((listed.start, listed.end, "place"),)
+    (marked,) = thinking.parse("那边的厕所脏死了").entities
+    assert marked == replace(listed, source="model", confidence=marked.confidence)
+
+
+def test_a_bare_number_that_the_network_does_not_mark_is_none_and_a_phone_is_one(thinking: Thinking) -> None:
+    assert found(thinking.parse("三斤的那个13812345678")) == [("phone", "13812345678", "13812345678", "pattern")]
+    thinking.tagging.spans = ((0, 2, "weight"),)
+    assert [kind for kind, *_ in found(thinking.parse("三斤的那个13812345678"))] == ["weight", "phone"]
 
 
 def test_a_type_that_came_along_is_not_guessed_again(thinking: Thinking) -> None:

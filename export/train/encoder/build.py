@@ -28,6 +28,8 @@ SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 HUB = "intfloat/multilingual-e5-small"
 LICENCE = "MIT"
 """Of multilingual-e5-small."""
+WIDEST = 512
+"""Widest encoder of which four layers are still a small student."""
 PREFIX = "query: "
 """What the encoder expects before every text (its authors' convention, arXiv 2402.05672)."""
 
@@ -112,6 +114,17 @@ def save(model: Any, tokens: Any, source: Source, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save(tokens, folder, int(model.config.max_position_embeddings))
     (folder / "source.json").write_text(json.dumps(asdict(source), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def lends(folder: Path) -> bool:
+    """True when a student can begin as a copy of the encoder in `folder`: narrow, with a tokenizer of E5's kind."""
+    from transformers import BertConfig
+
+    said = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    first = (
+        [piece for piece, *_ in said["model"].get("vocab", [])[:4]] if said["model"].get("type") == "Unigram" else []
+    )
+    return tuple(first) == tokenizer.SPECIAL and int(BertConfig.from_pretrained(folder).hidden_size) <= WIDEST
 
 
 def parity(model: Any, tokens: Any, texts: Sequence[str]) -> Floats:

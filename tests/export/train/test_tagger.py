@@ -40,6 +40,7 @@ def some_rows(*lengths: int) -> list[dict[str, Any]]:
         {
             "input_ids": draw.integers(1, 60, length).tolist(),
             "hints": draw.integers(0, len(TAGS), length).tolist(),
+            "words": [0] * length,
             "tags": draw.integers(0, len(TAGS), length).tolist(),
         }
         for length in lengths
@@ -107,7 +108,7 @@ def test_sentences_in_a_batch_do_not_see_the_padding() -> None:
     model, rows = tiny_models.tagger(), some_rows(1, 9, 4)
     batch = tag_batch(rows)
     with torch.inference_mode():
-        together = model(batch["input_ids"], batch["attention_mask"], batch["hints"])
+        together = model(batch["input_ids"], batch["attention_mask"], batch["hints"], batch["words"])
     assert set(together) == {"emissions"}
     for found, row in zip(together["emissions"], rows, strict=True):
         assert torch.allclose(found[: len(row["tags"])], emissions(model, row), atol=1e-5)
@@ -115,12 +116,16 @@ def test_sentences_in_a_batch_do_not_see_the_padding() -> None:
 
 def test_a_batch_is_padded_with_what_says_nothing() -> None:
     batch = tag_batch(
-        [{"input_ids": [5, 6], "hints": [1, 2], "tags": [3, 4]}, {"input_ids": [7], "hints": [3], "tags": [0]}]
+        [
+            {"input_ids": [5, 6], "hints": [1, 2], "words": [8, 9], "tags": [3, 4]},
+            {"input_ids": [7], "hints": [3], "words": [4], "tags": [0]},
+        ]
     )
     assert {name: values.tolist() for name, values in batch.items()} == {
         "input_ids": [[5, 6], [7, PAD]],
         "attention_mask": [[1, 1], [1, 0]],
         "hints": [[1, 2], [3, 0]],
+        "words": [[8, 9], [4, 0]],
         "tags": [[3, 4], [0, IGNORED]],
     }
 
@@ -136,7 +141,7 @@ def test_hints_are_heard_and_dropped_for_some_sentences_while_it_learns() -> Non
     torch.manual_seed(2)
     batch = tag_batch([row] * 400)
     with torch.inference_mode():
-        found = model(batch["input_ids"], batch["attention_mask"], batch["hints"])["emissions"]
+        found = model(batch["input_ids"], batch["attention_mask"], batch["hints"], batch["words"])["emissions"]
     close = [
         [bool(torch.allclose(one, emissions(model, given), atol=1e-5)) for given in (row, without)] for one in found
     ]
