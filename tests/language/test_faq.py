@@ -97,8 +97,9 @@ def test_every_way_of_asking_finds_its_row_and_itself(words: Faq, name: str) -> 
 
 
 def test_a_question_that_nothing_answers_is_refused(words: Faq) -> None:
-    for text in ("量子力学是谁发现的", "我要退货", "x"):
+    for text in ("量子力学是谁发现的", "我要退货"):
         assert words.find(text)[0].confidence < 0.5
+    assert words.find("停") == ()  # one character is in too many questions
 
 
 def test_a_sentence_between_the_ways_of_a_row_names_the_likest_of_them(words: Faq) -> None:

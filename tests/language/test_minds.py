@@ -154,6 +154,13 @@ def thinking(built: Thinking) -> Thinking:
     return built
 
 
+@pytest.fixture
+def judging(thinking: Thinking, monkeypatch: pytest.MonkeyPatch) -> Thinking:
+    """The tagger was trained on this very pack: what it does not mark of its types is none."""
+    monkeypatch.setattr(thinking.parser._minds.tagger, "judges", frozenset(TAGGED))
+    return thinking
+
+
 def found(parse: Parse) -> list[tuple[str, str, str, str]]:
     return [(entity.type, entity.text, entity.value, entity.source) for entity in parse.entities]
 
@@ -354,8 +361,9 @@ def test_who_shows_a_photo_or_brings_an_intent_asks_no_frequent_question(
 ) -> None:
     parse = thinking.parser.parse(replace(Turn("七天之内无理由退换有没有"), **changed))
     assert bool(parse.faq) == ("faq" in parse.timings_ms) == asks
-    assert parse.sentiment is not None
-    assert parse.models == (TAGGER, CLASSIFIER)
+    # A photo's text is no sentence to tag, and who taps has said what is meant.
+    models = {"image": (CLASSIFIER,), "tap": ()}
+    assert parse.models == models.get(changed.get("source", "text"), (TAGGER, CLASSIFIER))
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b", "👋"])
@@ -458,28 +466,59 @@ def test_a_pattern_beats_a_guess_that_is_no_longer(thinking: Thinking) -> None:
     assert found(thinking.parse("打给13812345678")) == [("phone", "13812345678", "13812345678", "pattern")]
 
 
-def test_a_listed_name_is_what_the_network_makes_of_it(thinking: Thinking) -> None:
-    thinking.tagging.spans = ((1, 7, "product"),)
-    assert found(thinking.parse("那电饭煲保护套呢", find_product=0.9)) == [
+def test_a_listed_name_is_what_the_network_makes_of_it(judging: Thinking) -> None:
+    judging.tagging.spans = ((1, 7, "product"),)
+    assert found(judging.parse("那电饭煲保护套呢", find_product=0.9)) == [
         ("product", "电饭煲保护套", "电饭煲保护套", "model")
     ]
-    thinking.tagging.spans = ()
-    assert found(thinking.parse("那电饭煲保护套呢", find_product=0.9)) == []
+    judging.tagging.spans = ()
+    assert found(judging.parse("那电饭煲保护套呢", find_product=0.9)) == []
 
 
-def test_a_listed_name_that_the_network_marks_keeps_its_value(thinking: Thinking, plain: Parser) -> None:
+def test_a_listed_name_that_the_network_marks_keeps_its_value(judging: Thinking, plain: Parser) -> None:
     (listed,) = plain.parse(Turn("那边的厕所脏死了")).entities
     assert (listed.type, listed.source) == ("place", "gazetteer")
     assert listed.value != listed.text
-    thinking.tagging.spans = ((listed.start, listed.end, "place"),)
-    (marked,) = thinking.parse("那边的厕所脏死了").entities
+    judging.tagging.spans = ((listed.start, listed.end, "place"),)
+    (marked,) = judging.parse("那边的厕所脏死了").entities
     assert marked == replace(listed, source="model", confidence=marked.confidence)
 
 
-def test_a_bare_number_that_the_network_does_not_mark_is_none_and_a_phone_is_one(thinking: Thinking) -> None:
-    assert found(thinking.parse("三斤的那个13812345678")) == [("phone", "13812345678", "13812345678", "pattern")]
-    thinking.tagging.spans = ((0, 2, "weight"),)
-    assert [kind for kind, *_ in found(thinking.parse("三斤的那个13812345678"))] == ["weight", "phone"]
+def test_a_bare_number_that_the_network_does_not_mark_is_none_and_a_phone_is_one(judging: Thinking) -> None:
+    assert found(judging.parse("三斤的那个13812345678")) == [("phone", "13812345678", "13812345678", "pattern")]
+    judging.tagging.spans = ((0, 2, "weight"),)
+    assert [kind for kind, *_ in found(judging.parse("三斤的那个13812345678"))] == ["weight", "phone"]
+
+
+def test_what_stands_behind_the_network_s_reading_is_not_judged_by_it(judging: Thinking) -> None:
+    text = "那个" * 64 + "电饭煲"
+    assert [entity.text for entity in judging.parse(text).entities] == ["电饭煲"]
+
+
+def test_a_name_that_the_network_does_not_mark_is_no_entity_but_stays_masked(judging: Thinking, plain: Parser) -> None:
+    text = "我家在朝阳区"
+    (named,) = plain.parse(Turn(text)).entities
+    parse = judging.parse(text)
+    assert parse.entities == ()
+    assert parse.personal == (named,)
+
+
+def test_the_text_of_a_photo_is_left_to_tables_and_patterns(thinking: Thinking, plain: Parser) -> None:
+    turn = Turn("牛奶250ml 11.60 2026-11-22 18:30", source="image")
+    assert thinking.parser.parse(turn).entities == plain.parse(turn).entities
+    assert thinking.tagging.shown == []
+
+
+def test_a_tap_needs_no_network(thinking: Thinking) -> None:
+    thinking.understanding.error = thinking.tagging.error = BackendFailed("expected to run")
+    parse = thinking.parser.parse(Turn("电饭煲", intent=Intent("find_product", 1.0), source="tap"))
+    assert (thinking.understanding.runs, thinking.tagging.shown) == (0, [])
+    assert [entity.text for entity in parse.entities] == ["电饭煲"]
+
+
+def test_emissions_that_are_not_finite_leave_tables_and_patterns(judging: Thinking) -> None:
+    judging.tagging.spans, judging.tagging.strength = ((0, 2, "product"),), float("nan")
+    assert [entity.source for entity in judging.parse("那个电饭煲").entities] == ["gazetteer"]
 
 
 def test_a_type_that_came_along_is_not_guessed_again(thinking: Thinking) -> None:
