@@ -496,7 +496,7 @@ def test_what_stands_behind_the_network_s_reading_is_not_judged_by_it(judging: T
 
 
 def test_a_name_that_the_network_does_not_mark_is_no_entity_but_stays_masked(judging: Thinking, plain: Parser) -> None:
-    text = "我家在朝阳区"
+    text = "张师傅修的"
     (named,) = plain.parse(Turn(text)).entities
     parse = judging.parse(text)
     assert parse.entities == ()
