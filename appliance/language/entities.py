@@ -58,27 +58,30 @@ class EntityFinder:
     ) -> tuple[Candidate, ...]:
         """`found` by `find` and what a network `guessed` in the same text, seeing `found`; values normalised.
 
-        Patterns beat the network. Of the `types` that it was trained to find, a listed name, or a bare amount, weight,
-        date or time, that it saw (among the first `longest` characters) and did not mark at all is none here (花 in
-        花了, 三点 in 三点水).
+        A checksum, a pattern with its context word and a number with a form of its own (a phone, a waybill) beat the
+        network. Of the `types` that it was trained to find, a listed name, or a bare amount, weight, date or time, is
+        what it makes of it: where it saw one (among the first `longest` characters) and did not mark it, it is none
+        here (花 in 花了, 三点 in 三点水); where it marked it otherwise, its bounds count and the pattern's value.
         """
+        found = tuple(found)
 
         def stands(one: Candidate) -> bool:
-            if one.type not in types or one.end > longest or one.rank >= CONTEXT:
+            if one.type not in types or one.end > longest:
                 return True
-            if one.rank == PATTERN and one.type not in NUMERIC:
-                return True
-            return one.rank == PATTERN and any(one.overlaps(guess) and one.type == guess.type for guess in guessed)
+            return one.rank >= (CONTEXT if one.type in NUMERIC else PATTERN)
 
         kept = [one for one in found if stands(one)]
-        return resolve([*kept, *(self._valued(text, guess) for guess in guessed)])
+        return resolve([*kept, *(self._valued(text, guess, found) for guess in guessed)])
 
-    def _valued(self, text: str, guess: Candidate) -> Candidate:
-        """A network's mention with the value that tables and patterns give the words, where they give one."""
+    def _valued(self, text: str, guess: Candidate, found: Sequence[Candidate]) -> Candidate:
+        """A network's mention with the value that tables and patterns give the words, or a part of them."""
         said = text[guess.start : guess.end]
         for known in self.find(said):
             if known.type == guess.type and (known.start, known.end) == (0, len(said)):
                 return replace(guess, value=known.value, detail=known.detail)
+        for part in found:
+            if part.type == guess.type and part.type in NUMERIC and part.overlaps(guess):
+                return replace(guess, value=part.value, detail=part.detail)
         return guess
 
     def _stands(self, hit: Hit, text: str) -> bool:

@@ -22,6 +22,8 @@ from appliance.language.viterbi import Transitions, best_tags
 
 MODEL = 2
 """Rank of what the network finds: above a guess, below a pattern (see `candidates`)."""
+_LEAST = 0.5
+"""Least probability of the least sure tag of a mention."""
 OUTSIDE = "O"
 UNKNOWN = 1
 """Number of a character that the network never saw."""
@@ -110,7 +112,7 @@ class Tagger:
         return tuple(
             Candidate(kind, start, end, text[start:end], round(float(sure[start:end].min()), 4), "model", MODEL)
             for start, end, kind in mentions(tags)
-            if kind in self._types
+            if kind in self._types and sure[start:end].min() >= _LEAST
         )
 
     def inputs(self, text: str, hints: Iterable[Candidate]) -> dict[str, npt.NDArray[np.int64]]:

@@ -3,7 +3,7 @@
 Teacher, student in float32 and int8, TF-IDF with logistic regression, and the pack's templates name intents of the same
 sentences in one run; tables, tagger and both together mark entities; frequent questions are found by the student and by
 keyword matching; and the CPU time of one sentence on one thread is taken in turn. `--check` exits with 1 when a limit
-of LIMITS is missed. `--work` is the folder of `make models` (teacher and encoder); `--without teacher` leaves out what
+of LIMITS is missed; one that `--known` names is still printed as missed, but does not count. `--work` is the folder of `make models` (teacher and encoder); `--without teacher` leaves out what
 needs it. `--data` is the folder with crosswoz/ and xsid_zh/: their training takes half an hour more. Runs in the
 environment of `make models`; it makes the int8 files as the installation does.
 """
@@ -193,6 +193,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="accuracy against CPU time")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument(
+        "--known", action="append", default=[], choices=sorted(LIMITS), help="a limit known to be missed"
+    )
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     teacher = "teacher" not in asked.without
@@ -217,9 +220,10 @@ def main() -> int:
         plot.accuracy_and_time(asked.plot, result)
     left_out = (() if teacher else NEED_TEACHER) + (() if asked.data else NEED_DATA)
     lines = missed(result["figures"], left_out) if asked.check else []
+    unknown = [line for line in lines if not line.startswith(tuple(f"{name}:" for name in asked.known))]
     for line in lines:
-        print(f"missed: {line}", file=sys.stderr)
-    return 1 if lines else 0
+        print(f"missed{'' if line in unknown else ', as is known'}: {line}", file=sys.stderr)
+    return 1 if unknown else 0
 
 
 if __name__ == "__main__":

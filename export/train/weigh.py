@@ -1,12 +1,13 @@
 """How probable it is that a frequent question is the right one: the weights that come with the network (faq.json).
 
 Fitted on ways of asking that neither the index nor the training has seen, on questions that no row answers and on
-out-of-scope sentences, by logistic regression over what `appliance.language.faq` sees. Answered and unanswered
-questions weigh the same, so that a probability of one half is a fair line between answering and refusing.
+out-of-scope sentences, by logistic regression over what `appliance.language.faq` sees, right and wrong rows weighing
+the same; then the whole is shifted until one half is the line at which REFUSED of the unanswerable ones are refused.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -24,6 +25,8 @@ from export.train import calibrate
 from export.train.corpus import Corpus, Question, is_dev
 from export.train.score import Reads
 
+REFUSED = 0.89
+"""Share of the unanswerable questions of dev that must be refused at one half: a wrong answer costs more than none."""
 MIXES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Shares of the meaning that are tried."""
 
@@ -102,6 +105,9 @@ def weigh(pack: Pack, corpus: Corpus, network: Reads, temperature: float) -> tup
     words, meaning, lead, strange = (round(float(weight), 4) for weight in fitted.coef_[0])
     bias = round(float(fitted.intercept_[0]), 4)
     weighing = Weighing(weighing.mix, bias, words, meaning, lead, strange)
+    sure = [weighing.confidence(one.found[0], lead_of(one.found), one.strange) for one in asked if not one.row]
+    line = max(0.5, float(np.quantile(sure, REFUSED)))
+    weighing = replace(weighing, bias=round(bias - math.log(line / (1 - line)), 4))
     return weighing, judged(asked, rows, weighing) | {"weights": asdict(weighing)}
 
 

@@ -81,7 +81,8 @@ def test_the_order_of_tags_counts() -> None:
     between[0, 2] = between[1, 0] = -50  # no I- behind an O, and a B- does not stand alone
     strict = replace(ALPHABET, order=replace(FREE, between=between))
     emissions = emitting("OOpO")
-    emissions[1, 0] = 3.0
+    emissions[1, 0], emissions[1, 1] = 3.0, 2.0
+    emissions *= 4
     assert spans(tagger(FakeRun(emissions)).find("的牙膏的", ())) == [("product", 2, 3, "膏")]
     assert spans(tagger(FakeRun(emissions), alphabet=strict).find("的牙膏的", ())) == [("product", 1, 3, "牙膏")]
 
@@ -231,3 +232,7 @@ def test_a_file_that_is_no_alphabet_is_named(tmp_path: Path, content: bytes | No
         (tmp_path / "tagger.json").write_bytes(content)
     with pytest.raises(ModelCorrupt, match=r"^tagger\.json: expected an alphabet, got "):
         read_alphabet(tmp_path / "tagger.json")
+
+
+def test_a_mention_less_sure_than_one_half_is_none() -> None:
+    assert tagger(FakeRun(emitting("OOpO") * 0.1)).find("的牙膏的", ()) == ()
