@@ -3,9 +3,10 @@
 Teacher, student in float32 and int8, TF-IDF with logistic regression, and the pack's templates name intents of the same
 sentences in one run; tables, tagger and both together mark entities; frequent questions are found by the student and by
 keyword matching; and the CPU time of one sentence on one thread is taken in turn. `--check` exits with 1 when a limit
-of LIMITS is missed; one that `--known` names is still printed as missed, but does not count. `--work` is the folder of `make models` (teacher and encoder); `--without teacher` leaves out what
-needs it. `--data` is the folder with crosswoz/ and xsid_zh/: their training takes half an hour more. Runs in the
-environment of `make models`; it makes the int8 files as the installation does.
+of LIMITS is missed; one that `--known` names is still printed as missed, but does not count. `--work` is the folder of
+`make models` (teacher and encoder); `--without teacher` leaves out what needs it. `--data` is the folder with crosswoz/
+and xsid_zh/: their training takes half an hour more. Runs in the environment of `make models`; it makes the int8 files
+as the installation does.
 """
 
 from __future__ import annotations
