@@ -69,7 +69,7 @@ $(VENV)-peer/.done: constraints/peer.txt $(LOCK) | $(VENV)/.made
 # Training has an environment of its own: torch and what exports from it want other versions than the runtime.
 EXPORT := $(VENV)-export
 GIVES_WAY := grep -vE '^(tokenizers|huggingface-hub|hf-xet)==' $(LOCK)
-$(EXPORT)/.done: setup.py constraints/export.txt $(LOCK) | python
+$(EXPORT)/.done: setup.py constraints/export.txt $(wildcard $(LOCK)) | python
 	@echo "installing what trains and exports the networks into $(EXPORT) (a few minutes the first time)"
 	@$(PYTHON) -m venv --clear $(EXPORT)
 	@$(GIVES_WAY) > $(EXPORT)/lock.txt
