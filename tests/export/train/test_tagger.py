@@ -200,6 +200,7 @@ def test_rows_have_numbers_hints_and_tags_and_are_cut() -> None:
     assert row == {
         "input_ids": [2, 3, UNKNOWN, 2, 3, UNKNOWN],
         "hints": [NUMBERS[tag] for tag in ("O", "B-date", "I-date", "O", "O", "O")],
+        "words": [0] * 6,
         "tags": [NUMBERS[tag] for tag in ("B-product", "I-product", "O", "O", "O", "B-date")],
     }
     (row,) = crf.rows_of([sentence], numbers, NUMBERS, crf.no_hints)
@@ -256,7 +257,8 @@ def test_a_tagger_is_the_same_after_it_was_written_and_read(tmp_path: Path) -> N
         assert torch.equal(emissions(found, row), emissions(model, row))
 
 
-def test_the_appliance_finds_what_the_tagger_finds(tmp_path: Path) -> None:
+def test_the_appliance_finds_what_the_tagger_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.language.tagger._LEAST", 0.0)  # so small a network is sure of nothing
     model = tiny_models.tagger()
     characters = "洗衣液在哪里盐多少钱0明天买瓶a"
     numbers = {character: number for number, character in enumerate(characters, 2)}
@@ -316,7 +318,14 @@ def test_it_begins_with_the_vectors_that_it_was_lent(tmp_path: Path) -> None:
     numbers = tagger.character_numbers(train)
     begin = {character: np.full(8, 5.0, np.float32) for character in "盐鹅龘"}  # the last has no number
     model, _ = crf.train(
-        train, train, numbers, TAGS, tmp_path, Shape(8, 0, 4), Schedule(epochs=1, rate=1e-4, decay=0.0), begin=begin
+        train,
+        train,
+        numbers,
+        TAGS,
+        tmp_path,
+        Shape(embedding=8, hint=0, hidden=4),
+        Schedule(epochs=1, rate=1e-4, decay=0.0),
+        begin=begin,
     )
     weights = model.characters.weight.detach()
     # One small step moves what was seen by little, and what was not seen by nothing.
