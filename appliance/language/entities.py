@@ -78,7 +78,9 @@ class EntityFinder:
         said = text[guess.start : guess.end]
         for known in self.find(said):
             if known.type == guess.type and (known.start, known.end) == (0, len(said)):
-                return replace(guess, value=known.value, detail=known.detail)
+                # What the pattern itself would rather have confirmed is confirmed: 12 digits may be a barcode, too.
+                sure = min(guess.confidence, known.confidence) if known.rank == GUESS else guess.confidence
+                return replace(guess, value=known.value, detail=known.detail, confidence=sure)
         for part in found:
             if part.type == guess.type and part.type in NUMERIC and part.overlaps(guess):
                 return replace(guess, value=part.value, detail=part.detail)

@@ -110,6 +110,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Sentence]]:
             continue
         try:
             row = json.loads(line)
+            if not isinstance(row, dict):
+                raise TypeError(f"{type(row).__name__} is no object")
             yield str(row.get("partition") or ""), _massive(row) if "utt" in row else _plain(row)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataInvalid(
@@ -144,7 +146,12 @@ def _plain(row: dict[str, object]) -> Sentence:
     if polarity and polarity not in POLARITIES:
         raise ValueError(f"polarity {polarity!r}")
     return Sentence(
-        text, str(row.get("label") or ""), tuple(spans), polarity, str(row.get("style") or ""), "spans" in row
+        text,
+        str(row.get("label") or ""),
+        tuple(spans),
+        polarity,
+        str(row.get("style") or ""),
+        row.get("spans") is not None,
     )
 
 
