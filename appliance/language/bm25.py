@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from appliance.language.ngrams import features
+from appliance.language.ngrams import features, packed
 from appliance.language.pinyin import Syllables
 
 _K1, _B = 1.2, 0.75
@@ -39,13 +39,7 @@ class Documents:
             held = _K1 * (1 - _B + _B * length / mean)
             for feature, times in bag.items():
                 postings[feature].append((number, self._idf[feature] * times * (_K1 + 1) / (times + held)))
-        self._postings = {
-            feature: (
-                np.fromiter((number for number, _ in posted), np.int32, len(posted)),
-                np.fromiter((value for _, value in posted), np.float32, len(posted)),
-            )
-            for feature, posted in postings.items()
-        }
+        self._postings = packed(postings)
 
     def likeness(self, text: str) -> npt.NDArray[np.float32]:
         """How much of the flattened `text` each document has, shape (count,), float32, 0 to 1.

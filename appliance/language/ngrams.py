@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,26 @@ def features(text: str, syllables: Syllables) -> Iterator[tuple[str, float]]:
             yield "s" + sounds[index : index + 2], _SOUND
 
 
+def packed(
+    postings: Mapping[str, list[tuple[int, float]]],
+) -> dict[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]]:
+    """An inverted index: for each feature the numbers of the texts that have it, and its value in each."""
+    import numpy as np
+
+    return {
+        feature: (
+            np.fromiter((number for number, _ in posted), np.int32, len(posted)),
+            np.fromiter((value for _, value in posted), np.float32, len(posted)),
+        )
+        for feature, posted in postings.items()
+    }
+
+
 class NGrams:
     """Texts in one inverted index. Thread-safe after construction."""
 
     def __init__(self, texts: Iterable[str], syllables: Syllables) -> None:
         """Index flattened texts; each keeps its number in their order."""
-        import numpy as np
 
         self._syllables = syllables
         bags = [dict(features(text, syllables)) for text in texts]
@@ -60,13 +74,7 @@ class NGrams:
             length = math.sqrt(sum((weight * self._idf[feature]) ** 2 for feature, weight in bag.items())) or 1.0
             for feature, weight in bag.items():
                 postings[feature].append((number, weight * self._idf[feature] / length))
-        self._postings = {
-            feature: (
-                np.fromiter((number for number, _ in posted), np.int32, len(posted)),
-                np.fromiter((value for _, value in posted), np.float32, len(posted)),
-            )
-            for feature, posted in postings.items()
-        }
+        self._postings = packed(postings)
 
     def likeness(self, text: str) -> npt.NDArray[np.float32]:
         """Cosine of the flattened `text` with every indexed one, shape (count,), float32, 0 to 1."""

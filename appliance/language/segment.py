@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from appliance.errors import BackendFailed, ModelCorrupt
+from appliance.language.tokenise import opened
 
 UNKNOWN = 3
 """Number of what no piece covers (`<unk>`, as multilingual-e5-small numbers it)."""
@@ -19,19 +19,7 @@ class Segmenter:
 
     def __init__(self, path: Path) -> None:
         """Read the tokenizer at `path`. Raises BackendFailed without the library, ModelCorrupt for another file."""
-        try:
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise BackendFailed(
-                f"tokenizers: expected to import, got {error}",
-                remedy=("请运行 `pip install tokenizers`", "Run `pip install tokenizers`"),
-            ) from error
-        try:
-            self._tokenizer: Any = Tokenizer.from_file(str(path))
-        except Exception as error:
-            raise ModelCorrupt(f"{path.name}: expected a tokenizer, got {error}") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self._tokenizer: Any = opened(path)
 
     @property
     def pieces(self) -> int:

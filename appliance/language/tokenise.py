@@ -14,6 +14,25 @@ BUCKET = 8
 """Lengths are filled up to a multiple of this, so that sentences of about the same length can run together."""
 
 
+def opened(path: Path) -> Any:
+    """The `tokenizers.Tokenizer` at `path`; raises BackendFailed without the library, ModelCorrupt for another file."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise BackendFailed(
+            f"tokenizers: expected to import, got {error}",
+            remedy=("请运行 `pip install tokenizers`", "Run `pip install tokenizers`"),
+        ) from error
+    try:
+        found = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise ModelCorrupt(f"{path.name}: expected a tokenizer, got {error}") from error
+    # What may be switched on in the file is done by the callers: padding there would count as text.
+    found.no_padding()
+    found.no_truncation()
+    return found
+
+
 class Tokeniser:
     """One tokenizer of the library `tokenizers`. Thread-safe: encoding changes nothing."""
 
@@ -22,20 +41,7 @@ class Tokeniser:
 
         Raises BackendFailed without the library, ModelCorrupt for a file that it does not read.
         """
-        try:
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise BackendFailed(
-                f"tokenizers: expected to import, got {error}",
-                remedy=("请运行 `pip install tokenizers`", "Run `pip install tokenizers`"),
-            ) from error
-        try:
-            self._tokenizer: Any = Tokenizer.from_file(str(path))
-        except Exception as error:
-            raise ModelCorrupt(f"{path.name}: expected a tokenizer, got {error}") from error
-        # What may be switched on in the file is done here: padding there would count as text.
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self._tokenizer: Any = opened(path)
         self._longest = longest
         self._padding = self._tokenizer.token_to_id("<pad>") or 0
 
