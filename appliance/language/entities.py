@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 
 from appliance.language.address import Addresses, read_divisions
-from appliance.language.candidates import CONTEXT, GUESS, LISTED, PATTERN, Candidate, resolve
+from appliance.language.candidates import CHECKSUM, CONTEXT, GUESS, LISTED, PATTERN, Candidate, resolve
 from appliance.language.clean import Cleaned, Cleaner, is_han
 from appliance.language.gazetteer import Gazetteer, Hit
 from appliance.language.lexicon import Lexicon
@@ -17,6 +17,10 @@ from appliance.language.patterns import NUMERIC, Patterns, find_numeric
 from appliance.language.person import People
 from appliance.language.pinyin import Syllables
 from appliance.values import Entity
+
+
+_WORDED = ("person", "address")
+"""Types without a form of their own: their patterns go by the words around, which the network reads better."""
 
 
 class EntityFinder:
@@ -59,16 +63,17 @@ class EntityFinder:
         """`found` by `find` and what a network `guessed` in the same text, seeing `found`; values normalised.
 
         A checksum, a pattern with its context word and a number with a form of its own (a phone, a waybill) beat the
-        network. Of the `types` that it was trained to find, a listed name, or a bare amount, weight, date or time, is
-        what it makes of it: where it saw one (among the first `longest` characters) and did not mark it, it is none
-        here (花 in 花了, 三点 in 三点水); where it marked it otherwise, its bounds count and the pattern's value.
+        network. Of the `types` that it was trained to find, a listed name, a person, an address, or a bare amount,
+        weight, date or time, is what it makes of it: where it saw one (among the first `longest` characters) and did
+        not mark it, it is none here (花 in 花了, 三点 in 三点水); where it marked it otherwise, its bounds count and
+        the pattern's value.
         """
         found = tuple(found)
 
         def stands(one: Candidate) -> bool:
             if one.type not in types or one.end > longest:
                 return True
-            return one.rank >= (CONTEXT if one.type in NUMERIC else PATTERN)
+            return one.rank >= (CHECKSUM if one.type in _WORDED else CONTEXT if one.type in NUMERIC else PATTERN)
 
         kept = [one for one in found if stands(one)]
         return resolve([*kept, *(self._valued(text, guess, found) for guess in guessed)])
@@ -76,11 +81,15 @@ class EntityFinder:
     def _valued(self, text: str, guess: Candidate, found: Sequence[Candidate]) -> Candidate:
         """A network's mention with the value that tables and patterns give the words, or a part of them."""
         said = text[guess.start : guess.end]
-        for known in self.find(said):
-            if known.type == guess.type and (known.start, known.end) == (0, len(said)):
+        inside = [known for known in self.find(said) if known.type == guess.type]
+        for known in inside:
+            if (known.start, known.end) == (0, len(said)):
                 # What the pattern itself would rather have confirmed is confirmed: 12 digits may be a barcode, too.
                 sure = min(guess.confidence, known.confidence) if known.rank == GUESS else guess.confidence
                 return replace(guess, value=known.value, detail=known.detail, confidence=sure)
+        if guess.type == "address" and inside:
+            # A door that no pattern reads is still in the province that one does; the words are the value.
+            return replace(guess, detail=inside[0].detail)
         for part in found:
             if part.type == guess.type and part.type in NUMERIC and part.overlaps(guess):
                 return replace(guess, value=part.value, detail=part.detail)

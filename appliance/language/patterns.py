@@ -19,16 +19,16 @@ from appliance.language.numbers import (
 )
 from appliance.language.numbers.cardinal import DIGITS
 
-_SPOKEN = re.compile(f"[{''.join(DIGITS)}\\d](?:[ -]?[{''.join(DIGITS)}\\d]){{3,}}")
+_SPOKEN = re.compile(f"[{''.join(DIGITS)}\\d](?:[ 杠-]?[{''.join(DIGITS)}\\d]){{3,}}")
 _NUMERIC = re.compile(
     r"[\d零〇一二两三四五六七八九十百千万半毛分点月号日天周期拜]|day|week|month|night|tomorrow|morning"
     r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 )
-_TO_DIGIT = {ord(character): str(value) for character, value in DIGITS.items()}
+_TO_DIGIT = {ord(character): str(value) for character, value in DIGITS.items()} | {ord("杠"): "-"}
 
 
 def spoken_view(text: str) -> str:
-    """`text` with every run of four or more spoken digits written as digits, character for character."""
+    """`text` with every run of four or more spoken digits written as digits, and 杠 in it as -, character for character."""
     return _SPOKEN.sub(lambda match: match.group().translate(_TO_DIGIT), text)
 
 

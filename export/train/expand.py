@@ -22,11 +22,11 @@ Draw = Callable[[random.Random], str]
 class Walker:
     """Draws sentences from templates of one pack."""
 
-    def __init__(self, pack: Pack) -> None:
-        """Take the pack's rules and invent values for its entity types."""
+    def __init__(self, pack: Pack, draw: Mapping[str, Draw] | None = None) -> None:
+        """Take the pack's rules; `draw` invents values for its entity types (`values.inventors`)."""
         lexicon = pack.lexicon
         self._expansions, self._wildcards = lexicon.expansions, set(lexicon.wildcards)
-        self._draw: Mapping[str, Draw] = inventors(pack)
+        self._draw: Mapping[str, Draw] = inventors(pack) if draw is None else draw
 
     def draw(self, template: str, rng: random.Random) -> list[tuple[str, str]]:
         """Pieces of one sentence, (text, entity type or empty)."""
@@ -74,6 +74,8 @@ def sentence(pieces: list[tuple[str, str]], label: str) -> Sentence:
             words = " ".join(words.split(" ")) if words.strip() else words[:1]
         if text.endswith(" ") or not text:
             words = words.lstrip(" ")
+        if text[-1:].isascii() and text[-1:].isalpha() and words[:1].isascii() and words[:1].isalpha():
+            text += " "  # templates leave out what the matcher does not look at
         if kind and words:
             spans.append(Span(len(text), len(text) + len(words), kind))
         text += words

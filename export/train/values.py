@@ -20,6 +20,8 @@ _CALLED = ("先生", "女士", "小姐", "师傅", "阿姨", "老师", "大哥",
 _CARRIERS = (
     ("SF", 13), ("YT", 13), ("JT", 13), ("JD", 13), ("ZTO", 12), ("STO", 12), ("77", 13), ("43", 13), ("73", 12),
 )  # fmt: skip
+_GOODS = {"product": "products", "brand": "brands", "place": "places"}
+"""Types of which words.yaml has more than a pack's tables."""
 _MAILS = ("qq.com", "163.com", "126.com", "gmail.com", "sina.com", "outlook.com", "foxmail.com")
 
 
@@ -125,6 +127,8 @@ def address(rng: random.Random) -> str:
 
 def quantity(rng: random.Random) -> str:
     """How many of something."""
+    if rng.random() < 0.3:
+        return rng.choice(_words()["counted_goods"])
     return rng.choice((*"一两三四五六十半", "几", "2", "3", "6")) + rng.choice(_words()["counted"])
 
 
@@ -180,18 +184,23 @@ def tax_no(rng: random.Random) -> str:
     return "91" + _digits(rng, 6) + "MA" + "".join(rng.choice(letters) for _ in range(8))
 
 
-def inventors(pack: Pack) -> Mapping[str, Callable[[random.Random], str]]:
-    """A function for each of the pack's entity types that draws a value; listed things are drawn from its tables."""
+def inventors(pack: Pack, *, goods: bool = True) -> Mapping[str, Callable[[random.Random], str]]:
+    """A function for each of the pack's entity types that draws a value.
+
+    Listed things are drawn from the pack's tables and, with `goods`, half of them from words.yaml: no shop's table has
+    all that people ask for.
+    """
     lexicon = pack.lexicon
     listed: dict[str, list[str]] = {}
     for entry in lexicon.gazetteer:
         listed.setdefault(entry.type, []).extend(entry.surfaces)
 
-    def from_list(names: list[str]) -> Callable[[random.Random], str]:
-        return lambda rng: rng.choice(names)
+    def from_list(*lists: list[str]) -> Callable[[random.Random], str]:
+        return lambda rng: rng.choice(rng.choice(lists))
 
+    known = {kind: [_words()[name]] for kind, name in _GOODS.items()} if goods else {}
     found: dict[str, Callable[[random.Random], str]] = {
-        kind: from_list(names) for kind, names in listed.items() if kind != "address"
+        kind: from_list(names, *known.get(kind, ())) for kind, names in listed.items() if kind != "address"
     }
     found |= {
         "tracking_no": tracking_no, "pickup_code": pickup_code, "order_no": order_no, "phone": phone,

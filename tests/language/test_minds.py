@@ -31,7 +31,7 @@ from appliance.values import Entity, Intent, Parse, Turn
 
 TODAY = date(2026, 11, 22)
 CLASSIFIER, TAGGER = "understand-zh@0123456789ab", "entities-zh@ba9876543210"
-TAGGED = ("product", "person", "brand", "place", "date", "phone", "tax_no", "tracking_no", "weight")
+TAGGED = ("product", "person", "brand", "place", "date", "phone", "tax_no", "tracking_no", "weight", "address")
 TAGS = ("O", *(f"{edge}-{kind}" for kind in TAGGED for edge in "BI"))
 Inputs = Mapping[str, npt.NDArray[Any]]
 
@@ -488,6 +488,23 @@ def test_a_bare_number_that_the_network_does_not_mark_is_none_and_a_phone_is_one
     assert found(judging.parse("三斤的那个13812345678")) == [("phone", "13812345678", "13812345678", "pattern")]
     judging.tagging.spans = ((0, 2, "weight"),)
     assert [kind for kind, *_ in found(judging.parse("三斤的那个13812345678"))] == ["weight", "phone"]
+
+
+def test_an_address_has_the_network_s_bounds_and_the_province_that_tables_know(judging: Thinking) -> None:
+    text = "寄到杭州西湖区文三路东头老粮站"
+    (listed,) = judging.parser._finder.find(text)
+    assert (listed.type, listed.end < len(text)) == ("address", True)
+    judging.tagging.spans = ((2, len(text), "address"),)
+    (marked,) = judging.parse(text).entities
+    assert (marked.text, marked.value, marked.source) == (text[2:], text[2:], "model")
+    assert marked.detail == listed.detail
+    assert marked.detail["province"] == "浙江省"
+
+
+def test_what_a_pattern_takes_for_a_person_or_an_address_is_what_the_network_makes_of_it(judging: Thinking) -> None:
+    text = "我叫张建国住杭州西湖区"
+    assert sorted(one.type for one in judging.parser._finder.find(text)) == ["address", "person"]
+    assert found(judging.parse(text)) == []
 
 
 def test_what_stands_behind_the_network_s_reading_is_not_judged_by_it(judging: Thinking) -> None:

@@ -13,6 +13,7 @@ from appliance.packs.compile import load_pack
 from appliance.packs.schema import Localised, Pack
 from export.train import expand
 from export.train.sentences import Sentence, Span
+from export.train.values import inventors
 
 
 def pack(*intents: IntentRule, **expansions: str) -> Pack:
@@ -27,7 +28,7 @@ def pack(*intents: IntentRule, **expansions: str) -> Pack:
 
 
 def texts(found: Pack, template: str, count: int = 400) -> set[str]:
-    walker, rng = expand.Walker(found), random.Random(1)
+    walker, rng = expand.Walker(found, inventors(found, goods=False)), random.Random(1)
     return {expand.sentence(walker.draw(template, rng), "x").text for _ in range(count)}
 
 
@@ -55,6 +56,12 @@ def test_mentions_are_marked() -> None:
     assert expand.sentence(pieces, "find") == Sentence(
         "请问 盐和两袋", "find", (Span(3, 4, "product"), Span(5, 7, "quantity"))
     )
+
+
+def test_english_words_of_two_pieces_stay_two_words() -> None:
+    found = expand.sentence([("cost ", ""), ("of", ""), ("milk", "product"), ("有", ""), ("pen", "product")], "price")
+    assert found.text == "cost of milk有pen"
+    assert [found.text[span.start : span.end] for span in found.spans] == ["milk", "pen"]
 
 
 def test_spaces_are_not_doubled_nor_left_at_the_ends() -> None:
@@ -96,20 +103,21 @@ def test_the_same_seed_draws_the_same() -> None:
     assert expand.expansions(shipped, 3, 7) != expand.expansions(shipped, 3, 8)
 
 
-def test_whatever_a_template_of_the_pack_draws_it_also_matches() -> None:
+def test_whatever_a_template_of_the_pack_draws_it_also_matches_but_for_spaces() -> None:
     lexicon = load_pack("store").lexicon
-    compiler = TemplateCompiler(lexicon.expansions, lexicon.entity_types, lexicon.wildcards)
+    expansions = {name: text.replace(" ", "") for name, text in lexicon.expansions.items()}
+    compiler = TemplateCompiler(expansions, lexicon.entity_types, lexicon.wildcards)
     walker = expand.Walker(load_pack("store"))
     marks = {kind: chr(0xE000 + number) for number, kind in enumerate(lexicon.entity_types)}
     checked = 0
     for rule in lexicon.intents:
         for template in rule.templates:
-            pattern = compiler.compile(template).pattern
+            pattern = compiler.compile(template.replace("[ ]", "").replace(" ", "")).pattern
             for seed in range(3):
                 drawn = expand.sentence(walker.draw(template, random.Random(seed)), rule.name)
                 # A mention is an entity, matched as a mark, or what a wildcard takes, matched as words.
                 assert any(
-                    pattern.fullmatch(said.lower().replace("'", "").replace("’", ""))
+                    pattern.fullmatch(said.lower().translate(dict.fromkeys(map(ord, " '’"))))
                     for said in _readings(drawn, marks)
                 ), (template, drawn)
                 checked += 1

@@ -86,7 +86,10 @@ def test_days_and_times_are_written_or_listed() -> None:
 
 def test_quantities_count_something() -> None:
     counted = "|".join(map(re.escape, values._words()["counted"]))
-    assert all(re.fullmatch(f"[一两三四五六十半几236](?:{counted})", said) for said in drawn(values.quantity))
+    known = set(values._words()["counted_goods"])
+    said = drawn(values.quantity)
+    assert all(one in known or re.fullmatch(f"[一两三四五六十半几236](?:{counted})", one) for one in said)
+    assert 0.15 < sum(one in known for one in said) / len(said) < 0.6
 
 
 def test_every_type_of_the_pack_is_invented_and_no_other() -> None:
@@ -99,12 +102,21 @@ def test_every_type_of_the_pack_is_invented_and_no_other() -> None:
         assert len(set(said)) > 5, kind
 
 
-def test_listed_things_come_from_the_packs_tables() -> None:
+@pytest.mark.parametrize("kind", ["product", "brand", "place"])
+def test_listed_things_come_from_the_packs_tables_and_as_often_from_what_no_table_has(kind: str) -> None:
     pack = load_pack("store")
-    found = values.inventors(pack)
-    for kind in ("product", "brand", "place"):
-        surfaces = {surface for entry in pack.lexicon.gazetteer if entry.type == kind for surface in entry.surfaces}
-        assert set(drawn(found[kind])) <= surfaces
+    surfaces = {surface for entry in pack.lexicon.gazetteer if entry.type == kind for surface in entry.surfaces}
+    others = set(values._words()[values._GOODS[kind]])
+    assert set(drawn(values.inventors(pack, goods=False)[kind])) <= surfaces
+    found = drawn(values.inventors(pack)[kind])
+    assert set(found) <= surfaces | others
+    assert 0.3 < sum(said in surfaces for said in found) / len(found) < 0.9
+
+
+def test_no_word_is_listed_twice() -> None:
+    for name, words in values._words().items():
+        assert len(words) == len(set(words)), name
+        assert all(isinstance(word, str) and word == word.strip() != "" for word in words), name
 
 
 def test_the_same_seed_draws_the_same() -> None:
