@@ -18,7 +18,6 @@ from appliance.language.person import People
 from appliance.language.pinyin import Syllables
 from appliance.values import Entity
 
-
 _WORDED = ("person", "address")
 """Types without a form of their own: their patterns go by the words around, which the network reads better."""
 

@@ -28,7 +28,7 @@ _TO_DIGIT = {ord(character): str(value) for character, value in DIGITS.items()} 
 
 
 def spoken_view(text: str) -> str:
-    """`text` with every run of four or more spoken digits written as digits, and 杠 in it as -, character for character."""
+    """`text` with spoken digits, four or more in a run, as digits and 杠 between them as -, character for character."""
     return _SPOKEN.sub(lambda match: match.group().translate(_TO_DIGIT), text)
 
 
