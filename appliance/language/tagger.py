@@ -22,8 +22,8 @@ from appliance.language.viterbi import Transitions, best_tags
 
 MODEL = 2
 """Rank of what the network finds: above a guess, below a pattern (see `candidates`)."""
-_LEAST = 0.5
-"""Least probability of the least sure tag of a mention."""
+LEAST = 0.5
+"""Least probability of a mention where the network does not bring one of its own."""
 OUTSIDE = "O"
 UNKNOWN = 1
 """Number of a character that the network never saw."""
@@ -43,6 +43,8 @@ class Alphabet:
     """Most characters that it reads; what follows has no entities of its finding."""
     pack: str = ""
     """The pack whose tables it learnt to judge."""
+    least: float = LEAST
+    """Least probability of the least sure tag of a mention, fitted on sentences that it did not learn from."""
 
 
 def types_of(alphabet: Alphabet) -> frozenset[str]:
@@ -65,7 +67,10 @@ def read_alphabet(path: Path) -> Alphabet:
         if OUTSIDE not in known or lacking:
             raise ValueError(f"tags without O, or without I- for {lacking}")
         characters = {character: number for number, character in enumerate(found["characters"], 2)}
-        return Alphabet(characters, tags, order, int(found["longest"]), str(found.get("pack", "")))
+        least = float(found.get("least", LEAST))
+        if not 0 <= least <= 1:
+            raise ValueError(f"least: expected 0 to 1, got {least}")
+        return Alphabet(characters, tags, order, int(found["longest"]), str(found.get("pack", "")), least)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelCorrupt(f"{path.name}: expected an alphabet, got {type(error).__name__}: {error}") from error
 
@@ -112,7 +117,7 @@ class Tagger:
         return tuple(
             Candidate(kind, start, end, text[start:end], round(float(sure[start:end].min()), 4), "model", MODEL)
             for start, end, kind in mentions(tags)
-            if kind in self._types and sure[start:end].min() >= _LEAST
+            if kind in self._types and sure[start:end].min() >= self._alphabet.least
         )
 
     def inputs(self, text: str, hints: Iterable[Candidate]) -> dict[str, npt.NDArray[np.int64]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,20 @@ import numpy.typing as npt
 import torch
 
 from appliance.language.segment import Segmenter
+from appliance.language.tagger import mentions
 from export.train.fit import Schedule, fit
 from export.train.lend import Lexicon
+from export.train.mentors import posteriors, said, unmarked
 from export.train.noise import sound_numbers
 from export.train.rows import Variants
 from export.train.sentences import Sentence, Span
-from export.train.tagger import UNKNOWN, Shape, Tagger, encoded, tag_batch, uniform
+from export.train.tagger import OUTSIDE, UNKNOWN, Shape, Tagger, encoded, tag_batch, uniform
 from export.train.vary import Varier
 
 VERSIONS = 5
 """Versions of every sentence that a tagger sees where a Varier is given."""
+LEASTS = tuple(round(0.3 + 0.05 * step, 2) for step in range(12))
+"""Least probabilities of a mention that are tried."""
 LONGEST = 128
 """Characters of a sentence that the tagger reads when it runs."""
 
@@ -59,20 +63,46 @@ def rows_of(
     return found
 
 
-def decode(model: Tagger, rows: Sequence[dict[str, Any]], tags: Sequence[str]) -> list[list[str]]:
-    """The best tags of every row, by Viterbi."""
+def decode(model: Tagger, rows: Sequence[dict[str, Any]], tags: Sequence[str], least: float = 0.0) -> list[list[str]]:
+    """The best tags of every row, by Viterbi; a mention less probable than `least` is none, as in the appliance."""
+    return [_sure(path, sure, least) for path, sure in _paths(model, rows, tags)]
+
+
+def _sure(path: Sequence[str], sure: Sequence[float], least: float) -> list[str]:
+    found = list(path)
+    for start, end, _ in mentions(path):
+        if min(sure[start:end]) < least:
+            found[start:end] = [OUTSIDE] * (end - start)
+    return found
+
+
+def _paths(model: Tagger, rows: Sequence[dict[str, Any]], tags: Sequence[str]) -> list[tuple[list[str], list[float]]]:
+    """The best tags of every row, and the posterior probability of each."""
     model.eval()
     order = sorted(range(len(rows)), key=lambda number: len(rows[number]["input_ids"]))
-    found: list[list[str]] = [[]] * len(rows)
-    with torch.inference_mode():
-        for at in range(0, len(order), 64):
-            numbers = order[at : at + 64]
-            batch = tag_batch([rows[number] for number in numbers])
+    found: list[tuple[list[str], list[float]]] = [([], [])] * len(rows)
+    for at in range(0, len(order), 64):
+        numbers = order[at : at + 64]
+        batch = tag_batch([rows[number] for number in numbers])
+        with torch.inference_mode():
             lengths = batch["attention_mask"].sum(1)
             emissions = model.packed(batch["input_ids"], batch["hints"], batch["words"], lengths)
-            for number, path in zip(numbers, model.crf.decode(emissions, batch["attention_mask"].bool()), strict=True):
-                found[number] = [tags[tag] for tag in path]
+            paths = model.crf.decode(emissions, batch["attention_mask"].bool())
+        said_ = posteriors(model, batch)
+        for place, (number, path) in enumerate(zip(numbers, paths, strict=True)):
+            sure = said_[place, torch.arange(len(path)), torch.tensor(path, dtype=torch.long)]
+            found[number] = [tags[tag] for tag in path], sure.tolist()
     return found
+
+
+def least_of(
+    model: Tagger, rows: Sequence[dict[str, Any]], tags: Sequence[str], truth: Sequence[Sequence[str]]
+) -> float:
+    """The least probability of a mention with which F1 on `rows` is best; means of three, for dev is small."""
+    paths = _paths(model, rows, tags)
+    scores = [f1(truth, [_sure(path, sure, least) for path, sure in paths]) for least in LEASTS]
+    smooth = [sum(scores[at - 1 : at + 2]) / 3 for at in range(1, len(scores) - 1)]
+    return LEASTS[1 + max(range(len(smooth)), key=smooth.__getitem__)]
 
 
 def spans_of(tags: Sequence[str]) -> tuple[Span, ...]:
@@ -108,31 +138,55 @@ def train(
     varier: Varier | None = None,
     begin: Mapping[str, npt.NDArray[np.float32]] | None = None,
     lexicon: Lexicon | None = None,
+    mentors: int = 0,
+    further: Sequence[Sentence] = (),
 ) -> tuple[Tagger, list[dict[str, Any]]]:
     """Train a tagger; the best epoch by F1 on `dev` stays. Gives it and the trainer's log.
 
     With `varier` every epoch after the first sees variants of the sentences, VERSIONS in all. `begin` has vectors of
-    characters to begin with, shape (shape.embedding,), `lexicon` words with vectors (words, shape.word).
+    characters to begin with, shape (shape.embedding,), `lexicon` words with vectors (words, shape.word). With `mentors`
+    so many taggers of other seeds are trained before in `out`; their mean teaches this one, on `further` sentences
+    that nobody has marked, too.
     """
     segmenter = lexicon.segmenter if lexicon else None
     tag_numbers = {tag: number for number, tag in enumerate(tags)}
-    versions = [rows_of(train, numbers, tag_numbers, hints, segmenter=segmenter)]
-    if varier is not None:
-        versions += [
-            rows_of([varier.of(s) for s in train], numbers, tag_numbers, hints, segmenter=segmenter)
-            for _ in range(VERSIONS - 1)
-        ]
-    rows = Variants(list(zip(*versions, strict=True)))
-    dev_rows = rows_of(dev, numbers, tag_numbers, hints, segmenter=segmenter)
-    torch.manual_seed(schedule.seed)
-    sounds = torch.tensor(sound_numbers(["", "", *numbers]))
-    model = Tagger(len(numbers) + 2, len(tags), shape, sounds, len(lexicon.vectors) if lexicon else 0)
-    if lexicon is not None and model.words is not None:
-        model.words.weight.data.copy_(torch.from_numpy(lexicon.vectors))
-    for character, vector in (begin or {}).items():
-        if character in numbers:
-            model.characters.weight.data[numbers[character]] = torch.from_numpy(vector)
 
+    def rows(found: Sequence[Sentence]) -> list[dict[str, Any]]:
+        return rows_of(found, numbers, tag_numbers, hints, segmenter=segmenter)
+
+    def versions(found: Sequence[Sentence]) -> list[list[dict[str, Any]]]:
+        again = VERSIONS - 1 if varier is not None else 0
+        return [rows(found), *(rows([varier.of(s) for s in found]) for _ in range(again))]  # type: ignore[union-attr]
+
+    marked = versions(train)
+    dev_rows = rows(dev)
+
+    def fitted(seen: list[list[dict[str, Any]]], folder: Path, seed: int) -> tuple[Tagger, list[dict[str, Any]]]:
+        torch.manual_seed(seed)
+        sounds = torch.tensor(sound_numbers(["", "", *numbers]))
+        model = Tagger(len(numbers) + 2, len(tags), shape, sounds, len(lexicon.vectors) if lexicon else 0)
+        if lexicon is not None and model.words is not None:
+            model.words.weight.data.copy_(torch.from_numpy(lexicon.vectors))
+        for character, vector in (begin or {}).items():
+            if character in numbers:
+                model.characters.weight.data[numbers[character]] = torch.from_numpy(vector)
+        told = Variants(list(zip(*seen, strict=True)))
+        named = replace(schedule, seed=seed)
+        history = fit(model, told, dev_rows, folder, named, _measure(model, tags), ["tags"], collate=tag_batch)
+        model.cpu().fold_sounds()
+        return model, history["log"]
+
+    if not mentors:
+        return fitted(marked, out, schedule.seed)
+    taught = [fitted(marked, out / f"mentor-{n}", schedule.seed + n)[0] for n in range(1, mentors + 1)]
+    seen = [one + unmarked(more) for one, more in zip(marked, versions(further), strict=True)]
+    for version in seen:
+        for row, opinion in zip(version, said(taught, version), strict=True):
+            row["said"] = opinion
+    return fitted(seen, out, schedule.seed)
+
+
+def _measure(model: Tagger, tags: Sequence[str]) -> Callable[[Any], dict[str, float]]:
     def measure(seen: Any) -> dict[str, float]:
         emissions = np.asarray(seen.predictions)
         labels = np.asarray(seen.label_ids)
@@ -142,9 +196,7 @@ def train(
         truth = [[tags[tag] for tag in row[row >= 0]] for row in labels]
         return {"dev_score": f1(truth, guess)}
 
-    history = fit(model, rows, dev_rows, out, schedule, measure, ["tags"], collate=tag_batch)
-    model.cpu().fold_sounds()
-    return model, history["log"]
+    return measure
 
 
 def save(model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], folder: Path) -> None:
@@ -161,6 +213,7 @@ def describe(model: Tagger, numbers: Mapping[str, int], tags: Sequence[str], fol
         "shape": asdict(model.shape),
         "words": model.words.num_embeddings if model.words is not None else 0,
         "longest": LONGEST,
+        "least": model.least,
         "characters": "".join(numbers),
         "tags": list(tags),
         "begin": _rounded(model.crf.start_transitions),
@@ -182,6 +235,7 @@ def load(folder: Path) -> tuple[Tagger, dict[str, int], tuple[str, ...]]:
     tags = tuple(described["tags"])
     model = Tagger(len(numbers) + 2, len(tags), Shape(**described["shape"]), words=described["words"])
     model.load_state_dict(torch.load(folder / "tagger.pt", weights_only=True))
+    model.least = float(described["least"])
     return model.eval(), numbers, tags
 
 

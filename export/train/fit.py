@@ -39,6 +39,8 @@ class Schedule:
     """Seed of everything that is drawn."""
     metric: str = "dev_score"
     """Metric that decides which epoch is kept; higher is better."""
+    best: bool = True
+    """Keep the best epoch; False keeps the last one, where data are too few to tell epochs apart by."""
 
 
 class _Trainer(Trainer):
@@ -62,7 +64,7 @@ def fit(
     label_names: Sequence[str],
     collate: Callable[[Sequence[Row]], Mapping[str, Any]] = padded,
 ) -> dict[str, Any]:
-    """Train `model` in place, keep its best epoch, and return the history.
+    """Train `model` in place, keep its best epoch (or its last, by the schedule), and return the history.
 
     Checkpoints of every epoch lie in `out/checkpoints`; a run that was killed goes on with the last whole one and ends
     as it would have. `history.json` in `out` says that it came to its end.
@@ -84,7 +86,7 @@ def fit(
         save_strategy="epoch",
         logging_strategy="epoch",
         save_total_limit=2,
-        load_best_model_at_end=True,
+        load_best_model_at_end=schedule.best,
         metric_for_best_model=schedule.metric,
         greater_is_better=True,
         label_names=list(label_names),
@@ -105,7 +107,7 @@ def fit(
         eval_dataset=list(dev),  # type: ignore[arg-type]
         data_collator=collate,  # type: ignore[arg-type]
         compute_metrics=lambda seen: dict(measure(seen)),
-        callbacks=[EarlyStoppingCallback(schedule.patience)],
+        callbacks=[EarlyStoppingCallback(schedule.patience)] if schedule.best else [],
     )
     trainer.schedule = schedule
     last = _last_whole(checkpoints)

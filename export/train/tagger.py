@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchcrf import CRF
@@ -23,6 +24,8 @@ from export.train.sentences import Sentence, Span
 PAD, UNKNOWN = 0, 1
 """Numbers of padding and of characters that were never seen."""
 OUTSIDE = "O"
+HEARD = 0.5
+"""How much mentors count beside the marks."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Tagger(nn.Module):
         """
         super().__init__()
         self.shape = shape
+        self.least = 0.5
+        """Least probability of a mention that the appliance believes; `crf.least_of` fits it."""
         self.characters = nn.Embedding(characters, shape.embedding, padding_idx=PAD)
         self.sounds = None
         if sounds is not None:
@@ -138,9 +143,19 @@ class Tagger(nn.Module):
         return self.out(self.dropout(padded))
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, hints: Tensor, words: Tensor, tags: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        hints: Tensor,
+        words: Tensor,
+        tags: Tensor | None = None,
+        said: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Emissions and, where there are tags, the CRF's negative log-likelihood a sentence."""
+        """Emissions and, where there are tags, the CRF's mean negative log-likelihood a sentence.
+
+        `said` (batch, sequence, tags) float32 is what mentors say of each place, 0 behind the end. Where it is given it
+        counts HEARD, and alone for sentences whose tags are all IGNORED.
+        """
         if self.training and self.shape.hint_dropout:
             kept = torch.rand(len(input_ids), 1, device=input_ids.device) >= self.shape.hint_dropout
             hints = hints * kept
@@ -149,8 +164,26 @@ class Tagger(nn.Module):
         if tags is None:
             return found
         mask = attention_mask.bool()
-        loss = -self.crf(emissions, tags.masked_fill(tags == IGNORED, 0), mask=mask, reduction="mean")
-        return {"loss": loss} | found
+        kept_tags = tags.masked_fill(tags == IGNORED, 0)
+        if said is None:
+            return {"loss": -self.crf(emissions, kept_tags, mask=mask, reduction="mean")} | found
+        gold = nn.functional.one_hot(kept_tags, emissions.shape[-1]).to(emissions.dtype) * mask.unsqueeze(-1)
+        # log Z, by the score of any tags at all: torchcrf gives no other way to it.
+        whole = self.score(emissions, gold, mask) - self.crf(emissions, kept_tags, mask=mask, reduction="none")
+        heard = torch.where(tags[:, 0] == IGNORED, 1.0, HEARD)
+        wanted = (1 - heard) * self.score(emissions, gold, mask) + heard * self.score(emissions, said, mask)
+        return {"loss": (whole - wanted).mean()} | found
+
+    def score(self, emissions: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """The CRF's expected score of tags drawn place by place from `target` (batch, sequence, tags), shape (batch,).
+
+        Less log Z it is the negative cross entropy between a teacher's sequences and this CRF's (structure-level
+        distillation, Wang et al. 2020), neighbours taken as independent; of one-hot targets, the log-likelihood.
+        """
+        ends = target[torch.arange(len(target)), mask.sum(1) - 1]
+        between = torch.einsum("bsx,xy,bsy->b", target[:, :-1], self.crf.transitions, target[:, 1:])
+        around = target[:, 0] @ self.crf.start_transitions + ends @ self.crf.end_transitions
+        return (target * emissions).sum((1, 2)) + between + around
 
 
 class Emissions(nn.Module):
@@ -166,14 +199,18 @@ class Emissions(nn.Module):
 
 
 def tag_batch(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """Rows of `input_ids`, `hints`, `words` and `tags`, padded."""
+    """Rows of `input_ids`, `hints`, `words`, `tags` and, where mentors spoke, `said`, padded."""
     longest = max(len(row["input_ids"]) for row in rows)
 
     def filled(name: str, value: int) -> Tensor:
         return torch.tensor([[*row[name], *[value] * (longest - len(row[name]))] for row in rows])
 
     mask = torch.tensor([[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows])
-    return {
+    said = {}
+    if "said" in rows[0]:
+        places = [np.pad(row["said"], ((0, longest - len(row["said"])), (0, 0))) for row in rows]
+        said = {"said": torch.from_numpy(np.stack(places)).float()}
+    return said | {
         "input_ids": filled("input_ids", PAD),
         "attention_mask": mask,
         "hints": filled("hints", 0),

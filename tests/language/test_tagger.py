@@ -218,6 +218,10 @@ def test_a_missing_part_of_an_alphabet_is_named(tmp_path: Path, missing: str) ->
         {"characters": 7},
         {"tags": None},
         {"longest": "far"},
+        {"least": "much"},
+        {"least": 1.5},
+        {"least": -0.1},
+        {"least": None},
     ],
 )
 def test_an_alphabet_of_another_shape_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
@@ -234,5 +238,15 @@ def test_a_file_that_is_no_alphabet_is_named(tmp_path: Path, content: bytes | No
         read_alphabet(tmp_path / "tagger.json")
 
 
-def test_a_mention_less_sure_than_one_half_is_none() -> None:
-    assert tagger(FakeRun(emitting("OOpO") * 0.1)).find("的牙膏的", ()) == ()
+@pytest.mark.parametrize(("said", "least"), [({}, 0.5), ({"least": 0.65}, 0.65), ({"least": 0}, 0.0)])
+def test_the_least_probability_comes_with_the_network(tmp_path: Path, said: dict[str, object], least: float) -> None:
+    (tmp_path / "tagger.json").write_text(json.dumps({**GOOD, **said}), "utf-8")
+    assert read_alphabet(tmp_path / "tagger.json").least == least
+
+
+def test_a_mention_less_sure_than_one_half_is_none_unless_the_network_asks_for_another_share() -> None:
+    run = FakeRun(emitting("OOpO") * 0.1)
+    assert tagger(run).find("的牙膏的", ()) == ()
+    (found,) = tagger(run, alphabet=replace(ALPHABET, least=0.1)).find("的牙膏的", ())
+    assert 0.1 <= found.confidence < 0.5
+    assert tagger(run, alphabet=replace(ALPHABET, least=found.confidence + 0.01)).find("的牙膏的", ()) == ()

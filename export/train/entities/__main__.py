@@ -60,7 +60,7 @@ def evaluate(
     tag_numbers = {tag: number for number, tag in enumerate(tags)}
     segmenter = Segmenter(folder / lend.FILE) if model.words is not None else None
     rows = crf.rows_of(marked, numbers, tag_numbers, hints, 512, segmenter)
-    guess = crf.decode(model, rows, tags)
+    guess = crf.decode(model, rows, tags, model.least)
     truth = [[tags[t] for t in encoded(s.spans, len(s.text), tag_numbers)[:512]] for s in marked]
     report = classification_report(truth, guess, output_dict=True, zero_division=0)
     by_type = {name: round(float(row["f1-score"]), 4) for name, row in report.items() if " avg" not in name}
@@ -75,10 +75,13 @@ def learn(
     schedule: Schedule = SCHEDULE,
     pack: Pack | None = None,
     encoder: Path | None = None,
+    mentors: int = 0,
+    further: Sequence[Sentence] = (),
 ) -> tuple[Tagger, dict[str, int], tuple[str, ...]]:
     """Train on cleaned sentences and write everything but metrics to `out`: the tagger, its characters, its tags.
 
     `pack` lends its tables to vary mentions; the encoder in folder `encoder` lends its vectors of characters and words.
+    So many `mentors` teach it on all sentences, on those whose mentions nobody marked and on `further` ones, too.
     """
     marked = [sentence for sentence in train if sentence.spanned]
     tags = tags_of(sentences.types(marked))
@@ -89,10 +92,34 @@ def learn(
     varier = Varier(marked, inventors(pack) if pack else {}, schedule.seed)
     begin = lend.character_vectors(encoder, shape.embedding) if encoder else None
     words = lend.lexicon(encoder, [s.text for s in train], WIDTH, out) if encoder else None
-    model, log = crf.train(marked, kept, numbers, tags, out, shape, schedule, hints, varier, begin, words)
+    more = [*(s for s in train if not s.spanned), *further]
+    model, log = crf.train(
+        marked, kept, numbers, tags, out, shape, schedule, hints, varier, begin, words, mentors, more
+    )
+    model.least = _least(model, kept, numbers, tags, hints, words.segmenter if words else None)
     crf.save(model, numbers, tags, out)
     plots.learning(out / "learning.png", log)
     return model, numbers, tags
+
+
+def _least(
+    model: Tagger,
+    dev: Sequence[Sentence],
+    numbers: dict[str, int],
+    tags: Sequence[str],
+    hints: crf.Hints,
+    segmenter: Segmenter | None,
+) -> float:
+    """The least probability of a mention, by the sentences of `dev` that have an intent where there are such.
+
+    Sentences without one were written for their mentions: they have more of them than what customers say.
+    """
+    asked = [s for s in dev if s.label] or list(dev)
+    if not any(sentence.spans for sentence in asked):
+        return model.least
+    tag_numbers = {tag: number for number, tag in enumerate(tags)}
+    rows = crf.rows_of(asked, numbers, tag_numbers, hints, segmenter=segmenter)
+    return crf.least_of(model, rows, tags, [[tags[tag] for tag in row["tags"]] for row in rows])
 
 
 def main() -> int:
@@ -105,6 +132,7 @@ def main() -> int:
         "--encoder", type=Path, help="folder of an encoder that lends its vectors (export.train.encoder)"
     )
     parser.add_argument("--epochs", type=int, default=SCHEDULE.epochs)
+    parser.add_argument("--mentors", type=int, default=0, help="taggers of other seeds that teach this one")
     parser.add_argument("--seed", type=int, default=SCHEDULE.seed)
     asked = parser.parse_args()
     cleaner = Cleaner()
@@ -126,7 +154,7 @@ def main() -> int:
     schedule = Schedule(**{**SCHEDULE.__dict__, "epochs": asked.epochs, "seed": asked.seed})
     began = time.monotonic()
     pack = load_pack(asked.pack) if asked.pack else None
-    model, numbers, tags = learn(train, dev, asked.out, hints, schedule, pack, asked.encoder)
+    model, numbers, tags = learn(train, dev, asked.out, hints, schedule, pack, asked.encoder, asked.mentors)
     metrics: dict[str, Any] = {"seconds": round(time.monotonic() - began, 1), "train": len(train)}
     metrics["dev"] = evaluate(model, dev, numbers, tags, hints, asked.out)
     try:
