@@ -85,6 +85,18 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     assert any(not torch.equal(now[name], weights) for name, weights in kept["checkpoint-12"].items())
 
 
+def test_the_last_epoch_is_kept_where_the_schedule_says_so(tmp_path: Path) -> None:
+    model, again = run_fit.network(), run_fit.network()
+    schedule = replace(run_fit.SCHEDULE, best=False, patience=1)
+    history = run_fit.train(model, tmp_path, schedule, scripted(0.2, 0.9, 0.4, 0.3))
+    assert scores(history) == [0.2, 0.9, 0.4, 0.3]
+    now = model.state_dict()
+    last = load_file(tmp_path / "checkpoints" / "checkpoint-12" / "model.safetensors")
+    assert all(torch.equal(now[name], weights) for name, weights in last.items())
+    run_fit.train(again, tmp_path, schedule, scripted())
+    assert all(torch.equal(now[name], weights) for name, weights in again.state_dict().items())
+
+
 def test_it_ends_when_nothing_has_got_better_for_so_long(tmp_path: Path) -> None:
     schedule = replace(run_fit.SCHEDULE, epochs=9, patience=2)
     history = run_fit.train(run_fit.network(), tmp_path, schedule, scripted(0.5, 0.4, 0.6, 0.6, 0.5))
@@ -97,7 +109,7 @@ def test_the_history_says_how_it_was_trained(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "history.json").read_text("utf-8")) == history
     assert history["schedule"] == {
         "epochs": 4, "batch": 8, "accumulate": 2, "rate": 3e-3, "decay": 0.01, "patience": 4, "seed": 7,
-        "metric": "dev_score",
+        "metric": "dev_score", "best": True,
     }  # fmt: skip
     # It rises for a tenth of the twelve steps, rounded up to two, and falls to zero in a straight line.
     rates = [row["learning_rate"] for row in history["log"] if "learning_rate" in row]
