@@ -104,9 +104,10 @@ Jetson: not yet measured on hardware.
 
 ## Limits
 
-The same as those of understand-zh: imagined customers. The last 778 training sentences were written after the kinds of
-its errors had been looked at (too many marks), on test sentences as well; their writers saw none of them. Names of persons and brands that look like other words, and
-sizes without a unit, are its weakest types. It reads the first {longest} characters of a sentence.
+The same as those of understand-zh: imagined customers. The last 778 training sentences were written after the kinds
+of its errors had been looked at (too many marks), on test sentences as well; their writers saw none of them. Names of
+persons and brands that look like other words, and sizes without a unit, are its weakest types. It reads the first
+{longest} characters of a sentence.
 """
 
 
