@@ -249,7 +249,7 @@ class Parse:
     faq: tuple[FaqMatch, ...] = ()
     """Frequent questions that it may be, likeliest first."""
     personal: tuple[Entity, ...] = ()
-    """What tables and patterns took for personal though the network did not: no entity, but masked in the log."""
+    """What tables and patterns took for personal and is no entity, or has other bounds as one: masked in the log."""
     models: tuple[str, ...] = ()
     """Networks that took part, as `name@digest`."""
 

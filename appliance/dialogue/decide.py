@@ -212,7 +212,7 @@ class Decider:
         """What the turn gives for the asked slot, in its best reading that gives anything."""
         slot, said = flow.slot(x.state.asked), slots.said(turn, parse)
         if x.state.asking == "choose":
-            chosen = slots.of_choices(x.state.choices, said, parse.entities)
+            chosen = slots.of_choices(x.state.choices, said, (*parse.entities, *parse.personal))
             if chosen is not None:
                 return chosen
         filled = slots.of_asked(slot, turn, parse, x.now.date())

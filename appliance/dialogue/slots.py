@@ -143,7 +143,9 @@ def of_asked(slot: Slot, turn: Turn, parse: Parse, today: datetime.date) -> Fill
         return _joined([of_entity(one, turn) for one in (alike if fitting[0] in alike else fitting[:1])])
     if "yes_no" in slot.types and parse.intent.name in ("affirm", "deny"):
         answer = "yes" if parse.intent.name == "affirm" else "no"
-        return Filled(answer, "yes_no", turn.text[:_LONGEST_TEXT], _whose((*parse.entities, *turn.entities)))
+        return Filled(
+            answer, "yes_no", turn.text[:_LONGEST_TEXT], _whose((*parse.entities, *parse.personal, *turn.entities))
+        )
     return of_options(slot, said(turn, parse), asked=True)
 
 
@@ -152,12 +154,12 @@ def of_text(slot: Slot, turn: Turn, parse: Parse) -> Filled | None:
     text = said(turn, parse)[:_LONGEST_TEXT]
     if "text" not in slot.types or not text or parse.intent.name in ("affirm", "deny"):
         return None
-    return Filled(text, "text", text, _whose((*parse.entities, *turn.entities)))
+    return Filled(text, "text", text, _whose((*parse.entities, *parse.personal, *turn.entities)))
 
 
 def of_reading(filled: Filled, first: Parse) -> Filled:
     """A value of another reading than the first: not certain, and private where the first reading was."""
-    theirs = _whose(first.entities) if filled.type == "text" else {}
+    theirs = _whose((*first.entities, *first.personal)) if filled.type == "text" else {}
     return replace(filled, sure=False, detail={**theirs, **filled.detail})
 
 

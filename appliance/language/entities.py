@@ -90,7 +90,8 @@ class EntityFinder:
             # A door that no pattern reads is still in the province that one does; the words are the value.
             return replace(guess, detail=inside[0].detail)
         for part in found:
-            if part.type == guess.type and part.type in NUMERIC and part.overlaps(guess):
+            same = (part.start, part.end) == (guess.start, guess.end)
+            if part.type == guess.type and (same or (part.type in NUMERIC and part.overlaps(guess))):
                 return replace(guess, value=part.value, detail=part.detail)
         return guess
 

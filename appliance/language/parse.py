@@ -100,6 +100,7 @@ class Parser:
         faq = self._faq(turn, cleaned.text, impression, clock)
         taken = [c for c in decision.captured if c.type not in carried and not any(c.overlaps(o) for o in found)]
         entities = [*turn.entities, *(in_original(c, cleaned, turn.text) for c in (*found, *taken))]
+        kept = {(one.type, one.start, one.end) for one in found}
         return Parse(
             intent=decision.intent,
             entities=tuple(sorted(entities, key=lambda entity: (entity.start, entity.end))),
@@ -112,7 +113,9 @@ class Parser:
             faq=faq,
             models=tuple(used),
             personal=tuple(
-                in_original(one, cleaned, turn.text) for one in listed if one.type in PERSONAL and one not in found
+                in_original(one, cleaned, turn.text)
+                for one in listed
+                if one.type in PERSONAL and (one.type, one.start, one.end) not in kept
             ),
         )
 

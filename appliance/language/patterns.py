@@ -24,12 +24,13 @@ _NUMERIC = re.compile(
     r"[\d零〇一二两三四五六七八九十百千万半毛分点月号日天周期拜]|day|week|month|night|tomorrow|morning"
     r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 )
+_TEEN = re.compile(f"(?<![{''.join(DIGITS)}\\d百千万])十(?=[一二三四五六七八九]杠)")
 _TO_DIGIT = {ord(character): str(value) for character, value in DIGITS.items()} | {ord("杠"): "-"}
 
 
 def spoken_view(text: str) -> str:
     """`text` with spoken digits, four or more in a run, as digits and 杠 between them as -, character for character."""
-    return _SPOKEN.sub(lambda match: match.group().translate(_TO_DIGIT), text)
+    return _SPOKEN.sub(lambda match: match.group().translate(_TO_DIGIT), _TEEN.sub("1", text) if "杠" in text else text)
 
 
 class Patterns:

@@ -20,8 +20,8 @@ PERSONAL = frozenset(
 )
 """Entity types whose text never goes into the log as it is; the one list, for the dialogue's masks, too."""
 
-_SEPARATORS = "[ \\t.\\-_/·,，、()（）]{0,2}"
-_NUMERALS = "0-9０-９" + "".join(DIGITS) + "零壹贰貳叁參肆伍陆陸柒捌玖兩"
+_SEPARATORS = "[ \\t.\\-_/·,，、()（）杠]{0,2}"
+_NUMERALS = "0-9０-９" + "".join(DIGITS) + "零壹贰貳叁參肆伍陆陸柒捌玖兩十"
 _LONG = re.compile(
     f"[A-Za-zＡ-Ｚａ-ｚ]{{0,4}}(?:[{_NUMERALS}]{_SEPARATORS}){{6,}}[{_NUMERALS}][A-Za-zＡ-Ｚａ-ｚ]{{0,3}}"
 )

@@ -44,7 +44,7 @@ class Alphabet:
     pack: str = ""
     """The pack whose tables it learnt to judge."""
     least: float = LEAST
-    """Least probability of the least sure tag of a mention, fitted on sentences that it did not learn from."""
+    """Least probability of the least sure tag of a mention, fitted on the sentences that chose its epoch."""
 
 
 def types_of(alphabet: Alphabet) -> frozenset[str]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from appliance.language.segment import Segmenter
-from appliance.language.tagger import mentions
+from appliance.language.tagger import LEAST, mentions
 from export.train.fit import Schedule, fit
 from export.train.lend import Lexicon
 from export.train.mentors import posteriors, said, unmarked
@@ -27,7 +27,7 @@ from export.train.vary import Varier
 VERSIONS = 5
 """Versions of every sentence that a tagger sees where a Varier is given."""
 LEASTS = tuple(round(0.3 + 0.05 * step, 2) for step in range(12))
-"""Least probabilities of a mention that are tried."""
+"""Least probabilities of a mention that are tried; one of them may be chosen that has neighbours on both sides."""
 LONGEST = 128
 """Characters of a sentence that the tagger reads when it runs."""
 
@@ -84,13 +84,13 @@ def _paths(model: Tagger, rows: Sequence[dict[str, Any]], tags: Sequence[str]) -
     for at in range(0, len(order), 64):
         numbers = order[at : at + 64]
         batch = tag_batch([rows[number] for number in numbers])
-        with torch.inference_mode():
-            lengths = batch["attention_mask"].sum(1)
-            emissions = model.packed(batch["input_ids"], batch["hints"], batch["words"], lengths)
-            paths = model.crf.decode(emissions, batch["attention_mask"].bool())
-        said_ = posteriors(model, batch)
+        mask = batch["attention_mask"].bool()
+        with torch.no_grad():
+            emissions = model.packed(batch["input_ids"], batch["hints"], batch["words"], mask.sum(1))
+            paths = model.crf.decode(emissions, mask)
+        sure_of = posteriors(model, emissions, mask)
         for place, (number, path) in enumerate(zip(numbers, paths, strict=True)):
-            sure = said_[place, torch.arange(len(path)), torch.tensor(path, dtype=torch.long)]
+            sure = sure_of[place, torch.arange(len(path)), torch.tensor(path, dtype=torch.long)]
             found[number] = [tags[tag] for tag in path], sure.tolist()
     return found
 
@@ -101,8 +101,9 @@ def least_of(
     """The least probability of a mention with which F1 on `rows` is best; means of three, for dev is small."""
     paths = _paths(model, rows, tags)
     scores = [f1(truth, [_sure(path, sure, least) for path, sure in paths]) for least in LEASTS]
-    smooth = [sum(scores[at - 1 : at + 2]) / 3 for at in range(1, len(scores) - 1)]
-    return LEASTS[1 + max(range(len(smooth)), key=smooth.__getitem__)]
+    smooth = {LEASTS[at]: round(sum(scores[at - 1 : at + 2]) / 3, 6) for at in range(1, len(scores) - 1)}
+    # What makes no difference stays near one half.
+    return max(smooth, key=lambda least: (smooth[least], -abs(least - LEAST)))
 
 
 def spans_of(tags: Sequence[str]) -> tuple[Span, ...]:
@@ -178,7 +179,8 @@ def train(
 
     if not mentors:
         return fitted(marked, out, schedule.seed)
-    taught = [fitted(marked, out / f"mentor-{n}", schedule.seed + n)[0] for n in range(1, mentors + 1)]
+    taught = [fitted(marked, out / f"mentor-{n}", schedule.seed * 100 + n)[0] for n in range(1, mentors + 1)]
+    further = [sentence for sentence in further if sentence.text]
     seen = [one + unmarked(more) for one, more in zip(marked, versions(further), strict=True)]
     for version in seen:
         for row, opinion in zip(version, said(taught, version), strict=True):
@@ -235,7 +237,7 @@ def load(folder: Path) -> tuple[Tagger, dict[str, int], tuple[str, ...]]:
     tags = tuple(described["tags"])
     model = Tagger(len(numbers) + 2, len(tags), Shape(**described["shape"]), words=described["words"])
     model.load_state_dict(torch.load(folder / "tagger.pt", weights_only=True))
-    model.least = float(described["least"])
+    model.least = float(described.get("least", LEAST))
     return model.eval(), numbers, tags
 
 

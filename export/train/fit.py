@@ -72,9 +72,10 @@ def fit(
     torch.manual_seed(schedule.seed)
     np.random.seed(schedule.seed)
     checkpoints = out / "checkpoints"
+    last = _last_whole(checkpoints)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
-        num_train_epochs=schedule.epochs,
+        num_train_epochs=_epochs(last, schedule),
         per_device_train_batch_size=schedule.batch,
         per_device_eval_batch_size=64,
         gradient_accumulation_steps=schedule.accumulate,
@@ -110,11 +111,19 @@ def fit(
         callbacks=[EarlyStoppingCallback(schedule.patience)] if schedule.best else [],
     )
     trainer.schedule = schedule
-    last = _last_whole(checkpoints)
     trainer.train(resume_from_checkpoint=last)
     history = {"schedule": asdict(schedule), "log": trainer.state.log_history, "best": trainer.state.best_metric}
     (out / "history.json").write_text(json.dumps(history, indent=1) + "\n", "utf-8")
     return history
+
+
+def _epochs(last: str | None, schedule: Schedule) -> int:
+    """Epochs of the whole training: those of a run that patience has ended are all there will be."""
+    if last is None or not schedule.best:
+        return schedule.epochs
+    state = json.loads((Path(last) / "trainer_state.json").read_text("utf-8"))
+    waited = state["stateful_callbacks"]["EarlyStoppingCallback"]["attributes"]["early_stopping_patience_counter"]
+    return round(state["epoch"]) if waited >= schedule.patience else schedule.epochs
 
 
 def _last_whole(checkpoints: Path) -> str | None:

@@ -19,17 +19,15 @@ from export.train.tagger import Tagger, tag_batch
 Halves = npt.NDArray[np.float16]
 
 
-def posteriors(model: Tagger, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Probability of every tag at every place given the whole sentence, (batch, sequence, tags), 0 behind the end."""
-    mask = batch["attention_mask"].bool()
-    emissions = model.packed(batch["input_ids"], batch["hints"], batch["words"], mask.sum(1)).detach()
-    emissions.requires_grad_(True)
-    none = torch.zeros_like(batch["input_ids"])
+def posteriors(model: Tagger, emissions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Probability of every tag at every place given the whole sentence, as `emissions`, 0 where `mask` is False."""
+    scores = emissions.detach().clone().requires_grad_(True)
+    none = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)
     # The gradient of log Z is the posterior: that of any sequence's likelihood lacks only the sequence itself.
     with torch.enable_grad():
-        (-model.crf(emissions, none, mask=mask, reduction="sum")).backward()  # type: ignore[no-untyped-call]
-    assert emissions.grad is not None
-    found = emissions.grad
+        cost = -model.crf(scores, none, mask=mask, reduction="sum")
+    (found,) = torch.autograd.grad(cost, scores)
+    found = found.clone()
     found[..., 0] += 1.0
     return found * mask.unsqueeze(-1)
 
@@ -43,7 +41,11 @@ def said(models: Sequence[Tagger], rows: Sequence[dict[str, Any]]) -> list[Halve
     for at in range(0, len(order), 128):
         numbers = order[at : at + 128]
         batch = tag_batch([rows[number] for number in numbers])
-        mean = torch.stack([posteriors(model, batch) for model in models]).mean(0).numpy().astype(np.float16)
+        mask = batch["attention_mask"].bool()
+        with torch.no_grad():
+            each = [model.packed(batch["input_ids"], batch["hints"], batch["words"], mask.sum(1)) for model in models]
+        opinions = [posteriors(model, emissions, mask) for model, emissions in zip(models, each, strict=True)]
+        mean = torch.stack(opinions).mean(0).numpy().astype(np.float16)
         for place, number in enumerate(numbers):
             found[number] = mean[place, : len(rows[number]["input_ids"])]
     return found

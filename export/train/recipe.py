@@ -110,10 +110,14 @@ def stages(
                 *_language("entities.py", "patterns.py", "gazetteer.py", "address.py", "person.py", "numbers"),
                 *_language("candidates.py", "segment.py"),
             ),
-            {"schedule": asdict(tagging), "mentors": MENTORS},
+            {"schedule": asdict(tagging), "mentors": _mentors(quick=quick), "further": "questions"},
         ),
         Stage("networks", make_networks, ("student", "tagger"), exporting),
     ]
+
+
+def _mentors(*, quick: bool) -> int:
+    return 1 if quick else MENTORS
 
 
 def _tagger(pack: str, out: Path, encoder_folder: Path, schedule: Schedule, *, quick: bool) -> None:
@@ -126,7 +130,7 @@ def _tagger(pack: str, out: Path, encoder_folder: Path, schedule: Schedule, *, q
         train, dev = train[::10], dev[::4]
     # Questions speak of goods and days as well; nobody has marked them, but mentors have an opinion.
     further = () if quick else tuple(Sentence(question.text, spanned=False) for question in found.questions)
-    mentors = 1 if quick else MENTORS
+    mentors = _mentors(quick=quick)
     model, numbers, tags = learn(train, dev, out, hints, schedule, loaded, encoder_folder, mentors, further)
     crf.write_metrics(out, {"dev": evaluate(model, dev, numbers, tags, hints, out)})
 

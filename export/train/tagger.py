@@ -77,6 +77,14 @@ def encoded(spans: Iterable[Span], length: int, tags: Mapping[str, int]) -> list
     return found
 
 
+def _may_follow(tags: int) -> list[list[float]]:
+    def may(before: int, after: int) -> bool:
+        inside = after > 0 and after % 2 == 0
+        return not inside or before in (after - 1, after)
+
+    return [[1.0 if may(before, after) else 1e-3 for after in range(tags)] for before in range(tags)]
+
+
 class Tagger(nn.Module):
     """Characters and hints, (batch, sequence) int64, to emissions (batch, sequence, tags) float32."""
 
@@ -109,6 +117,9 @@ class Tagger(nn.Module):
         )
         self.out = nn.Linear(2 * shape.hidden, tags)
         self.crf = CRF(tags, batch_first=True)
+        # What may follow what: an I- only its own B- or I-, as `tags_of` numbers them. Never quite nothing, so that a
+        # sequence that cannot be still has a score.
+        self.register_buffer("may_follow", torch.tensor(_may_follow(tags)), persistent=False)
 
     @torch.no_grad()
     def fold_sounds(self) -> None:
@@ -177,11 +188,15 @@ class Tagger(nn.Module):
     def score(self, emissions: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """The CRF's expected score of tags drawn place by place from `target` (batch, sequence, tags), shape (batch,).
 
-        Less log Z it is the negative cross entropy between a teacher's sequences and this CRF's (structure-level
-        distillation, Wang et al. 2020), neighbours taken as independent; of one-hot targets, the log-likelihood.
+        Less log Z it is, of one-hot targets, the log-likelihood, and of a teacher's posteriors nearly the negative
+        cross entropy between the teacher's sequences and this CRF's (structure-level distillation, Wang et al. 2020):
+        there with the teacher's pairs of tags, here with neighbours drawn independently among pairs that can be.
         """
         ends = target[torch.arange(len(target)), mask.sum(1) - 1]
-        between = torch.einsum("bsx,xy,bsy->b", target[:, :-1], self.crf.transitions, target[:, 1:])
+        before, after = target[:, :-1], target[:, 1:]
+        among = torch.einsum("bsx,xy,bsy->bs", before, self.may_follow, after).clamp(min=1e-6)
+        pairs = torch.einsum("bsx,xy,bsy->bs", before, self.may_follow * self.crf.transitions, after)
+        between = (pairs / among).sum(1)
         around = target[:, 0] @ self.crf.start_transitions + ends @ self.crf.end_transitions
         return (target * emissions).sum((1, 2)) + between + around
 

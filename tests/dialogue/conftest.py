@@ -71,12 +71,13 @@ def entity(text: str, said: Mapping[str, Any]) -> Entity:
 
 
 def parse_of(text: str, said: Mapping[str, Any]) -> Parse:
-    """A parse from its YAML: intent, sure (confidence), entities, alternatives, source."""
+    """A parse from its YAML: intent, sure (confidence), entities, alternatives, source, personal."""
     others = tuple(Intent(name, sure) for name, sure in said.get("alternatives", {}).items())
     entities = tuple(entity(text, item) for item in said.get("entities", ()))
     name = said.get("intent", "out_of_scope")
     source = said.get("source", "none" if name == "out_of_scope" else "template")
-    return Parse(Intent(name, float(said.get("sure", 0.97))), entities, others, text, "zh", source)
+    personal = tuple(entity(text, item) for item in said.get("personal", ()))
+    return Parse(Intent(name, float(said.get("sure", 0.97))), entities, others, text, "zh", source, personal=personal)
 
 
 @dataclass

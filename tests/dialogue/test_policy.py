@@ -469,6 +469,7 @@ STREET = "Nanjing West Road Building No. 1266 Plaza Tower Unit 5803 Shanghai"
 
 
 @pytest.mark.parametrize("intent", ["find_product", "check_price"])
+@pytest.mark.parametrize("where", ["entities", "personal"])
 @pytest.mark.parametrize(
     "text, kind, words, forbidden",
     [
@@ -481,10 +482,12 @@ STREET = "Nanjing West Road Building No. 1266 Plaza Tower Unit 5803 Shanghai"
          "南京西路一千二百六十六号恒隆广场五十八楼零三室", ["南京西路", "恒隆", "五十八楼", "零三室"]),
     ],
 )  # fmt: skip
-def test_what_is_personal_in_a_free_text_never_reaches_the_disk(staged, tmp_path, intent, text, kind, words, forbidden):
+def test_what_is_personal_in_a_free_text_never_reaches_the_disk(
+    staged, tmp_path, intent, text, kind, words, forbidden, where
+):
     stage = staged(events=EventLog(tmp_path / "events.sqlite", redact=lambda said: said))
     assert stage.say("问一下", {"intent": intent}).expects
-    stage.say(text, {"entities": [{"type": kind, "text": words, "value": words}]})
+    stage.say(text, {where: [{"type": kind, "text": words, "value": words}]})
     stage.say("再说一遍", {"intent": "repeat"})
     stage.say("多少钱", {"intent": "check_price"})
     filled = [event.payload for event in stage.events.of_kind("slot_filled") if event.payload["type"] == "text"]
@@ -505,14 +508,15 @@ def test_a_free_text_without_anything_personal_is_recorded(stage):
     assert (filled["value"], filled["said"]) == ("blue thing", "blue thing")
 
 
-def test_private_words_of_yes_and_of_another_reading(staged, tmp_path):
+@pytest.mark.parametrize("where", ["entities", "personal"])
+def test_private_words_of_yes_and_of_another_reading(staged, tmp_path, where):
     long = f"yes of course, and here is where i live: {STREET.lower()}"
     found = {"type": "address", "text": STREET.lower(), "value": STREET}
     stage = staged(events=EventLog(tmp_path / "events.sqlite", redact=lambda said: said))
     stage.say("我要退货", {"intent": "return_exchange"})
-    stage.say(long, {"intent": "affirm", "entities": [found]})
+    stage.say(long, {"intent": "affirm", where: [found]})
     stage.say("问一下", {"intent": "find_product"})
-    stage.say("Zhang Wei", {"entities": [{"type": "person", "value": "Zhang Wei"}]}, source="audio",
+    stage.say("Zhang Wei", {where: [{"type": "person", "value": "Zhang Wei"}]}, source="audio",
               alternatives=("Zhang Way",))  # fmt: skip
     stage.dialogue.end(stage.session)
     stage.events.close()

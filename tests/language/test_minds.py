@@ -501,6 +501,18 @@ def test_an_address_has_the_network_s_bounds_and_the_province_that_tables_know(j
     assert marked.detail["province"] == "浙江省"
 
 
+def test_a_person_whom_the_network_marks_has_the_name_as_the_pattern_writes_it(
+    judging: Thinking, plain: Parser
+) -> None:
+    text = "我叫zhang san"
+    (named,) = plain.parse(Turn(text)).entities
+    assert named.value == "Zhang San"
+    judging.tagging.spans = ((2, len(text), "person"),)
+    parse = judging.parse(text)
+    assert found(parse) == [("person", "zhang san", "Zhang San", "model")]
+    assert parse.personal == ()
+
+
 def test_what_a_pattern_takes_for_a_person_or_an_address_is_what_the_network_makes_of_it(judging: Thinking) -> None:
     text = "我叫张建国住杭州西湖区"
     assert sorted(one.type for one in judging.parser._finder.find(text)) == ["address", "person"]

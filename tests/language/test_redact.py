@@ -58,6 +58,8 @@ def test_a_sentence_keeps_its_sense(parser: Parser) -> None:
         "ＳＦ１３９２８４７５６１００２",
         "138.1234.5678",
         "138、1234、5678",
+        "幺三八杠一二三四杠五六七八",
+        "取件码十二杠三杠五零四五",
     ],
 )
 def test_without_entities_no_long_number_passes(text: str) -> None:

@@ -110,11 +110,13 @@ def _least(
     hints: crf.Hints,
     segmenter: Segmenter | None,
 ) -> float:
-    """The least probability of a mention, by the sentences of `dev` that have an intent where there are such.
+    """The least probability of a mention, by the sentences of `dev` that have an intent, else by all of them.
 
     Sentences without one were written for their mentions: they have more of them than what customers say.
     """
-    asked = [s for s in dev if s.label] or list(dev)
+    asked = [s for s in dev if s.label]
+    if not any(sentence.spans for sentence in asked):
+        asked = list(dev)
     if not any(sentence.spans for sentence in asked):
         return model.least
     tag_numbers = {tag: number for number, tag in enumerate(tags)}

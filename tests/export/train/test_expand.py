@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -122,6 +124,26 @@ def test_whatever_a_template_of_the_pack_draws_it_also_matches_but_for_spaces() 
                 ), (template, drawn)
                 checked += 1
     assert checked > 500
+
+
+def test_no_english_words_run_together() -> None:
+    lexicon = load_pack("store").lexicon
+    walker = expand.Walker(load_pack("store"))
+    more = " ".join(lexicon.expansions.values())
+    seen = 0
+    for rule in lexicon.intents:
+        for template in rule.templates:
+            known = set(re.findall("[a-z]+", f"{template} {more}".lower()))
+            for seed in range(3):
+                drawn = expand.sentence(walker.draw(template, random.Random(seed)), rule.name)
+                for span in drawn.spans:
+                    drawn = replace(
+                        drawn, text=drawn.text[: span.start] + "·" * (span.end - span.start) + drawn.text[span.end :]
+                    )
+                words = re.findall("[a-z]+", drawn.text.lower())
+                assert set(words) <= known, (template, drawn.text)
+                seen += len(words)
+    assert seen > 200
 
 
 def _readings(sentence: Sentence, marks: dict[str, str]) -> list[str]:

@@ -137,6 +137,19 @@ def test_a_run_that_had_come_to_its_end_gives_the_same_again(tmp_path: Path) -> 
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_a_run_that_patience_has_ended_does_not_go_on(tmp_path: Path) -> None:
+    schedule = replace(run_fit.SCHEDULE, epochs=9, patience=2)
+    first, again = run_fit.network(), run_fit.network()
+    run_fit.train(first, tmp_path, schedule, scripted(0.5, 0.7, 0.6, 0.6))
+    there = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    history = run_fit.train(again, tmp_path, schedule, scripted())
+    assert scores(history) == [0.5, 0.7, 0.6, 0.6]
+    assert history["best"] == 0.7
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == there
+    ours, theirs = first.state_dict(), again.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def test_a_checkpoint_that_was_cut_off_does_not_count(tmp_path: Path) -> None:
     whole, cut = run_fit.network(), run_fit.network()
     run_fit.train(whole, tmp_path / "whole", measure=scripted(0.1, 0.2, 0.3, 0.4))

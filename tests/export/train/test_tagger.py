@@ -267,6 +267,12 @@ def test_the_least_probability_is_that_with_which_most_is_right(monkeypatch: pyt
     assert 0.6 <= crf.least_of(tiny_models.tagger(), [], TAGS, truth) <= 0.65
 
 
+def test_where_the_least_probability_makes_no_difference_it_stays_one_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crf, "_paths", lambda *_: [(["B-x", "O"], [0.99, 1.0])])
+    for truth in ([["B-x", "O"]], [["O", "O"]]):
+        assert crf.least_of(tiny_models.tagger(), [], TAGS, truth) == 0.5
+
+
 # In a folder, and in the appliance.
 
 
