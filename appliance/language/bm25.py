@@ -5,15 +5,15 @@ A document may be many sentences, such as all ways of asking one question: what 
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from appliance.language.ngrams import features, packed
+from appliance.language.ngrams import features
 from appliance.language.pinyin import Syllables
+from appliance.language.postings import Gathering
 
 _K1, _B = 1.2, 0.75
 """Saturation of repeated features, and how far long documents are held back: the values that most engines use."""
@@ -25,21 +25,16 @@ class Documents:
     def __init__(self, documents: Sequence[Iterable[str]], syllables: Syllables) -> None:
         """Index documents, each a number of flattened texts."""
         self._syllables = syllables
-        bags = [
-            Counter(feature for text in texts for feature in dict(features(text, syllables))) for texts in documents
-        ]
-        self.count = len(bags)
-        lengths = [sum(bag.values()) for bag in bags]
-        mean = (sum(lengths) / len(bags) if bags else 0.0) or 1.0
-        seen = Counter(feature for bag in bags for feature in bag)
-        self._idf = {feature: _idf(len(bags), count) for feature, count in seen.items()}
-        self._unknown = _idf(len(bags), 0)
-        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for number, (bag, length) in enumerate(zip(bags, lengths, strict=True)):
-            held = _K1 * (1 - _B + _B * length / mean)
-            for feature, times in bag.items():
-                postings[feature].append((number, self._idf[feature] * times * (_K1 + 1) / (times + held)))
-        self._postings = packed(postings)
+        gathered = Gathering()
+        for texts in documents:
+            gathered.add(Counter(feature for text in texts for feature in dict(features(text, syllables))))
+        self.count = gathered.texts
+        self._idf = _idf(self.count, gathered.having())
+        self._unknown = float(_idf(self.count, np.zeros(1, np.int64))[0])
+        named, owners, times = gathered.columns()
+        lengths = np.bincount(owners, times, minlength=self.count)
+        held = _K1 * (1 - _B + _B * lengths / ((lengths.mean() if self.count else 0.0) or 1.0))
+        self._postings = gathered.packed(self._idf[named] * times * (_K1 + 1) / (times + held[owners]))
 
     def likeness(self, text: str) -> npt.NDArray[np.float32]:
         """How much of the flattened `text` each document has, shape (count,), float32, 0 to 1.
@@ -49,13 +44,15 @@ class Documents:
         found = np.zeros(self.count, np.float32)
         most = 0.0
         for feature, weight in dict(features(text, self._syllables)).items():
-            most += weight * self._idf.get(feature, self._unknown)
-            posted = self._postings.get(feature)
-            if posted is not None:
-                found[posted[0]] += np.float32(weight) * posted[1]
+            number = self._postings.number(feature)
+            most += weight * (self._unknown if number is None else float(self._idf[number]))
+            if number is not None:
+                owners, values = self._postings.of(number)
+                found[owners] += np.float32(weight) * values
         found /= np.float32(most * (_K1 + 1) or 1.0)
         return found
 
 
-def _idf(documents: int, having: int) -> float:
-    return math.log(1 + (documents - having + 0.5) / (having + 0.5))
+def _idf(documents: int, having: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = np.log(1 + (documents - having + 0.5) / (having + 0.5))
+    return found

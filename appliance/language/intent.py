@@ -223,7 +223,7 @@ class IntentMatcher:
         ranked = sorted(best.values(), key=lambda s: (-s.confidence, -s.literals, self._order[s.intent]))
         shown = [Intent(s.intent, round(s.confidence, 4)) for s in ranked if s.confidence >= _SHOWN]
         strange = best[OUT_OF_SCOPE].confidence if OUT_OF_SCOPE in best else 0.0
-        sure = ranked[0].confidence if ranked else 0.0
+        sure = max(ranked[0].confidence, 0.0) if ranked else 0.0  # a counter-cue alone is below nothing
         if sure < self._accept or (sure < _DECIDED and strange >= sure * _CLEARLY) or strange >= sure:
             own = max(strange, 1 - sure)
             rest = tuple(intent for intent in shown if intent.name != OUT_OF_SCOPE)[:3]

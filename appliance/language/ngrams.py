@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from appliance.language.pinyin import Syllables
+from appliance.language.postings import Gathering
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,40 +41,25 @@ def features(text: str, syllables: Syllables) -> Iterator[tuple[str, float]]:
             yield "s" + sounds[index : index + 2], _SOUND
 
 
-def packed(
-    postings: Mapping[str, list[tuple[int, float]]],
-) -> dict[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]]:
-    """An inverted index: for each feature the numbers of the texts that have it, and its value in each."""
-    import numpy as np
-
-    return {
-        feature: (
-            np.fromiter((number for number, _ in posted), np.int32, len(posted)),
-            np.fromiter((value for _, value in posted), np.float32, len(posted)),
-        )
-        for feature, posted in postings.items()
-    }
-
-
 class NGrams:
     """Texts in one inverted index. Thread-safe after construction."""
 
     def __init__(self, texts: Iterable[str], syllables: Syllables) -> None:
         """Index flattened texts; each keeps its number in their order."""
+        import numpy as np
 
         self._syllables = syllables
-        bags = [dict(features(text, syllables)) for text in texts]
-        self.count = len(bags)
-        seen: Counter[str] = Counter(feature for bag in bags for feature in bag)
-        total = len(bags) + 1
-        self._idf = {feature: math.log(total / count) for feature, count in seen.items()}
+        gathered = Gathering()
+        for text in texts:
+            gathered.add(dict(features(text, syllables)))
+        self.count = gathered.texts
+        total = self.count + 1
+        self._idf = np.log(total / np.maximum(gathered.having(), 1))
         self._unknown = math.log(total)
-        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for number, bag in enumerate(bags):
-            length = math.sqrt(sum((weight * self._idf[feature]) ** 2 for feature, weight in bag.items())) or 1.0
-            for feature, weight in bag.items():
-                postings[feature].append((number, weight * self._idf[feature] / length))
-        self._postings = packed(postings)
+        named, owners, weights = gathered.columns()
+        values = weights * self._idf[named]
+        lengths = np.sqrt(np.bincount(owners, values * values, minlength=self.count))
+        self._postings = gathered.packed(values / np.maximum(lengths, 1e-12)[owners])
 
     def likeness(self, text: str) -> npt.NDArray[np.float32]:
         """Cosine of the flattened `text` with every indexed one, shape (count,), float32, 0 to 1."""
@@ -83,11 +68,12 @@ class NGrams:
         found = np.zeros(self.count, np.float32)
         square = 0.0
         for feature, weight in dict(features(text, self._syllables)).items():
-            value = weight * self._idf.get(feature, self._unknown)
+            number = self._postings.number(feature)
+            value = weight * (self._unknown if number is None else float(self._idf[number]))
             square += value * value
-            posted = self._postings.get(feature)
-            if posted is not None:
-                found[posted[0]] += np.float32(value) * posted[1]  # a text holds a feature once: no number comes twice
+            if number is not None:
+                owners, values = self._postings.of(number)
+                found[owners] += np.float32(value) * values  # a text holds a feature once: no number comes twice
         found /= np.float32(math.sqrt(square) or 1.0)
         return found
 
@@ -96,6 +82,6 @@ class NGrams:
         import numpy as np
 
         found = np.zeros((self.count, self.count), np.float32)
-        for numbers, values in self._postings.values():
+        for numbers, values in self._postings:
             found[np.ix_(numbers, numbers)] += np.outer(values, values)
         return found

@@ -81,7 +81,7 @@ def stages(
 
     exporting = (
         *_code("weigh.py", "score.py", "calibrate.py"),
-        *_language("faq.py", "bm25.py", "ngrams.py", "flatten.py"),
+        *_language("faq.py", "bm25.py", "postings.py", "ngrams.py", "flatten.py"),
         HERE.parent / "to_onnx.py",
         HERE.parent / "networks.py",
     )

@@ -72,6 +72,12 @@ def test_alternatives_come_best_first_and_never_repeat_the_intent(parser: Parser
         assert parse.intent.name not in [intent.name for intent in parse.alternatives]
 
 
+def test_a_counter_cue_alone_is_no_more_than_sure(parser: Parser) -> None:
+    # 龟 sounds like 柜, of which the pack says that it is no product.
+    intent = parser.parse(Turn("龟")).intent
+    assert (intent.name, intent.confidence) == ("out_of_scope", 1.0)
+
+
 @settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_anything_can_be_parsed(parser: Parser, text: str) -> None:
