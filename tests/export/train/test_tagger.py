@@ -263,8 +263,15 @@ def test_the_least_probability_is_that_with_which_most_is_right(monkeypatch: pyt
     paths = [(["B-x", "O", "B-x"], [0.66, 1.0, sure]) for sure in (0.55, 0.58, 0.9)]
     monkeypatch.setattr(crf, "_paths", lambda *_: paths)
     truth = [["B-x", "O", "O"], ["B-x", "O", "O"], ["B-x", "O", "B-x"]]
-    # Below 0.58 what is wrong is believed, above 0.66 what is right is not; around it each neighbour is as good.
+    # Below 0.58 what is wrong is believed, above 0.66 what is right is not.
     assert 0.6 <= crf.least_of(tiny_models.tagger(), [], TAGS, truth) <= 0.65
+
+
+def test_of_least_probabilities_that_are_nearly_as_good_the_highest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One of 400 mentions is lost from 0.45 on, and nothing from there to 0.7, where many are.
+    paths = [(["B-x"], [0.42]), *[(["B-x"], [0.71])] * 200, *[(["B-x"], [0.99])] * 199]
+    monkeypatch.setattr(crf, "_paths", lambda *_: paths)
+    assert crf.least_of(tiny_models.tagger(), [], TAGS, [["B-x"]] * 400) == 0.65
 
 
 def test_where_the_least_probability_makes_no_difference_it_stays_one_half(monkeypatch: pytest.MonkeyPatch) -> None:
