@@ -18,7 +18,7 @@ from appliance.artifacts.store import ModelStore
 from appliance.errors import ModelCorrupt, ModelMissing
 
 FOLDER = "derived"
-REVISION = 1
+REVISION = 2
 """Changes when a recipe does: files made by another revision are made anew."""
 
 

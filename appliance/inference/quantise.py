@@ -1,8 +1,8 @@
 """Other precisions of a network's master file, made where it is installed, without torch: int8 and fp16.
 
 A master may keep its weights in float16 to be half as large; they are widened first, so that nothing computes in
-halves that was not meant to. `dynamic`: matrices in int8 with one scale for each output channel, embeddings with one
-scale for the table, activations quantised while it runs (ONNX Runtime on the CPU). `half`: float16 throughout, float32
+halves that was not meant to. `dynamic`: matrices in int8 with one scale for each output channel, large embeddings as
+halves, activations smoothed and quantised while it runs (ONNX Runtime on the CPU). `half`: float16 throughout, float32
 inputs and outputs. `qdq`: int8 with QuantizeLinear and DequantizeLinear, symmetric, activations calibrated on given
 inputs (TensorRT).
 
@@ -24,12 +24,15 @@ import numpy.typing as npt
 
 from appliance.errors import ApplianceError, BackendFailed
 from appliance.inference.onnxruntime import library
+from appliance.inference.smooth import narrowing, smoothed
 
 Feeds = Iterable[Mapping[str, npt.NDArray[Any]]]
 """Inputs by name, one mapping for each run."""
 
 Recipe = Callable[[Path, Path, Feeds], None]
 
+_TABLE = 100_000
+"""Numbers of a table from which on it is kept as halves."""
 PRECISION = "precision"
 """Key of the file's metadata under which `inference.onnxruntime` finds the precision."""
 
@@ -67,15 +70,16 @@ def dynamic(source: Path, target: Path, feeds: Feeds = ()) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         wide = Path(folder) / "wide.onnx"
-        _save(widened(read), wide)
+        _save(smoothed(widened(read), feeds), wide)
         quantize_dynamic(
             wide,
             target,
-            op_types_to_quantize=["MatMul", "Gemm", "Gather", "LSTM"],
+            op_types_to_quantize=["MatMul", "Gemm", "LSTM"],
             per_channel=True,
             weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": 1, "MatMulConstBOnly": True},
         )
+    _halve_tables(target)
     _mark(target, "int8")
 
 
@@ -109,7 +113,8 @@ def qdq(source: Path, target: Path, feeds: Feeds) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         wide = Path(folder) / "wide.onnx"
-        model = widened(read)
+        feeds = list(feeds)
+        model = smoothed(widened(read), feeds, every=True)
         spared = _spared(model)
         _save(model, wide)
         quantize_static(
@@ -143,9 +148,32 @@ def _spared(model: Any) -> list[str]:
         if node.op_type in ("MatMul", "Gemm"):
             node.name = node.name or f"{node.op_type}_{number}"  # without a name it could not be named
             weights = [shapes[name] for name in node.input if len(shapes.get(name, ())) == 2]
-            if not weights or weights[0][0] > 2 * weights[0][1]:
+            if not weights or narrowing(weights[0]):
                 found.append(node.name)
     return found
+
+
+def _halve_tables(path: Path) -> None:
+    """Keep large tables that rows are picked from as halves: one int8 scale for a whole table loses too much."""
+    onnx = _onnx()
+    model = onnx.load(str(path))
+    graph = model.graph
+    readers: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers[name] = readers.get(name, 0) + 1
+    tables = {t.name: t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT and len(t.dims) == 2}
+    for node in list(graph.node):
+        table = tables.get(node.input[0]) if node.op_type == "Gather" else None
+        if table is None or readers[table.name] > 1 or table.dims[0] * table.dims[1] < _TABLE:
+            continue
+        halves = onnx.numpy_helper.to_array(table).astype(np.float16)
+        table.CopyFrom(onnx.numpy_helper.from_array(halves, table.name))
+        picked = node.output[0]
+        node.output[0] = f"{picked}_half"
+        cast = onnx.helper.make_node("Cast", [f"{picked}_half"], [picked], to=onnx.TensorProto.FLOAT)
+        graph.node.insert(list(graph.node).index(node) + 1, cast)
+    _save(model, path)
 
 
 def widened(model: Any) -> Any:
