@@ -33,7 +33,6 @@ FP16 = {"precision": "fp16", "recipe": "half", "backend": "onnxruntime-cuda"}
 MEANINGS = {"greet": "你好早", "facility_location": "厕所手间", "return_exchange": "退换货"}
 CASES = [("你好呀", "greet"), ("早上好", "greet"), ("厕所在哪里", "facility_location"), ("我要退货", "return_exchange")]
 WIDTH, LONGEST = 32, 16
-LOUD = "龘"
 """A character that nobody says; its size decides the scale of all others in int8."""
 
 
@@ -53,23 +52,30 @@ def understanding(
     """Write a model whose sentence vector is the mean of its characters' and whose intents are the likest `meanings`.
 
     The characters of `more` have vectors of their own; those of `unreadable` have a number and no vector, so that the
-    network fails at them. With `loud` the file is right and no int8 of its embeddings can be. Returns its folder.
+    network fails at them. With `loud` the file is right and no int8 of its square matrix can be. Returns its folder.
     """
     folder = home / "manifests" / name
     named = tuple(intents) or tuple(meanings)
     known = "".join(dict.fromkeys("".join([*meanings.values(), *(text for text, _ in cases), more])))
-    vocabulary = ["<pad>", "<unk>", *known, LOUD]
+    vocabulary = ["<pad>", "<unk>", *known]
     random = np.random.default_rng(5)
     table = random.normal(scale=0.15, size=(len(vocabulary), WIDTH))
     for number, characters in enumerate(meanings.values()):
         for character in characters:
             table[vocabulary.index(character), number] += 2
+    turn = np.eye(WIDTH)
     if loud:
-        table[vocabulary.index(LOUD)] = 60_000
+        table[:, -1], turn[-1] = 0, 60_000
     head = random.normal(scale=0.01, size=(WIDTH, len(named)))
     for number in range(len(meanings)):
         head[number, number] = 8
-    weights = {"table": table, "head": head, "bias": np.zeros(len(named)), "moods": random.normal(size=(WIDTH, 3))}
+    weights = {
+        "table": table,
+        "turn": turn,
+        "head": head,
+        "bias": np.zeros(len(named)),
+        "moods": random.normal(size=(WIDTH, 3)),
+    }
     nodes = [
         *(helper.make_node("Cast", [f"{weight}_half"], [weight], to=TensorProto.FLOAT) for weight in weights),
         helper.make_node("Gather", ["table", "input_ids"], ["words"]),
@@ -80,7 +86,8 @@ def understanding(
         helper.make_node("ReduceL2", ["sum", "first"], ["length"], keepdims=1),
         helper.make_node("Max", ["length", "least"], ["divisor"]),
         helper.make_node("Div", ["sum", "divisor"], ["vector"]),
-        helper.make_node("Gemm", ["vector", "head", "bias"], ["intent"]),
+        helper.make_node("MatMul", ["vector", "turn"], ["turned"]),
+        helper.make_node("Gemm", ["turned", "head", "bias"], ["intent"]),
         helper.make_node("MatMul", ["vector", "moods"], ["sentiment"]),
     ]
     stored = [numpy_helper.from_array(array.astype(np.float16), f"{weight}_half") for weight, array in weights.items()]
@@ -301,7 +308,7 @@ def test_a_file_that_changed_afterwards_is_made_anew_and_no_other(tmp_path: Path
 
 
 def test_a_file_that_scores_too_low_is_refused_and_not_kept(tmp_path: Path) -> None:
-    """One loud row takes the scale of all embeddings: float16 stays right, int8 says the same of every sentence."""
+    """One loud row takes the scale of every column: float16 stays right, int8 says the same of every sentence."""
     understanding(tmp_path, derived=(INT8, FP16), loud=True)
     store = shelf(tmp_path)
     manifest = store.manifest("understand-zh")
