@@ -33,7 +33,6 @@ FP16 = {"precision": "fp16", "recipe": "half", "backend": "onnxruntime-cuda"}
 MEANINGS = {"greet": "你好早", "facility_location": "厕所手间", "return_exchange": "退换货"}
 CASES = [("你好呀", "greet"), ("早上好", "greet"), ("厕所在哪里", "facility_location"), ("我要退货", "return_exchange")]
 WIDTH, LONGEST = 32, 16
-"""A character that nobody says; its size decides the scale of all others in int8."""
 
 
 def understanding(
