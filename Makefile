@@ -163,9 +163,9 @@ train-test: $(EXPORT)/.done  ## train a tenth of everything for one epoch, and r
 	$(EXPORT)/bin/python -m pytest tests/export -m torch
 	$(EXPORT)/bin/python -m export.train --quick --work var/quick
 
-# LANGUAGE_DATA=folder adds the public sets; KNOWN="--known 'entities, F1'" lets a limit be missed that is known to be; without `make models` before, what needs the teacher is left out.
+# LANGUAGE_DATA=folder adds the public sets, without `make models` before, what needs the teacher is left out.
 language: $(EXPORT)/.done  ## compare the language models with what they replace, with the limits
-	$(EXPORT)/bin/python -m benchmarks.language --check $(KNOWN) $(if $(LANGUAGE_DATA),--data '$(LANGUAGE_DATA)') \
+	$(EXPORT)/bin/python -m benchmarks.language --check $(if $(LANGUAGE_DATA),--data '$(LANGUAGE_DATA)') \
 		$(if $(wildcard var/train/teacher/done.json),,--without teacher)
 	$(EXPORT)/bin/python -m benchmarks.language.fewshot --check $(if $(wildcard var/train/teacher/done.json),,--head-only)
 

@@ -236,7 +236,6 @@ def main() -> int:
         further += load(run("load", folder))
         if arguments.training:
             without = [] if (ROOT / "var/train/teacher/done.json").is_file() else ["--without", "teacher"]
-            # Known to be missed (see the closing note of issue 4): the row says what was reached.
             further += language(run("language", folder, *without, python=arguments.training))
         if minutes:
             further += soak(run("soak", folder, "--minutes", f"{minutes:g}"))

@@ -59,7 +59,7 @@ def _make(store: ModelStore, manifest: Manifest, file: str, wanted: Derivation, 
         with tempfile.TemporaryDirectory(prefix=TRIAL, dir=store.root) as folder:
             trial = Path(folder) / target.name
             spec = manifest.network(file)
-            RECIPES[wanted.recipe](source, trial, _feeds(spec, manifest, store.folder(manifest.name)))
+            RECIPES[wanted.recipe](source, trial, feeds(spec, manifest, store.folder(manifest.name)))
             value = score(spec, manifest, store.folder(manifest.name), trial)
             threshold = spec.gate.threshold if spec.gate else 0.0
             if value < threshold:
@@ -82,7 +82,7 @@ def _make(store: ModelStore, manifest: Manifest, file: str, wanted: Derivation, 
             publish(target, trial, record)
 
 
-def _feeds(spec: ModelSpec, manifest: Manifest, folder: Path) -> Feeds:
+def feeds(spec: ModelSpec, manifest: Manifest, folder: Path) -> Feeds:
     """Inputs to calibrate on: the model's cases, as the network is given them."""
     make = gate.FEEDS.get(spec.gate.metric) if spec.gate else None
     return make(folder, _samples(manifest)) if make else ()

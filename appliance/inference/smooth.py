@@ -20,6 +20,8 @@ STRENGTH, ALL = 0.75, 0.5
 """How much of the range goes into the weights, 0 to 1, of narrowing products alone and of all: by what the files of
 understand-zh score on dev; a half is the paper's."""
 _LEAST = 1e-5
+_SILENT = 0.01
+"""Share of the median column that every column is taken to have at least."""
 
 
 def narrowing(shape: tuple[int, ...]) -> bool:
@@ -52,7 +54,10 @@ def smoothed(model: Any, feeds: Iterable[Mapping[str, npt.NDArray[Any]]], *, eve
     for number, node in enumerate(products):
         matrix = numpy_helper.to_array(weights[node.input[1]]).astype(np.float32)
         rows = np.maximum(np.abs(matrix).max(1), _LEAST)
-        factor = (np.maximum(largest[node.input[0]], _LEAST) ** strength / rows ** (1 - strength)).astype(np.float32)
+        seen = largest[node.input[0]]
+        # A column that is silent on the cases may speak on other inputs: then it must not drown the rest.
+        seen = np.maximum(seen, max(float(np.median(seen)) * _SILENT, _LEAST))
+        factor = (seen**strength / rows ** (1 - strength)).astype(np.float32)
         weights[node.input[1]].CopyFrom(numpy_helper.from_array(matrix * factor[:, None], node.input[1]))
         name = f"smooth_{number}"
         model.graph.initializer.append(numpy_helper.from_array(1 / factor, name))

@@ -1,7 +1,7 @@
 """An inverted index in few arrays: for each feature the texts that have it, and what it counts in each.
 
-Twenty thousand rows of questions have more than a million features; a Python object for each of them would take ten
-times the memory of the index itself.
+Twenty thousand rows of questions may have a million features: Python objects for each would take far more memory than
+the index itself.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from appliance.app.derive import feeds
 from appliance.artifacts.manifest import load_manifest
 from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.inference.quantise import dynamic
-from appliance.language import gate
 from appliance.language.classify import Classifier, read_labels
 from appliance.language.parse import Minds, Parser
 from appliance.language.tokenise import Tokeniser
@@ -55,9 +55,7 @@ def int8_of(source: Path, folder: Path) -> Path:
     if not target.is_file() or target.stat().st_mtime < source.stat().st_mtime:
         folder.mkdir(parents=True, exist_ok=True)
         manifest = load_manifest(source.parent / "manifest.yaml")
-        wanted = manifest.networks[source.name].gate
-        samples = [sample for case in manifest.cases() for sample in gate.samples(case.path)]
-        dynamic(source, target, gate.FEEDS[wanted.metric](source.parent, samples) if wanted else ())
+        dynamic(source, target, feeds(manifest.network(source.name), manifest, source.parent))
     return target
 
 

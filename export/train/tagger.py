@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torchcrf import CRF
 
+from appliance.language.tagger import LEAST
 from export.train.model import IGNORED
 from export.train.noise import is_common
 from export.train.sentences import Sentence, Span
@@ -96,7 +97,7 @@ class Tagger(nn.Module):
         """
         super().__init__()
         self.shape = shape
-        self.least = 0.5
+        self.least = LEAST
         """Least probability of a mention that the appliance believes; `crf.least_of` fits it."""
         self.characters = nn.Embedding(characters, shape.embedding, padding_idx=PAD)
         self.sounds = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
@@ -69,3 +70,17 @@ def tagger(characters: int = 60, *, hint: int = 4, sounds: torch.Tensor | None =
     shaken(model, 6)
     model.eval()
     return model
+
+
+def tagger_rows(*lengths: int, seed: int = 3) -> list[dict[str, Any]]:
+    """Rows of so many characters for `tagger`, drawn at random."""
+    draw = np.random.default_rng(seed)
+    return [
+        {
+            "input_ids": draw.integers(1, 60, length).tolist(),
+            "hints": draw.integers(0, len(TAGS), length).tolist(),
+            "words": [0] * length,
+            "tags": draw.integers(0, len(TAGS), length).tolist(),
+        }
+        for length in lengths
+    ]

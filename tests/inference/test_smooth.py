@@ -71,6 +71,23 @@ def test_what_was_far_larger_than_the_rest_is_no_more(feeds: list[dict[str, Floa
     assert spread(smoothed(model, feeds), "smooth_0_out") < before / 50
 
 
+def test_a_column_that_is_silent_on_the_cases_does_not_drown_the_others_when_it_speaks() -> None:
+    model = network(np.random.default_rng(1))
+    up = numpy_helper.to_array(model.graph.initializer[0]).copy()
+    up[:, 3], up[0] = 0, 0
+    up[0, 3] = 1  # the fourth of the 32 hears the first of the 8 alone, which the cases never say
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(up, "up"))
+    rng = np.random.default_rng(4)
+    quiet = rng.normal(size=(1, 9, 8)).astype(np.float32)
+    quiet[..., 0] = 0
+    loud = quiet.copy()
+    loud[..., 0] = 1
+    found = smoothed(model, [{"x": quiet}])
+    found.graph.output.append(helper.make_empty_tensor_value_info("smooth_0_out"))
+    columns = run(found, loud, "smooth_0_out")[0][0].max(0)
+    assert columns[3] < 100 * np.median(columns)
+
+
 def test_without_cases_or_products_nothing_changes(feeds: list[dict[str, Floats]]) -> None:
     model = network(np.random.default_rng(1))
     whole = model.SerializeToString()

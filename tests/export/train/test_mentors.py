@@ -25,19 +25,6 @@ TAGS = tiny_models.TAGS
 NUMBERS = {tag: number for number, tag in enumerate(TAGS)}
 
 
-def some_rows(*lengths: int) -> list[dict[str, Any]]:
-    draw = np.random.default_rng(5)
-    return [
-        {
-            "input_ids": draw.integers(1, 60, length).tolist(),
-            "hints": draw.integers(0, len(TAGS), length).tolist(),
-            "words": [0] * length,
-            "tags": draw.integers(0, len(TAGS), length).tolist(),
-        }
-        for length in lengths
-    ]
-
-
 def by_numpy(model: tagger.Tagger, row: dict[str, Any]) -> Any:
     with torch.inference_mode():
         scores = model.emissions(torch.tensor([row["input_ids"]]), torch.tensor([row["hints"]]))[0].numpy()
@@ -47,7 +34,7 @@ def by_numpy(model: tagger.Tagger, row: dict[str, Any]) -> Any:
 
 
 def test_what_a_mentor_says_is_the_posterior_that_the_appliance_computes() -> None:
-    model, rows = tiny_models.tagger(), some_rows(7, 1, 12, 3)
+    model, rows = tiny_models.tagger(), tiny_models.tagger_rows(7, 1, 12, 3)
     for row, found in zip(rows, mentors.said([model], rows), strict=True):
         assert found.shape == (len(row["input_ids"]), len(TAGS))
         assert np.allclose(found, by_numpy(model, row), atol=2e-3)
@@ -60,7 +47,7 @@ def test_what_a_mentor_says_is_the_posterior_that_the_appliance_computes() -> No
 
 
 def test_several_say_their_mean() -> None:
-    one, rows = tiny_models.tagger(), some_rows(4, 9)
+    one, rows = tiny_models.tagger(), tiny_models.tagger_rows(4, 9)
     torch.manual_seed(99)
     other = tagger.Tagger(60, len(TAGS), one.shape)
     for row, found in zip(rows, mentors.said([one, other], rows), strict=True):
@@ -70,7 +57,7 @@ def test_several_say_their_mean() -> None:
 @pytest.mark.parametrize("heard", [0.0, 0.3, 1.0])
 def test_a_mentor_that_says_the_marks_changes_nothing(monkeypatch: pytest.MonkeyPatch, heard: float) -> None:
     monkeypatch.setattr(tagger, "HEARD", heard)
-    model, rows = tiny_models.tagger(), some_rows(3, 8, 5)
+    model, rows = tiny_models.tagger(), tiny_models.tagger_rows(3, 8, 5)
     with torch.inference_mode():
         alone = float(model(**tag_batch(rows))["loss"])
         for row in rows:
@@ -83,7 +70,7 @@ def test_a_mentor_that_says_the_marks_changes_nothing(monkeypatch: pytest.Monkey
 
 
 def test_marks_are_heard_less_where_a_mentor_disagrees() -> None:
-    model, (row,) = tiny_models.tagger(), some_rows(6)
+    model, (row,) = tiny_models.tagger(), tiny_models.tagger_rows(6)
     other = [(tag + 1) % len(TAGS) for tag in row["tags"]]
     with torch.inference_mode():
         marks, mentor = (float(model(**tag_batch([{**row, "tags": tags}]))["loss"]) for tags in (row["tags"], other))

@@ -34,19 +34,6 @@ TAGS = tiny_models.TAGS
 NUMBERS = {tag: number for number, tag in enumerate(TAGS)}
 
 
-def some_rows(*lengths: int) -> list[dict[str, Any]]:
-    draw = np.random.default_rng(3)
-    return [
-        {
-            "input_ids": draw.integers(1, 60, length).tolist(),
-            "hints": draw.integers(0, len(TAGS), length).tolist(),
-            "words": [0] * length,
-            "tags": draw.integers(0, len(TAGS), length).tolist(),
-        }
-        for length in lengths
-    ]
-
-
 def emissions(model: tagger.Tagger, row: dict[str, Any]) -> Any:
     with torch.inference_mode():
         return model.emissions(torch.tensor([row["input_ids"]]), torch.tensor([row["hints"]]))[0]
@@ -83,7 +70,7 @@ def test_numpys_viterbi_finds_the_tags_that_torchcrf_finds(tags: int) -> None:
 
 def test_the_loss_is_the_chance_of_the_true_tags_among_all() -> None:
     model = tiny_models.tagger()
-    rows = some_rows(3, 2, 4)
+    rows = tiny_models.tagger_rows(3, 2, 4)
     with torch.inference_mode():
         found = model(**tag_batch(rows))["loss"]
     start, end = model.crf.start_transitions.tolist(), model.crf.end_transitions.tolist()
@@ -105,7 +92,7 @@ def test_the_loss_is_the_chance_of_the_true_tags_among_all() -> None:
 
 
 def test_sentences_in_a_batch_do_not_see_the_padding() -> None:
-    model, rows = tiny_models.tagger(), some_rows(1, 9, 4)
+    model, rows = tiny_models.tagger(), tiny_models.tagger_rows(1, 9, 4)
     batch = tag_batch(rows)
     with torch.inference_mode():
         together = model(batch["input_ids"], batch["attention_mask"], batch["hints"], batch["words"])
@@ -132,7 +119,7 @@ def test_a_batch_is_padded_with_what_says_nothing() -> None:
 
 def test_hints_are_heard_and_dropped_for_some_sentences_while_it_learns() -> None:
     model = tiny_models.tagger()
-    (row,) = some_rows(6)
+    (row,) = tiny_models.tagger_rows(6)
     without = {**row, "hints": [0] * 6}
     assert not torch.allclose(emissions(model, row), emissions(model, without))
     # Nothing else is drawn here, so each sentence of a batch is as with its hints or as without.
@@ -151,7 +138,7 @@ def test_hints_are_heard_and_dropped_for_some_sentences_while_it_learns() -> Non
 
 def test_without_hints_none_are_heard() -> None:
     model = tiny_models.tagger(hint=0)
-    (row,) = some_rows(6)
+    (row,) = tiny_models.tagger_rows(6)
     assert torch.equal(emissions(model, row), emissions(model, {**row, "hints": [0] * 6}))
 
 
@@ -159,7 +146,7 @@ def test_folded_sounds_give_the_same_outputs() -> None:
     sounds = torch.tensor([0, 0, *(1 + number % 7 for number in range(58))])
     model, silent = tiny_models.tagger(sounds=sounds), tiny_models.tagger()
     assert model.sounds is not None
-    rows = some_rows(8, 3)
+    rows = tiny_models.tagger_rows(8, 3)
     before = [emissions(model, row) for row in rows]
     silent.load_state_dict({name: weights for name, weights in model.state_dict().items() if "sound" not in name})
     assert not torch.allclose(before[0], emissions(silent, rows[0]), atol=1e-3)  # sounds are heard at all
@@ -236,7 +223,7 @@ def test_f1_counts_whole_mentions_of_the_right_type() -> None:
 
 def test_rows_are_decoded_in_their_order_however_many() -> None:
     model = tiny_models.tagger()
-    rows = some_rows(*(1 + number % 9 for number in range(70)))
+    rows = tiny_models.tagger_rows(*(1 + number % 9 for number in range(70)))
     found = crf.decode(model, rows, TAGS)
     for row, tags in zip(rows, found, strict=True):
         (path,) = model.crf.decode(emissions(model, row)[None])
@@ -244,7 +231,7 @@ def test_rows_are_decoded_in_their_order_however_many() -> None:
 
 
 def test_a_mention_that_is_less_probable_than_asked_is_none() -> None:
-    model, rows = tiny_models.tagger(), some_rows(*(1 + number % 9 for number in range(70)))
+    model, rows = tiny_models.tagger(), tiny_models.tagger_rows(*(1 + number % 9 for number in range(70)))
     every = [crf.spans_of(tags) for tags in crf.decode(model, rows, TAGS)]
     assert not any(crf.spans_of(tags) for tags in crf.decode(model, rows, TAGS, 1.01))
     some = [crf.spans_of(tags) for tags in crf.decode(model, rows, TAGS, 0.3)]
@@ -291,7 +278,7 @@ def test_a_tagger_is_the_same_after_it_was_written_and_read(tmp_path: Path) -> N
     found, characters, tags = crf.load(tmp_path / "there")
     assert (characters, tags, found.shape, found.least) == (numbers, TAGS, model.shape, 0.65)
     assert not found.training
-    for row in some_rows(5, 1):
+    for row in tiny_models.tagger_rows(5, 1):
         assert torch.equal(emissions(found, row), emissions(model, row))
 
 
