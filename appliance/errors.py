@@ -225,6 +225,43 @@ class BackendFailed(ApplianceError):
     fix, default_remedy = "请运行 appliance check 查看原因", "Run `appliance check`; the next backend is used meanwhile"
 
 
+class DeviceFailed(BackendFailed):
+    """The accelerator refused or broke off the work: a launch failed, the device was lost, the driver is gone."""
+
+    code, title = "device_failed", "加速器故障"
+    fix = "由下一个后端继续服务；如反复出现，请查看 dmesg 并重启设备"
+    default_remedy = "The next backend serves; if it happens again, look into dmesg and restart the board"
+
+
+class OutOfDeviceMemory(DeviceFailed):
+    """The accelerator has too little free memory for a network or a request."""
+
+    code, title = "out_of_device_memory", "加速器内存不足"
+    fix = "由下一个后端继续服务；请关闭其他占用显存的程序，或换用 fp16/int8 引擎"
+    default_remedy = "The next backend serves; end other programs on the accelerator or use fp16 or int8 engines"
+
+
+class EngineMissing(ModelMissing):
+    """No engine of this network was built for this device, library and precision."""
+
+    code, title = "engine_missing", "尚未编译引擎"
+    fix, default_remedy = "请运行 appliance engines build", "Run `appliance engines build`"
+
+
+class EngineCorrupt(ModelCorrupt):
+    """An engine file is damaged, unfinished, or was not built by this installation."""
+
+    code, title = "engine_corrupt", "引擎文件损坏或来历不明"
+    fix, default_remedy = "请运行 appliance engines build 重新编译", "Run `appliance engines build` to build it again"
+
+
+class EngineBuildFailed(ApplianceError):
+    """TensorRT could not parse a network or build its engine."""
+
+    code, title = "engine_build_failed", "引擎编译失败"
+    fix = "由 ONNX Runtime 继续服务；请按提示处理后重新运行 appliance engines build"
+    default_remedy = "ONNX Runtime serves; follow the text and run `appliance engines build` again"
+
 class PackInvalid(ApplianceError):
     """A pack's YAML or CSV breaks its schema."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +61,10 @@ class ShapeProfile:
     maximum: Mapping[str, int]
     """Axis name to largest size."""
 
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """True when every axis has a size from the smallest to the largest."""
+        return all(self.minimum[axis] <= sizes[axis] <= self.maximum[axis] for axis in self.maximum)
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -81,7 +87,7 @@ class ModelSpec:
     outputs: tuple[TensorSpec, ...]
     """Outputs in graph order."""
     profiles: tuple[ShapeProfile, ...] = ()
-    """Shape profiles, at least one when an axis is dynamic."""
+    """Shape profiles, smallest first: the first that holds a request serves it; one at least when an axis is dynamic."""
     precisions: tuple[str, ...] = ("fp32",)
     """Precisions in which the network may be built: fp32, fp16, int8."""
     batch_axis: str | None = None
@@ -99,6 +105,27 @@ class ModelSpec:
         axes: dict[str, int] = {}
         for tensor in self.inputs:
             tensor.check(inputs[tensor.name], axes)
+
+    def sizes(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, int]:
+        """Size of every named axis of the inputs, which have been checked."""
+        return {
+            dim: size
+            for tensor in self.inputs
+            for dim, size in zip(tensor.shape, inputs[tensor.name].shape, strict=True)
+            if isinstance(dim, str)
+        }
+
+    def profile_of(self, sizes: Mapping[str, int]) -> int | None:
+        """Number of the first profile that holds `sizes`; None when none does."""
+        return next((number for number, profile in enumerate(self.profiles) if profile.holds(sizes)), None)
+
+    @property
+    def profiles_digest(self) -> str:
+        """16 hexadecimal digits that change with the inputs or any profile: part of an engine's key."""
+        inputs = [[tensor.name, tensor.dtype, list(tensor.shape)] for tensor in self.inputs]
+        profiles = [[dict(p.minimum), dict(p.optimum), dict(p.maximum)] for p in self.profiles]
+        text = json.dumps([inputs, profiles], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def zeros(self, sizes: Mapping[str, int] | None = None) -> dict[str, npt.NDArray[np.generic]]:
         """Inputs of zeros at `sizes`, by default the first profile's optimum: what a warm-up runs on."""

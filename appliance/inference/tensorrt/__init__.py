@@ -1,0 +1,1 @@
+"""TensorRT: engines built on the device, and the backend that runs them."""

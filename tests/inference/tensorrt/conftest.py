@@ -1,0 +1,8 @@
+"""Lets these tests share the fakes and the tiny networks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]  # tests are no packages
