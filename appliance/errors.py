@@ -262,6 +262,7 @@ class EngineBuildFailed(ApplianceError):
     fix = "由 ONNX Runtime 继续服务；请按提示处理后重新运行 appliance engines build"
     default_remedy = "ONNX Runtime serves; follow the text and run `appliance engines build` again"
 
+
 class PackInvalid(ApplianceError):
     """A pack's YAML or CSV breaks its schema."""
 

@@ -41,6 +41,11 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "appliance_backend_in_use": ("gauge", "1 for the backend that serves a feature now", ("feature", "backend")),
     "appliance_feature_state": ("gauge", "1 for the state that a feature is in now", ("feature", "state")),
     "appliance_model_loads_total": ("counter", "Models loaded and warmed, or refused", ("model", "backend", "result")),
+    "appliance_backend_switches_total": (
+        "counter",
+        "Times that another backend took over a network, for worse or for better",
+        ("model", "backend", "to"),
+    ),
     "appliance_inference_seconds": ("histogram", "Seconds of one run of a network", ("model", "backend")),
     "appliance_inference_wait_seconds": ("histogram", "Seconds that work waited for its network", ("model",)),
     "appliance_inference_failures_total": ("counter", "Runs of a network that failed", ("model", "backend")),
@@ -103,6 +108,8 @@ class Metrics:
             "shed": lambda f: self.shed(f["name"]),
             "backend_attempt": self._on_load,
             "model_load": self._on_load,
+            "backend_switched": self._on_switch,
+            "backend_restored": self._on_switch,
             "inference": self._on_inference,
             "deadline_exceeded": lambda f: self._at("appliance_deadlines_missed_total", f["model"]).inc(),
             "action": lambda f: self._at("appliance_actions_total", f["name"], _result(f)).inc(),
@@ -125,6 +132,9 @@ class Metrics:
 
     def _on_load(self, fields: Mapping[str, Any]) -> None:
         self._at("appliance_model_loads_total", fields["model"], fields["backend"], _result(fields)).inc()
+
+    def _on_switch(self, fields: Mapping[str, Any]) -> None:
+        self._at("appliance_backend_switches_total", fields["model"], fields["backend"], fields["to"]).inc()
 
     def _on_inference(self, fields: Mapping[str, Any]) -> None:
         model, backend = fields["model"], fields["backend"]

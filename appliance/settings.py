@@ -73,7 +73,19 @@ class Settings:
     data_dir: str = _setting("", "Where models and records are kept; empty means XDG_DATA_HOME/appliance")
     pack: str = _setting("store", "Name of a shipped pack, or the path of a pack folder")
     backends: tuple[str, ...] = _setting(
-        ("onnxruntime-cuda", "onnxruntime-cpu"), "Inference backends to try for every network, best first"
+        ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"), "Inference backends to try for every network, best first"
+    )
+    engines_weak: bool = _setting(
+        False, "Let TensorRT 10 choose where a float32 network is computed in halves, instead of using fp16 files"
+    )
+    engines_max_mb: int = _setting(
+        2048,
+        "Megabytes of engines to keep; beyond it those not used longest are deleted, never one that serves",
+        minimum=64,
+        maximum=65_536,
+    )
+    tensorrt_graphs: bool = _setting(
+        False, "Record runs of shapes that come again as CUDA graphs (needs cuda-bindings)"
     )
     onnxruntime_threads: int = _setting(
         0, "Threads of one ONNX Runtime run; 0 means the cores, at most 4", minimum=0, maximum=64
@@ -160,7 +172,7 @@ SETTINGS: dict[str, Setting] = _table()
 
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
-    "backends": ("onnxruntime-cuda", "onnxruntime-cpu"),
+    "backends": ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"),
     "required": ("language", "dialogue", "ocr", "vad", "asr"),
 }
 

@@ -87,7 +87,7 @@ class ModelSpec:
     outputs: tuple[TensorSpec, ...]
     """Outputs in graph order."""
     profiles: tuple[ShapeProfile, ...] = ()
-    """Shape profiles, smallest first: the first that holds a request serves it; one at least when an axis is dynamic."""
+    """Shape profiles, smallest first: the first that holds a request serves it; at least one for a dynamic axis."""
     precisions: tuple[str, ...] = ("fp32",)
     """Precisions in which the network may be built: fp32, fp16, int8."""
     batch_axis: str | None = None

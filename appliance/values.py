@@ -93,7 +93,7 @@ class Character:
     confidence: float
     """0 to 1."""
     alternatives: tuple[tuple[str, float], ...] = ()
-    """Other readings with their confidences, best first, at most four: with the character itself the five best."""
+    """Other readings with their confidences, best first, at most four: the five best without itself and blank."""
 
 
 @dataclass(frozen=True, slots=True)

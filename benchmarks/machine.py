@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.inference.tensorrt.facts import release
+from benchmarks.rails import power_mode
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,21 +45,6 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _jetpack() -> str:
-    try:
-        return Path("/etc/nv_tegra_release").read_text("utf-8").split(",")[0].lstrip("# ")
-    except OSError:
-        return "none"
-
-
-def _power_mode() -> str:
-    try:
-        asked = subprocess.run(["nvpmodel", "-q"], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "none"
-    return " ".join(asked.stdout.split()) or "none"
-
-
 def _models() -> str:
     manifests = load_manifests(shipped_root())
     return " ".join(f"{name}@{manifest.digest}" for name, manifest in manifests.items() if manifest.default)
@@ -69,8 +56,8 @@ def describe() -> dict[str, str | int]:
         "cpu": _cpu(),
         "cores": os.cpu_count() or 0,
         "board": _board(),
-        "jetpack": _jetpack(),
-        "power_mode": _power_mode(),
+        "jetpack": release(),
+        "power_mode": power_mode(),
         "tensorrt": _version("tensorrt"),
         "models": _models(),
         "system": platform.platform(),

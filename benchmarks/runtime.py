@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from appliance.artifacts.derived import network_path
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
@@ -30,7 +31,7 @@ from appliance.vision.reader import Reader
 from benchmarks.machine import describe
 
 MODEL = "pp-ocrv6-small"
-NETWORKS = ("detector.onnx", "recogniser.onnx", "orientation.onnx")
+NETWORKS = ("detector.onnx", "recogniser.topk.onnx", "orientation.onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def child(options: Options) -> dict[str, object]:
     ]
     kind = type("Chosen", (Variant,), {"chosen": options, "gives_back_every": options.gives_back_every})
     with ExitStack() as stack:
-        networks = [stack.enter_context(kind(manifest.network(f), store.path(MODEL, f))) for f in NETWORKS]
+        networks = [stack.enter_context(kind(manifest.network(f), network_path(store, MODEL, f))) for f in NETWORKS]
         detect, recognise, orient = map(_run, networks)
         reader = Reader(detect, recognise, orient, characters, name="benchmark")
         for page in pages:

@@ -9,10 +9,12 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 
 from appliance.app.appliance import Appliance, Rooms
+from appliance.app.engines import BACKEND, Engines
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.app.words import build_words
+from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.dialogue.policy import Dialogue
@@ -33,30 +35,50 @@ from appliance.vision.image import WORK_PIXELS, Pixels, decode, probe
 LARGE_PIXELS = WORK_PIXELS
 """Images of more pixels are decoded one after the other: each takes hundreds of megabytes until it has been shrunk."""
 
+MakesEngines = Callable[[EngineStore, ModelStore, Settings], Engines]
+"""Makes the engines of a device: `Engines` itself, or one on a fake device."""
+
 SENSES = ("ocr", "asr")
 """What can be left out, for commands that only need words."""
 
 
-def build(settings: Settings, *, listener: Listener = silent, senses: Collection[str] = SENSES) -> Appliance:
+def build(
+    settings: Settings,
+    *,
+    listener: Listener = silent,
+    senses: Collection[str] = SENSES,
+    engines: MakesEngines = Engines,
+    clock: Callable[[], float] = time.monotonic,
+) -> Appliance:
     """Load, warm and wire everything; close the result to release it.
+
+    `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU.
 
     Models that are missing or refused never raise: their feature says so and the rung below serves. Raises PackInvalid
     and StorageFailed, without which there is nothing to answer from.
     """
     closing = ExitStack()
     try:
-        return _build(settings, listener, senses, closing)
+        return _build(settings, listener, senses, engines, clock, closing)
     except BaseException:
         closing.close()
         raise
 
 
-def _build(settings: Settings, listener: Listener, senses: Collection[str], closing: ExitStack) -> Appliance:
+def _build(
+    settings: Settings,
+    listener: Listener,
+    senses: Collection[str],
+    make: MakesEngines,
+    clock: Callable[[], float],
+    closing: ExitStack,
+) -> Appliance:
     folder = data_dir(settings)
     manifests = load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
     scheduler = Scheduler(listener=listener)
-    networks = Networks(manifests, store, settings, scheduler, listener)
+    engines = make(EngineStore(folder / "engines", listener), store, settings)
+    networks = Networks(manifests, store, settings, scheduler, listener, engines, clock=clock)
     # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
     closing.callback(networks.close)
     closing.enter_context(scheduler)
@@ -85,11 +107,9 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
 
     def features() -> tuple[Feature, ...]:
         late = _stuck(scheduler, settings.deadline_s)
-        found = (words.feature(), conversing, sight.feature(), *ears.features)
+        found = (words.feature(), conversing, sight.feature(), *ears.features())
         if late:
-            found = tuple(
-                replace(f, state="failed", reason=late) if f.backend.startswith("onnxruntime") else f for f in found
-            )
+            found = tuple(replace(f, state="failed", reason=late) if _computes(f) else f for f in found)
         return tuple(replace(feature, required=feature.name in settings.required) for feature in found)
 
     def details() -> dict[str, object]:
@@ -120,6 +140,11 @@ def _build(settings: Settings, listener: Listener, senses: Collection[str], clos
     return Appliance(rooms, closing)
 
 
+def _computes(feature: Feature) -> bool:
+    """True for a feature that networks serve."""
+    return feature.backend.startswith((BACKEND, "onnxruntime"))
+
+
 def _stuck(scheduler: Scheduler, patience_s: float) -> str:
     """Why networks count as failed: a run that has not ended for longer than any request may take. Empty if none."""
     silent_s = time.monotonic() - scheduler.heartbeat.at
@@ -146,4 +171,5 @@ def _left_out(name: str) -> Feature:
 
 
 def _deaf(settings: Settings) -> Hears:
-    return Hears(Hearing(None, {}, limits=audio_limits(settings)), (_left_out("vad"), _left_out("asr")))
+    features = (_left_out("vad"), _left_out("asr"))
+    return Hears(Hearing(None, {}, limits=audio_limits(settings)), lambda: features)

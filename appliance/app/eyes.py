@@ -25,13 +25,13 @@ class Eyes:
         self,
         first: Reads,
         spare: Callable[[], Reads],
-        feature: Feature,
+        feature: Callable[[], Feature],
         *,
         listener: Listener = silent,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`spare` makes a reader when it is first needed, or raises ApplianceError; `feature` describes `first`."""
-        self._first, self._make, self._feature = first, spare, feature
+        """`spare` makes a reader when it is first needed, or raises ApplianceError; `feature` describes `first` now."""
+        self._first, self._make, self._describe = first, spare, feature
         self._listener, self._clock = listener, clock
         self._lock = threading.Lock()
         self._spare: Reads | None = None
@@ -41,11 +41,12 @@ class Eyes:
     @property
     def feature(self) -> Feature:
         """State of reading now."""
+        feature = self._describe()
         if not self._failed:
-            return self._feature
+            return feature
         backend = "tesseract" if self._spare is not None else "none"
         state = "fallback" if self._spare is not None else "failed"
-        return replace(self._feature, state=state, backend=backend, reason=self._reason)
+        return replace(feature, state=state, backend=backend, reason=self._reason)
 
     @property
     def _reason(self) -> str:
@@ -88,7 +89,7 @@ class Eyes:
     def _note(self, error: BackendFailed) -> None:
         self._again = self._clock() + AGAIN_S
         self._failed = error.detail
-        self._listener("backend_lost", feature=self._feature.name, reason=error.detail)
+        self._listener("backend_lost", feature=self._describe().name, reason=error.detail)
 
     def _other(self) -> Reads:
         with self._lock:

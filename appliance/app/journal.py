@@ -11,6 +11,9 @@ log = logging.getLogger("appliance")
 TROUBLE = frozenset(
     {
         "backend_lost",
+        "backend_restored",
+        "backend_switched",
+        "backend_tend_failed",
         "batch_retried",
         "close_failed",
         "deadline_exceeded",

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from appliance.artifacts.derived import place, record_of
+from appliance.app.engines import BACKEND, Engines
+from appliance.artifacts.derived import network_path, place, record_of
 from appliance.artifacts.manifest import Derivation, Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, ModelMissing
 from appliance.inference.backend import Backend, Run
-from appliance.inference.fallback import Candidate, Selection, select
+from appliance.inference.fallback import Candidate, Selection
 from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.inference.scheduler import Priority, Scheduler
+from appliance.inference.switch import SwitchingBackend
 from appliance.listener import Listener
 from appliance.settings import Settings
+from appliance.trail import trail
+
+TEND_S = 1.0
+"""Seconds between two looks whether a better backend's pause is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +37,27 @@ class Network:
     """File of the network in the model's folder."""
     run: Run | None
     """Runs it through the scheduler; None when no backend serves it."""
-    backend: str
-    """Name of the backend that serves it, or `none`."""
     reason: str
     """Why the file itself was refused, Chinese / English, and what to run; empty when it was not."""
-    selection: Selection | None = None
-    """Every attempt on the way; None when the file itself was refused."""
+    switch: SwitchingBackend | None = None
+    """What serves it, on whichever backend works now; None when the file itself was refused."""
     background: Run | None = None
     """Runs it when nobody waits who does."""
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that serves it now, or `none`."""
+        return self.switch.name if self.switch is not None else "none"
+
+    @property
+    def selection(self) -> Selection | None:
+        """Every attempt on the way to that; None when the file itself was refused."""
+        return self.switch.selection if self.switch is not None else None
+
+    @property
+    def demoted(self) -> bool:
+        """True while a better backend that has served is away."""
+        return self.switch is not None and self.switch.demoted
 
     def refusals(self, subject: str) -> tuple[str, ...]:
         """Statements about `subject`: why nothing runs it."""
@@ -57,14 +78,23 @@ class Networks:
         settings: Settings,
         scheduler: Scheduler,
         listener: Listener,
+        engines: Engines | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the store to load from and the scheduler that every run goes through; load nothing yet."""
+        """Take the store to load from, the scheduler that every run goes through, and this device's engines.
+
+        `clock` gives the seconds by which better backends come back. Nothing is loaded yet.
+        """
         self._manifests = manifests
         self._store = store
         self._settings = settings
         self._scheduler = scheduler
         self._listener = listener
-        self._backends: list[Backend] = []
+        self._engines, self._clock = engines, clock
+        self._backends: list[SwitchingBackend] = []
+        self._stopped = threading.Event()
+        self._tending: threading.Thread | None = None
 
     def load(self, model: str, file: str, priority: Priority = Priority.NORMAL) -> Network:
         """Verify, load and warm one network. Never raises for a model that is missing, corrupt or refused."""
@@ -72,25 +102,41 @@ class Networks:
             manifest = self._manifests.get(model)
             if manifest is None:
                 raise ModelMissing(f"{model}: expected a manifest of this name, got {sorted(self._manifests)}")
-            path = self._store.path(model, file)
-            spec = manifest.networks[file]
+            path = network_path(self._store, model, file)
+            spec = manifest.network(file)
         except ApplianceError as error:
             self._listener("model_load", model=f"{model}/{file}", backend="none", ok=False)
-            return Network(model, file, None, "none", said(error, self._store))
-        selection = select(spec, self._candidates(manifest, file, path), listener=self._listener)
-        if selection.backend is None:
-            return Network(model, file, None, "none", "", selection)
-        self._backends.append(selection.backend)
-        run = self._scheduler.bind(selection.backend, priority)
-        background = self._scheduler.bind(selection.backend, Priority.LOW)
-        return Network(model, file, run, selection.backend.name, "", selection, background)
+            return Network(model, file, None, said(error, self._store))
+        ways = self._candidates(manifest, file, path)
+        switch = SwitchingBackend(spec, ways, listener=self._listener, clock=self._clock)
+        try:
+            switch.load()
+        except ApplianceError:  # the reason is in its selection
+            return Network(model, file, None, "", switch)
+        self._backends.append(switch)
+        self._tend()
+        run = self._scheduler.bind(switch, priority)
+        return Network(model, file, run, "", switch, self._scheduler.bind(switch, Priority.LOW))
 
     def release(self, network: Network) -> None:
         """Close a network that is not needed after all."""
-        backend = network.selection.backend if network.selection else None
-        if backend is not None:
-            self._backends.remove(backend)
-            backend.close()
+        if network.switch in self._backends:
+            self._backends.remove(network.switch)
+            network.switch.close()
+
+    def _tend(self) -> None:
+        """Have a thread of its own bring better backends back: loading one takes seconds, and requests go on."""
+        if self._tending is None:
+            self._tending = threading.Thread(target=self._tend_all, name="backends", daemon=True)
+            self._tending.start()
+
+    def _tend_all(self) -> None:
+        while not self._stopped.wait(TEND_S):
+            for backend in tuple(self._backends):
+                try:
+                    backend.tend()
+                except Exception as error:  # noqa: BLE001 - a defect with one must not keep the others away
+                    self._listener("backend_tend_failed", model=backend.spec.name, reason=trail(error))
 
     def _candidates(self, manifest: Manifest, file: str, path: Path) -> list[Candidate]:
         """Ways to serve a network, best first: on each backend what is derived for it, then the file itself."""
@@ -107,6 +153,9 @@ class Networks:
 
         found = []
         for name in self._settings.backends:
+            if name == BACKEND:
+                found += self._engines.candidates(manifest, file) if self._engines is not None else []
+                continue
             device = name.rpartition("-")[2]
             found += [
                 Candidate(f"{name} {wanted.precision}", partial(made, wanted, device))
@@ -117,12 +166,15 @@ class Networks:
         return found
 
     @property
-    def backends(self) -> tuple[Backend, ...]:
+    def backends(self) -> tuple[SwitchingBackend, ...]:
         """Every backend that serves."""
         return tuple(self._backends)
 
     def close(self) -> None:
         """Release every network."""
+        self._stopped.set()
+        if self._tending is not None:
+            self._tending.join(10)
         for backend in self._backends:
             try:
                 backend.close()

@@ -10,7 +10,7 @@ from appliance.app.eyes import Eyes
 from appliance.app.networks import Networks, said, why
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ModelMismatch
 from appliance.inference.scheduler import Priority
 from appliance.listener import Listener
 from appliance.settings import Settings
@@ -21,9 +21,11 @@ from appliance.speech.vad import Vad
 from appliance.speech.vosk import VoskRecogniser
 from appliance.values import Feature, statements
 from appliance.vision.reader import Reader
+from appliance.vision.recognise import alphabet
 from appliance.vision.tesseract import TesseractReader
 
 OCR_MODEL = "pp-ocrv6-small"
+RECOGNISER = "recogniser.topk.onnx"
 VAD_MODEL = "silero-vad"
 
 
@@ -43,8 +45,8 @@ class Hears:
 
     hearing: Hearing
     """Hears, or raises Unavailable naming what to run."""
-    features: tuple[Feature, ...]
-    """States of `vad` and `asr`."""
+    features: Callable[[], tuple[Feature, ...]]
+    """States of `vad` and `asr` now."""
     closing: tuple[Callable[[], None], ...] = ()
     """What releases the recognisers."""
 
@@ -60,31 +62,41 @@ def build_reader(
     """The networks' reader; tesseract when they do not serve; nothing when it is missing too."""
     try:
         characters = store.path(OCR_MODEL, "characters.txt").read_text("utf-8").removesuffix("\n").split("\n")
+        how, got = store.manifest(OCR_MODEL).prepared.get(RECOGNISER), len(alphabet(characters))
+        if how is not None and got != how.classes:  # a run would tell only when it meets a class beyond the last text
+            raise ModelMismatch(f"{OCR_MODEL}: expected texts of {how.classes} classes, got {got}")
     except (ApplianceError, OSError) as error:
         return _fallback_reader([f"characters.txt: {said(error, store)}"])
     detector = networks.load(OCR_MODEL, "detector.onnx")
-    recogniser = networks.load(OCR_MODEL, "recogniser.onnx")
+    recogniser = networks.load(OCR_MODEL, RECOGNISER)
     if detector.run is None or recogniser.run is None:
         for network in (detector, recogniser):  # half a reader only costs memory
             networks.release(network)
         refused = [network for network in (detector, recogniser) if network.run is None]
         return _fallback_reader([statement for network in refused for statement in network.refusals(network.file)])
     orienter = networks.load(OCR_MODEL, "orientation.onnx")
-    backends = "+".join(sorted({detector.backend, recogniser.backend}))
+    used = (detector, recogniser, orienter)
+
+    def backends() -> str:
+        return "+".join(sorted({detector.backend, recogniser.backend}))
+
+    def feature() -> Feature:
+        reason = why(used)
+        if orienter.run is None:
+            reason.append("orientation: 倒置的行按原样识别 / lines that stand upside down are read as they are")
+        ready = orienter.run is not None and not any(network.demoted for network in used)
+        models = model_ids(manifests, OCR_MODEL)
+        return Feature("ocr", "ready" if ready else "fallback", backends(), statements(reason), models=models)
+
     reader = Reader(
         detector.run,
         recogniser.run,
         orienter.run,
         characters,
-        name=f"{OCR_MODEL}/{backends}",
+        name=lambda: f"{OCR_MODEL}/{backends()}",
         max_side=settings.ocr_max_side,
         orientation=settings.ocr_orientation,
     )
-    reason = why((detector, recogniser, orienter))
-    if orienter.run is None:
-        reason.append("orientation: 倒置的行按原样识别 / lines that stand upside down are read as they are")
-    state = "ready" if orienter.run is not None else "fallback"
-    feature = Feature("ocr", state, backends, statements(reason), models=model_ids(manifests, OCR_MODEL))
     eyes = Eyes(reader, _tesseract, feature, listener=listener)
     return Sense(eyes, lambda: eyes.feature)
 
@@ -113,9 +125,12 @@ def build_hearing(
     """Speech detection and the recognisers that are installed."""
     network = networks.load(VAD_MODEL, "vad.onnx", Priority.HIGH)
     vad = Vad(network.run) if network.run is not None else None
-    found = "ready" if vad else "off"
-    reason = statements(why((network,)))
-    features = [Feature("vad", found, network.backend, reason, models=model_ids(manifests, VAD_MODEL))]
+
+    def detecting() -> Feature:
+        found = "off" if vad is None else "fallback" if network.demoted else "ready"
+        reason, models = statements(why((network,))), model_ids(manifests, VAD_MODEL)
+        return Feature("vad", found, network.backend, reason, models=models)
+
     recognisers: dict[str, Recogniser] = {}
     reasons, used = [], []
     for language, model in ASR_MODELS.items():
@@ -132,9 +147,9 @@ def build_hearing(
     state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
     backend = "vosk" if recognisers else "none"
     models = model_ids(manifests, *used)
-    features.append(Feature("asr", state, backend, statements(reasons), models=models, languages=tuple(recognisers)))
+    asr = Feature("asr", state, backend, statements(reasons), models=models, languages=tuple(recognisers))
     hearing = Hearing(vad, recognisers, limits=audio_limits(settings))
-    return Hears(hearing, tuple(features), tuple(recogniser.close for recogniser in recognisers.values()))
+    return Hears(hearing, lambda: (detecting(), asr), tuple(recogniser.close for recogniser in recognisers.values()))
 
 
 def audio_limits(settings: Settings) -> Limits:

@@ -47,11 +47,11 @@ class Words:
 
 @dataclass(slots=True)
 class _Found:
-    """What has been built so far."""
+    """What has been built so far; a network among the reasons stands for what there is to say of it now."""
 
-    reasons: list[str]
+    reasons: list[str | Network]
     guards: list[Guarded]
-    backends: list[str]
+    networks: list[Network]
     models: dict[str, str]
     unguarded: Classifier | None = None
     """The classifier whose failures concern nobody but who uses it."""
@@ -83,17 +83,16 @@ def build_words(
     tagger = _tagger(networks, store, manifests, pack, listener, found)
     unguarded = found.unguarded if classifier else None
     faq, learning = _faq(pack, unguarded, weighing, cache, found.models.get("classifier", ""), listener)
-    backend = "+".join([*sorted(set(found.backends)), TEMPLATES])
-    state = "ready" if classifier and tagger else "fallback"
-    feature = Feature("language", state, backend, statements(found.reasons), models=tuple(found.models.values()))
+    models = tuple(found.models.values())
 
     def now() -> Feature:
         lost = [guard.statement for guard in found.guards if guard.failed]
         under_way = [learning.statement] if learning is not None and learning.statement else []
-        if not lost and not under_way:
-            return feature
-        reason = statements([*lost, *under_way, *found.reasons])
-        return Feature("language", "fallback" if lost else state, backend, reason, models=feature.models)
+        said_of = [text for one in found.reasons for text in ([one] if isinstance(one, str) else why((one,)))]
+        backend = "+".join([*sorted({network.backend for network in found.networks}), TEMPLATES])
+        demoted = any(network.demoted for network in found.networks)
+        state = "ready" if classifier and tagger and not lost and not demoted else "fallback"
+        return Feature("language", state, backend, statements([*lost, *under_way, *said_of]), models=models)
 
     return Words(Minds(classifier, tagger, faq, found.models), now, learning)
 
@@ -108,7 +107,7 @@ def _classifier(
     found: _Found,
 ) -> tuple[Classifier | None, Weighing]:
     network = networks.load(UNDERSTANDING, "model.onnx")
-    found.reasons += why((network,))
+    found.reasons.append(network)
     if network.run is None:
         found.reasons.append("intent: 由模板和例句代为理解 / templates and example sentences understand instead")
         return None, WORDS_ALONE
@@ -154,7 +153,7 @@ def _tagger(
     found: _Found,
 ) -> Tagger | None:
     network = networks.load(ENTITIES, "tagger.onnx")
-    found.reasons += why((network,))
+    found.reasons.append(network)
     if network.run is None:
         found.reasons.append("entities: 仅由词表和规则识别 / found by tables and patterns alone")
         return None
@@ -186,7 +185,7 @@ def _guard(
     assert network.run is not None  # noqa: S101 - the callers have looked
     guard = Guarded(name, network.run, listener=listener)
     found.guards.append(guard)
-    found.backends.append(network.backend)
+    found.networks.append(network)
     found.models[role] = model_ids(manifests, network.model)[0]
     return guard
 

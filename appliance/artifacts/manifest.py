@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.artifacts.cases import Case, load_cases
 from appliance.artifacts.digest import digest_of
 from appliance.artifacts.network import read_network
-from appliance.artifacts.schema import Section
+from appliance.artifacts.schema import Section, is_safe
 from appliance.artifacts.sources import Source, read_source
 from appliance.errors import ManifestInvalid
 from appliance.specs import ModelSpec
@@ -40,6 +40,18 @@ class Derivation:
     """How it is made, for example `dynamic` (see `inference.quantise`)."""
     backend: str
     """The backend that prefers it to the file itself, for example `onnxruntime-cpu`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A network whose file is not fetched, but made of one that is, where the model is installed."""
+
+    of: str
+    """The model's file that it is made of."""
+    recipe: str
+    """How it is made, for example `topk` (see `inference.arrive`)."""
+    classes: int
+    """Classes that the network of that file tells apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,8 @@ class Manifest:
     """Its files."""
     networks: Mapping[str, ModelSpec]
     """File path to the spec of the network in it."""
+    prepared: Mapping[str, Prepared]
+    """File path of each network that is made of one of the files, in place of being one, to how."""
     derived: Mapping[str, tuple[Derivation, ...]]
     """File path to what is made of the network in it."""
     home: Path
@@ -145,6 +159,7 @@ def load_manifest(path: Path) -> Manifest:
         attribution=top.text("attribution"),
         page=top.text("page"),
         files=files,
+        prepared=_prepared(top, paths) if "networks" in top else {},
         derived=_derived(top) if "networks" in top else {},
         networks=_networks(top, name, paths) if "networks" in top else {},
         home=path.parent,
@@ -200,9 +215,23 @@ def _file(section: Section) -> FileEntry:
 def _networks(top: Section, name: str, paths: list[str]) -> dict[str, ModelSpec]:
     section = top.section("networks")
     for path in section.names():
-        if path not in paths:
-            raise section.invalid(path, f"expected one of the files {', '.join(paths)}")
+        if path not in paths and "prepared" not in section.section(path):
+            raise section.invalid(path, f"expected one of the files {', '.join(paths)}, or a key `prepared`")
     return {path: read_network(section.section(path), f"{name}/{Path(path).stem}") for path in section.names()}
+
+
+def _prepared(top: Section, paths: list[str]) -> dict[str, Prepared]:
+    networks = top.section("networks")
+    found = {}
+    for path in networks.names():
+        network = networks.section(path)
+        if "prepared" in network:
+            if path in paths or not is_safe(path) or "/" in path or not path.endswith(".onnx"):
+                raise networks.invalid(path, "expected a new file name that ends in .onnx")
+            section = network.section("prepared")
+            found[path] = Prepared(section.text("of", tuple(paths)), section.text("recipe"), section.whole("classes"))
+            section.done()
+    return found
 
 
 def _derived(top: Section) -> dict[str, tuple[Derivation, ...]]:

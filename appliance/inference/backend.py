@@ -40,6 +40,10 @@ class WrongState(BackendFailed):
     """A method was called before load, after close, or load was called twice: a mistake in the calling code."""
 
 
+class Unsuited(BackendFailed):
+    """This backend cannot run this request, though it is well: another one has to."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
     """What serves a network, for /readyz, /v1/status and benchmark files."""
@@ -68,6 +72,10 @@ class BackendInfo:
     """Runs that gave outputs."""
     failures: int = 0
     """Runs that failed."""
+    fallback: str = ""
+    """Why no better backend serves; empty when the best one does."""
+    switches: int = 0
+    """Times that another backend took over since the start, for worse or for better."""
 
 
 class _State(Enum):
@@ -116,8 +124,8 @@ class Backend(ABC):
                 raise
             self._info = replace(
                 info,
-                file=self.path.name if self.path else "",
-                sha256=digest,
+                file=self.path.name if self.path else info.file,
+                sha256=digest or info.sha256,
                 load_ms=(time.perf_counter() - started) * 1000,
             )
             self._held = True

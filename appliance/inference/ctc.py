@@ -1,6 +1,9 @@
 """Greedy CTC decoding: best path, repeats merged, blanks dropped.
 
 A. Graves, S. Fernandez, F. Gomez, J. Schmidhuber, "Connectionist Temporal Classification", ICML 2006, section 3.2.
+
+The network gives the most probable classes of every step, best first, and the logarithms of their probabilities (see
+`inference.arrive`): the first column is the best path, the others are what else a character may be.
 """
 
 from __future__ import annotations
@@ -15,6 +18,12 @@ from appliance.errors import ModelMismatch
 
 BLANK = 0
 """Class that stands for no character."""
+
+Ids = npt.NDArray[np.integer[Any]]
+"""Most probable classes of T steps, the best first, shape (T, k)."""
+
+LogProbs = npt.NDArray[np.floating[Any]]
+"""Natural logarithms of the probabilities of those classes, shape (T, k)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +51,18 @@ class Decoded:
         return float(self.confidences.mean()) if len(self) else 0.0
 
 
-def greedy(probabilities: npt.NDArray[np.floating[Any]], *, blank: int = BLANK) -> Decoded:
-    """Decode `probabilities` of shape (T, C), rows summing to 1 (a softmax's output, not logits).
-
-    Raises ModelMismatch for another rank or for values that are not finite.
-    """
-    if probabilities.ndim != 2:
-        raise ModelMismatch(f"CTC: expected probabilities of shape (T, C), got {probabilities.shape}")
-    if not probabilities.size:
-        return collapse(np.empty(0, np.int64), np.empty(0, np.float32), blank=blank)
-    classes = probabilities.argmax(axis=1)
-    return collapse(classes, probabilities[np.arange(len(classes)), classes], blank=blank)
-
-
-def collapse(
-    classes: npt.NDArray[np.integer[Any]], confidences: npt.NDArray[np.floating[Any]], *, blank: int = BLANK
-) -> Decoded:
-    """Decode the best class of every step and its probability, both of shape (T,), as a graph ending in ArgMax gives.
+def greedy(ids: Ids, logprobs: LogProbs, *, blank: int = BLANK) -> Decoded:
+    """Decode the best class of every step.
 
     A character's confidence is the largest of its steps: the steps at its edges say where it ends, not what it is.
     Raises ModelMismatch for shapes that differ or for values that are not finite.
     """
-    if classes.ndim != 1 or classes.shape != confidences.shape:
-        raise ModelMismatch(f"CTC: expected two arrays of one shape (T,), got {classes.shape} and {confidences.shape}")
-    # argmax takes the first NaN for the largest value, so a broken network shows itself here.
-    if not np.isfinite(confidences).all():
-        raise ModelMismatch(f"CTC: expected finite probabilities, got {confidences[~np.isfinite(confidences)][0]}")
+    if ids.ndim != 2 or not ids.shape[1] or ids.shape != logprobs.shape:
+        raise ModelMismatch(f"CTC: expected two arrays of one shape (T, k), got {ids.shape} and {logprobs.shape}")
+    classes, sure = ids[:, 0], logprobs[:, 0]
+    # One NaN among the classes of a step makes all its probabilities NaN, so a broken network shows itself here.
+    if not np.isfinite(sure).all():
+        raise ModelMismatch(f"CTC: expected finite log-probabilities, got {sure[~np.isfinite(sure)][0]}")
     if not len(classes):
         empty = np.empty(0, np.int64)
         return Decoded(empty, np.empty(0, np.float32), empty, empty, empty)
@@ -75,27 +70,19 @@ def collapse(
     ends = np.append(starts[1:], len(classes)).astype(np.int64)
     kept = classes[starts] != blank
     starts, ends = starts[kept], ends[kept]
-    steps = [start + confidences[start:end].argmax() for start, end in zip(starts, ends, strict=True)]
-    surest = np.array(steps, np.int64)
-    return Decoded(classes[starts].astype(np.int64), confidences[surest].astype(np.float32), starts, ends, surest)
+    surest = np.array([start + sure[start:end].argmax() for start, end in zip(starts, ends, strict=True)], np.int64)
+    confidences = np.exp(sure[surest].astype(np.float32))
+    return Decoded(classes[starts].astype(np.int64), confidences, starts, ends, surest)
 
 
-def rivals(
-    probabilities: npt.NDArray[np.floating[Any]], decoded: Decoded, count: int = 4, *, blank: int = BLANK
-) -> list[list[tuple[int, float]]]:
-    """For each character of `decoded`, up to `count` other classes at its surest step, the most probable first.
+def rivals(ids: Ids, logprobs: LogProbs, decoded: Decoded, *, blank: int = BLANK) -> list[list[tuple[int, float]]]:
+    """For each character of `decoded` the other classes at its surest step with their probabilities, best first.
 
-    The blank is no other reading of a character. `probabilities` are those that `decoded` came from, shape (T, C).
+    The blank is no other reading of a character: of five columns four are left, three where it is among them. Nor is
+    what has no probability left in the network's precision. `ids` and `logprobs` are those that `decoded` came from.
     """
-    found = []
-    for step, index in zip(decoded.surest, decoded.indices, strict=True):
-        left = probabilities[step].copy()
-        left[[blank, index]] = -1
-        best = []
-        # A few passes for the largest value are vectorised: of 18,710 classes 13 us, where argpartition takes 73.
-        for _ in range(min(count, len(left) - 2)):
-            other = int(left.argmax())
-            best.append((other, float(left[other])))
-            left[other] = -1
-        found.append(best)
-    return found
+    others, odds = ids[decoded.surest, 1:].tolist(), np.exp(logprobs[decoded.surest, 1:]).tolist()
+    return [
+        [(other, chance) for other, chance in zip(*row, strict=True) if other != blank and chance > 0]
+        for row in zip(others, odds, strict=True)
+    ]

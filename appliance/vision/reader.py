@@ -36,7 +36,7 @@ class Reader:
         orient: Run | None,
         characters: Sequence[str],
         *,
-        name: str,
+        name: str | Callable[[], str],
         max_side: int = 1600,
         min_confidence: float = 0.5,
         orientation: bool = True,
@@ -46,16 +46,16 @@ class Reader:
         """Take the three networks and what they need.
 
         `characters` is the recogniser's list without blank and space; `orient` may be None, upside-down lines are then
-        found by reading; `name` becomes OcrResult.engine; `max_side` bounds the image that the detector sees and wins
-        over `options`; lines below `min_confidence` are dropped. Without `orientation` every page is taken to stand
-        upright: lines on their side are still read, but found less well and put in order as a column's are. `clock`
-        gives the seconds that deadlines are compared with.
+        found by reading; `name`, a function where it changes, becomes OcrResult.engine; `max_side` bounds the image
+        that the detector sees and wins over `options`; lines below `min_confidence` are dropped. Without `orientation`
+        every page is taken to stand upright: lines on their side are still read, but found less well and put in order
+        as a column's are. `clock` gives the seconds that deadlines are compared with.
         """
         self._detect = detect
         self._recognise = recognise
         self._orient = orient
         self._classes = alphabet(characters)
-        self._name = name
+        self._name = name if callable(name) else lambda: name
         self._min_confidence = min_confidence
         self._orientation = orientation
         self._clock = clock
@@ -82,7 +82,7 @@ class Reader:
         frame = _Frame((image.shape[1], image.shape[0]), size or (image.shape[1], image.shape[0]))
         page, angle, found = self._find(image, stages, watch)
         if watch.stopped():
-            return OcrResult((), *frame.full, self._name, stages.timings_ms, angle, len(found))
+            return OcrResult((), *frame.full, self._name(), stages.timings_ms, angle, len(found))
         boxes = [region.corners for region in found]
         strips = stages.run("rectify", lambda: [strip(page, box) for box in boxes])
         how = stages.run("orient", lambda: self._ways(strips, deadline))
@@ -107,7 +107,7 @@ class Reader:
                 lines.append(OcrLine(reading.text, reading.confidence, quad, reading.characters))
                 watch.line(lines[-1])
         stages.timings_ms["recognise"] = (time.perf_counter() - began) * 1000
-        return OcrResult(tuple(lines), *frame.full, self._name, stages.timings_ms, angle, unread)
+        return OcrResult(tuple(lines), *frame.full, self._name(), stages.timings_ms, angle, unread)
 
     def _find(self, image: Pixels, stages: _Stages, watch: Watch) -> tuple[Pixels, int, list[Region]]:
         """The page upright, by how many degrees it stood turned, and where its text is."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import ModelMismatch
+from appliance.inference.arrive import IDS, LOGPROBS
 from appliance.inference.backend import Run
-from appliance.inference.ctc import Decoded, greedy, rivals
+from appliance.inference.ctc import Decoded, Ids, LogProbs, greedy, rivals
 from appliance.values import Character
 from appliance.vision.image import Pixels
 from appliance.vision.rectify import STRIP_HEIGHT
@@ -73,29 +73,29 @@ def alphabet(characters: Sequence[str]) -> tuple[str, ...]:
 def recognise(run: Run, strip: Pixels, classes: Sequence[str], deadline: float | None = None) -> Reading:
     """Read one strip, shape (48, width, 3). `classes` is the text of every class, as `alphabet` gives it.
 
-    Raises ModelMismatch when the network has another number of classes.
+    The network gives ids and log-probabilities of the best classes of every step (see `inference.arrive`).
+    Raises ModelMismatch when it names a class that `classes` has no text for.
     """
     characters: list[Character] = []
     columns: list[int] = []
     left = 0
     for piece in pieces(strip):
-        probabilities = next(iter(run({"x": tensor(piece)}, deadline=deadline).values()))[0]
-        if probabilities.shape[1] != len(classes):
-            raise ModelMismatch(f"recogniser: expected {len(classes)} classes, got {probabilities.shape[1]}")
-        for character, column in _characters(probabilities, classes):
+        outputs = run({"x": tensor(piece)}, deadline=deadline)
+        ids, logprobs = outputs[IDS][0], outputs[LOGPROBS][0]
+        if ids.size and not 0 <= ids.min() <= ids.max() < len(classes):
+            raise ModelMismatch(f"recogniser: expected {len(classes)} classes, got {ids.min()} to {ids.max()}")
+        for character, column in _characters(ids, logprobs, classes):
             characters.append(character)
             columns.append(left + min(column, piece.shape[1] - 1))
         left += piece.shape[1]
     return _trimmed(characters, columns)
 
 
-def _characters(
-    probabilities: npt.NDArray[np.floating[Any]], classes: Sequence[str]
-) -> Iterator[tuple[Character, int]]:
+def _characters(ids: Ids, logprobs: LogProbs, classes: Sequence[str]) -> Iterator[tuple[Character, int]]:
     """Each character of one piece with the column of its middle; a space stands where the line's rhythm breaks."""
-    decoded = greedy(probabilities)
+    decoded = greedy(ids, logprobs)
     texts = [classes[index] for index in decoded.indices]
-    others = rivals(probabilities, decoded)
+    others = rivals(ids, logprobs, decoded)
     middles = ((decoded.starts + decoded.ends) * STEP // 2).tolist()
     for at, apart in enumerate(gaps(texts, decoded)):
         confidence = float(decoded.confidences[at])

@@ -64,7 +64,7 @@ def understanding(
             table[vocabulary.index(character), number] += 2
     turn = np.eye(WIDTH)
     if loud:
-        table[:, -1], turn[-1] = 0, 60_000
+        table[:, -1], turn[-1] = 0, 16_000  # halves hold it with the room that they must have
     head = random.normal(scale=0.01, size=(WIDTH, len(named)))
     for number in range(len(meanings)):
         head[number, number] = 8
@@ -371,7 +371,7 @@ def test_an_unknown_recipe_is_named(tmp_path: Path) -> None:
 def test_an_unknown_metric_is_named(tmp_path: Path) -> None:
     understanding(tmp_path, gate={"metric": "beauty", "threshold": 0.5})
     store = shelf(tmp_path)
-    with pytest.raises(ManifestInvalid, match="expected a metric of intent_accuracy, mention_f1, got beauty"):
+    with pytest.raises(ManifestInvalid, match="expected a metric of intent_accuracy, mention_f1, .*, got beauty"):
         derive(store, "understand-zh")
     assert not paths(store)[0].exists()
 

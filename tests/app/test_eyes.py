@@ -54,7 +54,7 @@ class Clock:
 def test_the_spare_reads_until_the_networks_work_again() -> None:
     networks, spare, clock = Reader("networks", BackendFailed("device lost")), Reader("spare"), Clock()
     heard: list[tuple[str, dict[str, object]]] = []
-    eyes = Eyes(networks, lambda: spare, READY, listener=lambda e, /, **f: heard.append((e, f)), clock=clock)
+    eyes = Eyes(networks, lambda: spare, lambda: READY, listener=lambda e, /, **f: heard.append((e, f)), clock=clock)
     assert eyes.feature is READY
     assert eyes.read(IMAGE).engine == "spare"
     assert (eyes.feature.state, eyes.feature.backend) == ("fallback", "tesseract")
@@ -77,18 +77,18 @@ def told(eyes: Eyes) -> list[object]:
 
 
 def test_who_watches_hears_that_a_reading_begins_anew() -> None:
-    eyes = Eyes(Telling("networks", BackendFailed("device lost")), lambda: Telling("spare"), READY)
+    eyes = Eyes(Telling("networks", BackendFailed("device lost")), lambda: Telling("spare"), lambda: READY)
     assert told(eyes) == [2, "一", "again", 2, "一", "一"]
     assert told(eyes) == [2, "一", "一"]  # the networks are not tried
 
 
 def test_a_failure_before_anything_was_told_is_nothing_to_hear_of() -> None:
-    eyes = Eyes(Reader("networks", BackendFailed("device lost")), lambda: Telling("spare"), READY)
+    eyes = Eyes(Reader("networks", BackendFailed("device lost")), lambda: Telling("spare"), lambda: READY)
     assert told(eyes) == [2, "一", "一"]
 
 
 def test_a_bad_image_is_no_failure_of_the_networks() -> None:
-    eyes = Eyes(Reader("networks", InvalidInput("not an image")), lambda: Reader("spare"), READY)
+    eyes = Eyes(Reader("networks", InvalidInput("not an image")), lambda: Reader("spare"), lambda: READY)
     with pytest.raises(InvalidInput):
         eyes.read(IMAGE)
     assert eyes.feature is READY
@@ -98,7 +98,7 @@ def test_without_a_spare_it_is_unavailable_and_says_why() -> None:
     def none() -> Reader:
         raise Unavailable("tesseract is not installed")
 
-    eyes = Eyes(Reader("networks", BackendFailed("device lost")), none, READY)
+    eyes = Eyes(Reader("networks", BackendFailed("device lost")), none, lambda: READY)
     with pytest.raises(Unavailable, match="device lost.*tesseract is not installed") as caught:
         eyes.read(IMAGE)
     assert caught.value.retry_after == AGAIN_S

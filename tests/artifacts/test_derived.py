@@ -12,11 +12,21 @@ from typing import Any
 
 import pytest
 
-from appliance.artifacts.derived import REVISION, Record, place, publish, record_of
-from appliance.artifacts.manifest import Derivation
+from appliance.artifacts.derived import (
+    PREPARED_REVISION,
+    REVISION,
+    Record,
+    network_path,
+    place,
+    publish,
+    record_of,
+    revision_of,
+    source_of,
+)
+from appliance.artifacts.manifest import Derivation, Prepared
 from appliance.artifacts.pull import Puller
 from appliance.artifacts.store import ModelStore
-from appliance.errors import ApplianceError, ManifestInvalid, ModelCorrupt, ModelMissing, StorageFailed
+from appliance.errors import ApplianceError, InvalidInput, ManifestInvalid, ModelCorrupt, ModelMissing, StorageFailed
 from tests.artifacts.conftest import BRAIN, EARS, Document, Shelf, digest, document
 
 INT8 = Derivation("int8", "dynamic", "onnxruntime-cpu")
@@ -242,6 +252,97 @@ def test_a_manifest_says_what_is_derived_of_each_network(shelf: Shelf) -> None:
     half = Derivation("fp16", "half", "onnxruntime-cuda")
     assert shelf.add(deriving(asdict(INT8), asdict(half))).derived == {"brain.onnx": (INT8, half)}
     assert shelf.add(document()).derived == {}
+
+
+TOPK = Prepared("brain.onnx", "topk", 7)
+FILE = "brain.topk.onnx"
+
+
+@pytest.fixture
+def prepared(shelf: Shelf, wheels: Path) -> ModelStore:
+    """A store with a model installed whose network is made of one of its files, and another precision of it."""
+    made = deriving()
+    made["networks"] = {FILE: made["networks"]["brain.onnx"] | {"prepared": asdict(TOPK)}}
+    shelf.add(made)
+    store = shelf.store()
+    outcome = Puller(store, environ={}, folder=wheels).pull("tiny")
+    assert outcome.error is None
+    return store
+
+
+def put(store: ModelStore, made: Derivation | Prepared, content: bytes, **known: Any) -> Path:
+    """`content` in the place of what is made, with a record of it."""
+    target = place(store, "tiny", FILE, made)
+    target.parent.mkdir(exist_ok=True)
+    (store.root / target.name).write_bytes(content)
+    truth = {"recipe": made.recipe, "revision": revision_of(made), "sha256": digest(content), "size": len(content)}
+    publish(target, store.root / target.name, record(**(truth | known)))
+    return target
+
+
+def test_a_prepared_network_is_found_beside_the_file_that_it_is_made_of(prepared: ModelStore) -> None:
+    target = put(prepared, TOPK, MADE)
+    assert target == prepared.home("tiny") / "derived" / FILE
+    assert network_path(prepared, "tiny", FILE) == target
+    assert record_of(prepared, "tiny", FILE, TOPK) == record(recipe="topk", revision=PREPARED_REVISION)
+    with pytest.raises(InvalidInput, match="expected one of its files, got brain.topk.onnx"):
+        prepared.path("tiny", FILE)  # the store knows what is fetched, and nothing else
+
+
+def test_any_other_network_is_the_file_itself(store: ModelStore) -> None:
+    assert network_path(store, "tiny", "brain.onnx") == store.path("tiny", "brain.onnx")
+    with pytest.raises(InvalidInput, match="got ghost.onnx"):
+        network_path(store, "tiny", "ghost.onnx")
+
+
+def test_a_prepared_network_that_was_never_made_is_missing_with_the_command(prepared: ModelStore) -> None:
+    with pytest.raises(ModelMissing, match=r"tiny: expected brain\.topk\.onnx, made when .*, found none") as caught:
+        network_path(prepared, "tiny", FILE)
+    assert "`appliance models pull tiny`" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "known",
+    [{"source": digest(EARS)}, {"recipe": "dynamic"}, {"revision": PREPARED_REVISION - 1}, {"sha256": digest(EARS)}],
+    ids=["another source", "another recipe", "older revision", "other bytes"],
+)
+def test_a_prepared_network_of_something_else_counts_for_nothing(prepared: ModelStore, known: dict[str, Any]) -> None:
+    put(prepared, TOPK, MADE, **known)
+    with pytest.raises(ModelCorrupt, match=r"tiny: brain\.topk\.onnx: expected .*, got ") as caught:
+        network_path(prepared, "tiny", FILE)
+    assert "`appliance models pull tiny`" in caught.value.remedy
+
+
+def test_a_new_revision_of_other_precisions_leaves_prepared_networks_as_they_are(
+    prepared: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing serves in their place until somebody runs the command."""
+    put(prepared, TOPK, MADE)
+    put(prepared, INT8, MADE, source=digest(MADE))
+    monkeypatch.setattr("appliance.artifacts.derived.REVISION", REVISION + 1)
+    assert network_path(prepared, "tiny", FILE).is_file()
+    with pytest.raises(ModelCorrupt, match=f", {REVISION + 1},"):
+        record_of(prepared, "tiny", FILE, INT8)
+
+
+def test_a_prepared_network_alone_does_not_stand_for_a_damaged_model(prepared: ModelStore) -> None:
+    put(prepared, TOPK, MADE)
+    (prepared.home("tiny") / "brain.onnx").write_bytes(b"damaged")
+    with pytest.raises(ModelCorrupt, match=r"brain\.onnx: expected 307200 bytes"):
+        network_path(prepared, "tiny", FILE)
+
+
+def test_another_precision_of_a_prepared_network_is_made_of_the_prepared_file(prepared: ModelStore) -> None:
+    assert place(prepared, "tiny", FILE, INT8).name == "brain.topk.int8.dynamic.onnx"
+    put(prepared, INT8, MADE * 2, source=digest(MADE))
+    with pytest.raises(ModelMissing, match=r"expected brain\.topk\.onnx"):
+        record_of(prepared, "tiny", FILE, INT8)
+    put(prepared, TOPK, MADE)
+    assert source_of(prepared, "tiny", FILE, INT8) == digest(MADE)
+    assert record_of(prepared, "tiny", FILE, INT8).source == digest(MADE)
+    put(prepared, TOPK, MADE[::-1])
+    with pytest.raises(ModelCorrupt, match=digest(MADE)):
+        record_of(prepared, "tiny", FILE, INT8)
 
 
 def test_every_refusal_is_an_error_of_the_appliance(store: ModelStore) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from appliance.artifacts.manifest import load_manifest, load_manifests, shipped_root
+from appliance.artifacts.manifest import Prepared, load_manifest, load_manifests, shipped_root
 from appliance.artifacts.sources import Shipped, Wheel
 from appliance.errors import InvalidInput, ManifestInvalid
 from tests.artifacts.conftest import BRAIN, Document, Shelf, document, make_zip, zipped
@@ -38,6 +38,68 @@ def test_networks_become_specs(shelf: Shelf) -> None:
     with pytest.raises(InvalidInput, match="expected shape"):
         spec.check({"x": np.zeros((2, 4, 40), np.float32)})
     assert spec.zeros()["x"].shape == (1, 3, 32)
+
+
+PREPARED: Document = {"of": "brain.onnx", "recipe": "topk", "classes": 7}
+
+
+def preparing(**other: Any) -> Document:
+    """A valid manifest whose network is no file, but made of one."""
+    made = document()
+    network = made["networks"].pop("brain.onnx")
+    made["networks"]["brain.topk.onnx"] = network | {"prepared": PREPARED | other}
+    return made
+
+
+def test_a_network_may_be_made_of_a_file(shelf: Shelf) -> None:
+    manifest = shelf.add(preparing())
+    assert manifest.prepared == {"brain.topk.onnx": Prepared("brain.onnx", "topk", 7)}
+    assert list(manifest.networks) == ["brain.topk.onnx"]
+    assert manifest.network("brain.topk.onnx").name == "tiny/brain.topk"
+    assert manifest.digest == shelf.add(document()).digest, "it is none of the files that are fetched"
+    with pytest.raises(ManifestInvalid, match="expected one of its files"):
+        manifest.file("brain.topk.onnx")
+    assert shelf.add(document()).prepared == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"of": "ghost.onnx"},
+            r"topk\.onnx\.prepared\.of: expected one of brain\.onnx, ears\.onnx, labels\.txt",
+        ),
+        ({"of": "brain.topk.onnx"}, r"prepared\.of: expected one of brain\.onnx"),
+        ({"of": 3}, r"prepared\.of: expected text"),
+        ({"recipe": ""}, r"prepared\.recipe: expected text"),
+        ({"classes": 0}, r"prepared\.classes: expected a whole number from 1"),
+        ({"classes": "7"}, r"prepared\.classes: expected a whole number from 1"),
+        ({"size": 1}, r"prepared\.size: unknown key"),
+    ],
+)
+def test_a_mistake_in_how_a_network_is_made_is_named(shelf: Shelf, change: Document, message: str) -> None:
+    with pytest.raises(ManifestInvalid, match=message):
+        shelf.add(preparing(**change))
+
+
+def test_how_a_network_is_made_is_said_in_full(shelf: Shelf) -> None:
+    made = preparing()
+    del made["networks"]["brain.topk.onnx"]["prepared"]["classes"]
+    with pytest.raises(ManifestInvalid, match=r"prepared\.classes: expected this key"):
+        shelf.add(made)
+    made = preparing() | {}
+    made["networks"]["brain.topk.onnx"]["prepared"] = "brain.onnx"
+    with pytest.raises(ManifestInvalid, match=r"brain\.topk\.onnx\.prepared: expected a mapping"):
+        shelf.add(made)
+
+
+@pytest.mark.parametrize("path", ["brain.onnx", "../brain.topk.onnx", "a/b.onnx", "a\\b.onnx", ".b.onnx", "brain.json"])
+def test_what_is_made_has_a_new_plain_name(shelf: Shelf, path: str) -> None:
+    """It lies in one folder with its record, which has the same name and another ending."""
+    made = preparing()
+    made["networks"] = {path: made["networks"]["brain.topk.onnx"]}
+    with pytest.raises(ManifestInvalid, match=r"networks\..*: expected a new file name that ends in \.onnx"):
+        shelf.add(made)
 
 
 def test_digest_names_the_set_of_files(shelf: Shelf) -> None:

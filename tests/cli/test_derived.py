@@ -45,6 +45,8 @@ def test_pull_makes_what_is_derived_and_a_second_pull_nothing(home: Path) -> Non
     understanding(home, derived=(INT8, FP16))
     result = run("pull")
     assert (result.exit_code, result.stdout) == (Exit.OK, f"{NAME}: 已安装 / installed\n")
+    assert len(marks(home)) == 2, "nothing here computes on CUDA: one file with its record"
+    assert run("pull", "--every-precision").exit_code == Exit.OK
     assert all(path.is_file() for path in paths(store(home)))
     before = marks(home)
     assert len(before) == 4, "two files with their records"
@@ -74,7 +76,7 @@ def test_import_makes_what_is_derived(home: Path) -> None:
 
 def test_a_refused_precision_is_told_and_fails_nothing(home: Path) -> None:
     understanding(home, derived=(INT8, FP16), loud=True)
-    for result in (run("pull"), run("pull", NAME)):  # tried again each time, and never in the way
+    for result in (run("pull", "--every-precision"), run("pull", NAME)):  # tried again each time, and never in the way
         assert result.exit_code == Exit.OK
         assert f"{NAME}: 已安装 / installed" in result.stdout
         assert "派生模型未达标 / model.int8.dynamic.onnx: expected intent_accuracy of at least 0.9" in result.stderr
@@ -106,7 +108,7 @@ def test_a_mistake_in_the_manifest_or_a_full_disk_does_count(home: Path) -> None
     understanding(home, derived=(INT8 | {"recipe": "magic"},))
     result = run("pull")
     assert result.exit_code == Exit.USAGE
-    assert "expected a recipe of dynamic, half, qdq, got magic" in result.stderr
+    assert "expected a recipe of dynamic, half, qdq, qdq-products, got magic" in result.stderr
     understanding(home, derived=(INT8,))
     (store(home).home(NAME) / "derived").write_text("a file where a folder should be")
     result = run("pull", "--json")
@@ -125,7 +127,7 @@ def test_a_model_that_could_not_be_had_is_not_derived_from(home: Path) -> None:
 
 def test_remove_takes_what_was_derived_with_it(home: Path) -> None:
     understanding(home, derived=(INT8, FP16))
-    run("pull")
+    run("pull", "--every-precision")
     derived = sum(path.stat().st_size for path in paths(store(home)))
     removed = json.loads(run("remove", NAME, "--json").stdout)["removed"]
     assert removed[NAME] > store(home).manifest(NAME).size + derived

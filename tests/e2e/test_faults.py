@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def model_file(data: Path, model: str, name: str) -> Path:
-    (found,) = (data / "models" / model).glob(f"*/{name}")
+    (found,) = (data / "models" / model).rglob(name)
     return found
 
 
@@ -64,7 +64,13 @@ def talks(appliance: Appliance) -> None:
 
 # Each file and each harm once: what a harm does to a file, tests/artifacts asks for every one of them.
 @pytest.mark.parametrize(
-    "name, harm", [("detector.onnx", truncate), ("recogniser.onnx", flip), ("characters.txt", Path.unlink)]
+    "name, harm",
+    [
+        ("detector.onnx", truncate),
+        ("recogniser.onnx", flip),
+        ("recogniser.topk.onnx", flip),
+        ("characters.txt", Path.unlink),
+    ],
 )
 def test_tesseract_reads_when_an_ocr_file_is_harmed(
     data: Path, started: list[Appliance], pages: dict[str, Case], tesseract: str, name: str, harm

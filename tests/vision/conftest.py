@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from appliance.artifacts.cases import Case
+from appliance.artifacts.derived import network_path
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ModelMissing
@@ -36,9 +37,9 @@ def _run(backend: Backend) -> Run:
 def networks() -> Iterator[Networks]:
     manifest = load_manifests(shipped_root())[MODEL]
     store = ModelStore(data_dir(load_settings()) / "models", {MODEL: manifest})
-    files = ("detector.onnx", "recogniser.onnx", "orientation.onnx")
+    files = ("detector.onnx", "recogniser.topk.onnx", "orientation.onnx")
     try:
-        paths = [store.path(MODEL, file) for file in files]
+        paths = [network_path(store, MODEL, file) for file in files]
         characters = store.path(MODEL, "characters.txt").read_text("utf-8").removesuffix("\n").split("\n")
     except ModelMissing:
         sentence = f"{MODEL} is not installed: run `appliance models pull {MODEL}`"

@@ -74,6 +74,7 @@ def build(
     network = _held(network, spec, "a network", journal, start)
     _parse(trt, spec, path, network, made, journal, start)
     _check(trt, spec, network)
+    _narrow(spec, network)
     config = _held(builder.create_builder_config(), spec, "a configuration", journal, start)
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
     if options.level is not None:
@@ -133,6 +134,15 @@ def _check(trt: Any, spec: ModelSpec, network: Any) -> None:
                 f"{spec.name}: expected {kind} {', '.join(f'{t.name}{list(t.shape)}' for t in wanted)}, the file has "
                 f"{', '.join(f'{t.name}{list(t.shape)}' for t in found)}"
             )
+
+
+def _narrow(spec: ModelSpec, network: Any) -> None:
+    """Fix what the spec fixes: some files name all axes alike (`?`), which ties height to width for the builder."""
+    wanted = {tensor.name: tuple(dim if isinstance(dim, int) else -1 for dim in tensor.shape) for tensor in spec.inputs}
+    for number in range(network.num_inputs):
+        tensor = network.get_input(number)
+        if tuple(tensor.shape) != wanted[tensor.name]:
+            tensor.shape = wanted[tensor.name]
 
 
 def _profile(spec: ModelSpec, number: int, builder: Any, config: Any, journal: Journal) -> None:

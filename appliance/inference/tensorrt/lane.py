@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -104,9 +105,11 @@ class Lane:
         try:
             self._go(shapes, start)
             self._device.wait(self._stream)
-        except OutOfDeviceMemory:
-            raise
         except DeviceFailed as error:
+            with suppress(DeviceFailed):  # copies that were queued before it failed use memory that may be freed next
+                self._device.wait(self._stream)
+            if isinstance(error, OutOfDeviceMemory):
+                raise
             raise DeviceFailed(f"{self._spec.name}: {error.detail}; {self._journal.since(start)}") from error
         outputs = {}
         for tensor in self._spec.outputs:

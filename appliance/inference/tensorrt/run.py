@@ -10,13 +10,13 @@ import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
-from appliance.errors import BackendFailed, DeviceFailed, EngineCorrupt, EngineMissing, InvalidInput
-from appliance.inference.backend import Backend, BackendInfo
+from appliance.errors import BackendFailed, DeviceFailed, EngineCorrupt
+from appliance.inference.backend import Backend, BackendInfo, Unsuited
 from appliance.inference.signature import Arrays, Signature
 from appliance.inference.tensorrt import compat
 from appliance.inference.tensorrt.buffers import Scratch
@@ -26,28 +26,38 @@ from appliance.inference.tensorrt.memory import Opener, open_device
 from appliance.specs import DTYPES, Dim, ModelSpec, TensorSpec
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A serialised engine and the hash that its record names."""
+
+    content: bytes
+    """Its bytes."""
+    sha256: str
+    """64 hexadecimal digits."""
+
+
 class TensorRtBackend(Backend):
     """One engine. `infer` may be called in several threads; they take turns."""
 
     def __init__(
         self,
         spec: ModelSpec,
-        path: Path,
+        plan: Callable[[], Plan],
         *,
-        sha256: str,
         precision: str = "fp32",
         library: Callable[[], Any] = compat.load,
         device: Opener = open_device,
         graphs: bool = False,
     ) -> None:
-        """Run the engine at `path`, whose bytes must have the hash `sha256`: reading one from elsewhere runs its code.
+        """Run the engine that `plan` gives on load; its bytes must have its hash: deserialising one runs its code.
 
         `library` imports TensorRT and `device` opens the GPU, both on load; `graphs` records runs of shapes that come
         again as CUDA graphs.
         """
-        super().__init__(spec, path)
+        super().__init__(spec, None)
         self.name = "tensorrt"
-        self._file, self._sha256, self._precision = path, sha256, precision
+        self._plan, self._precision = plan, precision
+        self._sha256 = ""
         self._import, self._open, self._records = library, device, graphs
         self._turn = threading.Lock()
         self._trt: Any = None
@@ -88,7 +98,7 @@ class TensorRtBackend(Backend):
         number = self.spec.profile_of(self.spec.sizes(inputs)) if self.spec.profiles else 0
         if number is None:
             largest = [dict(profile.maximum) for profile in self.spec.profiles]
-            raise InvalidInput(
+            raise Unsuited(
                 f"{self.spec.name}: expected sizes within one of the profiles up to {largest}, got "
                 f"{self.spec.sizes(inputs)}"
             )
@@ -134,6 +144,8 @@ class TensorRtBackend(Backend):
             version=compat.version(self._trt),
             provider=f"{self._device.name} ({self._device.capability}), {self._device.library}",
             precision=self._precision,
+            file="engine.plan",
+            sha256=self._sha256[:12],
         )
 
     def _lane(self, number: int) -> Lane:
@@ -151,13 +163,11 @@ class TensorRtBackend(Backend):
 
     def _read(self) -> bytes:
         """The engine's bytes, hashed before anything looks into them."""
-        try:
-            plan = self._file.read_bytes()
-        except FileNotFoundError as error:
-            raise EngineMissing(f"{self._who}: expected the engine {self._file.name}, found none") from error
-        if (got := hashlib.sha256(plan).hexdigest()) != self._sha256:
-            raise EngineCorrupt(f"{self._who}: expected an engine with sha256 {self._sha256[:12]}, got {got[:12]}")
-        return plan
+        plan = self._plan()
+        if (got := hashlib.sha256(plan.content).hexdigest()) != plan.sha256:
+            raise EngineCorrupt(f"{self._who}: expected an engine with sha256 {plan.sha256[:12]}, got {got[:12]}")
+        self._sha256 = plan.sha256
+        return plan.content
 
     def _signature(self) -> Signature:
         trt, engine = self._trt, self._engine

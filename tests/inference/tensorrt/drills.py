@@ -15,7 +15,7 @@ from appliance.inference.tensorrt.build import BuildOptions, build
 from appliance.inference.tensorrt.cuda_bindings import CudaBindingsDevice
 from appliance.inference.tensorrt.memory import Device
 from appliance.inference.tensorrt.pycuda import PycudaDevice
-from appliance.inference.tensorrt.run import TensorRtBackend
+from appliance.inference.tensorrt.run import Plan, TensorRtBackend
 from appliance.specs import ModelSpec
 
 LIBRARIES: dict[str, Callable[[Gpu], Device]] = {
@@ -40,13 +40,12 @@ class Bench:
         path.write_bytes(build(self.trt, spec, onnx_path, OPTIONS).plan)
         return path
 
-    def backend(self, spec: ModelSpec, path: Path, *, graphs: bool = False, sha256: str = "") -> TensorRtBackend:
-        """The backend on that engine, not loaded."""
-        digest = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+    def backend(self, spec: ModelSpec, path: Path, *, graphs: bool = False) -> TensorRtBackend:
+        """The backend on that engine as it is now, not loaded."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return TensorRtBackend(
             spec,
-            path,
-            sha256=digest,
+            lambda: Plan(path.read_bytes(), digest),
             library=lambda: self.trt,
             device=lambda: LIBRARIES[self.library](self.gpu),
             graphs=graphs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import threading
 from pathlib import Path
 
@@ -18,12 +19,10 @@ from appliance.errors import (
     ApplianceError,
     DeviceFailed,
     EngineCorrupt,
-    InvalidInput,
     ModelMismatch,
-    ModelMissing,
     OutOfDeviceMemory,
 )
-from appliance.inference.backend import WrongState
+from appliance.inference.backend import Unsuited, WrongState
 from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.specs import ModelSpec, ShapeProfile, TensorSpec
 
@@ -188,7 +187,7 @@ def test_a_request_beyond_every_profile_is_refused_with_both_sizes(tmp_path) -> 
     on = bench(tmp_path)
     with (
         on.backend(BUCKETS, on.engine(BUCKETS, file(HALVE))) as backend,
-        pytest.raises(InvalidInput, match=r"4096.*got \{'batch': 1, 'width': 5000\}"),
+        pytest.raises(Unsuited, match=r"4096.*got \{'batch': 1, 'width': 5000\}"),
     ):
         backend.infer(wide(1, 5000))
 
@@ -214,10 +213,12 @@ def test_a_truncated_and_a_bit_flipped_engine_are_never_deserialised(tmp_path, l
         path.write_bytes(damaged)
         load_fails(on, backend, EngineCorrupt, "expected an engine with sha256")
     path.unlink()
-    load_fails(on, backend, ModelMissing, "found none")
+    load_fails(on, backend, ApplianceError, "FileNotFoundError")
     path.write_bytes(whole)
     with backend:
         backend.infer(AFFINE.zeros())
+        info = backend.describe()
+        assert (info.file, info.sha256) == ("engine.plan", hashlib.sha256(whole).hexdigest()[:12])
 
 
 def test_an_engine_that_the_library_refuses_says_why(tmp_path) -> None:

@@ -1,0 +1,226 @@
+"""A network that goes on when its backend fails: the request is answered by the next one, the better comes back later.
+
+The failed backend is closed before the next is loaded, so that a board never holds a network twice; on the way back
+the better one is loaded and has run before the lower is closed. What a request did wrong itself changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.errors import ApplianceError, BackendFailed, InvalidInput, OutOfDeviceMemory
+from appliance.inference.backend import Backend, BackendInfo, Unsuited, WrongState
+from appliance.inference.fallback import Attempt, Candidate, Selection, select
+from appliance.inference.signature import Arrays
+from appliance.listener import Listener, silent
+from appliance.specs import ModelSpec
+
+PAUSE_S = 30.0
+"""Seconds from a failure to the first attempt to have the better backend back; doubles with every failure."""
+LONGEST_S = 3600.0
+"""Longest pause; also that after a refusal at the start, and the service after which a failure is forgotten."""
+
+
+class SwitchingBackend(Backend):
+    """One network on the best of several backends that works now. Thread-safe."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        candidates: Sequence[Candidate],
+        *,
+        listener: Listener = silent,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Serve with the first of `candidates` (best first) that works.
+
+        The listener hears what `select` tells, and `backend_switched` (model, backend, to, reason, again_s) and
+        `backend_restored` (model, backend, to).
+        """
+        super().__init__(spec, None)
+        self._candidates = tuple(candidates)
+        self._listener, self._clock = listener, clock
+        self._switching = threading.RLock()
+        self._serving: Backend | None = None
+        self._at = self._best = len(self._candidates)
+        self._again = self._since = 0.0
+        self._pause = PAUSE_S
+        self._refused: dict[str, Attempt] = {}
+        self._switches = 0
+        self.selection = Selection(spec, None, ())
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # what serves changes
+        """Name of the backend that serves now; `none` when none does."""
+        serving = self._serving
+        return serving.name if serving is not None else "none"
+
+    def describe(self) -> BackendInfo:
+        """What serves now, with why nothing better does and how often that has changed."""
+        info = super().describe()  # raises before load
+        serving = self._serving  # without the lock: a status must not wait for a switch under way
+        why = "; ".join(f"{attempt.name}: {attempt.reason}" for attempt in self.refusals)
+        now = serving.describe() if serving is not None else replace(info, name="none", device="none", provider="none")
+        return replace(now, fallback=why, switches=self._switches)
+
+    @property
+    def refusals(self) -> tuple[Attempt, ...]:
+        """Why each better backend does not serve, the best first."""
+        better = [candidate.name for candidate in self._candidates[: self._at]]
+        return tuple(self._refused[name] for name in better if name in self._refused)
+
+    @property
+    def demoted(self) -> bool:
+        """True while a better backend than this one has served before and is away."""
+        return self._at > self._best
+
+    def tend(self) -> None:
+        """Try to have a better backend back when its pause is over. For a background thread; loads and warms it."""
+        with self._switching:
+            better = self._candidates[: self._at]
+            if not better or self._clock() < self._again or self._closed():
+                return
+            self._again = float("inf")  # nobody else tries meanwhile
+        # Outside the lock: requests go on with the lower one.
+        found = select(self.spec, better, listener=self._listener)
+        with self._switching:
+            self._note(found)
+            if found.backend is None or self._closed():
+                self._pause = min(self._pause * 2, LONGEST_S)
+                self._again = self._clock() + self._pause
+                if found.backend is not None:  # closed meanwhile
+                    found.backend.close()
+                return
+            before, self._serving = self._serving, found.backend
+            self._at = len(found.attempts) - 1
+            self._best = min(self._best, self._at)
+            self._since = self._clock()
+            self._again = self._clock() + LONGEST_S
+            self._switches += 1
+            self._listener(
+                "backend_restored",
+                model=self.spec.name,
+                backend=before.name if before is not None else "none",
+                to=found.backend.name,
+            )
+        self._let_go(before)
+
+    def _load(self) -> None:
+        found = select(self.spec, self._candidates, listener=self._listener)
+        self._note(found)
+        self._serving = found.backend
+        self._at = len(found.attempts) - 1 if found.backend is not None else len(self._candidates)
+        self._best = self._at
+        self._since = self._clock()
+        self._again = self._clock() + LONGEST_S
+        if found.backend is None:
+            raise BackendFailed(found.reason)
+
+    def _infer(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+        while True:
+            with self._switching:
+                serving, last = self._serving, self._at == len(self._candidates) - 1
+            if serving is None:
+                raise BackendFailed(self.selection.reason)
+            try:
+                outputs = serving.infer(inputs)
+                if not last:  # an accelerator's halves may overflow on what the gate has not seen
+                    _finite(self.spec, serving, outputs)
+                return outputs
+            except InvalidInput:
+                raise
+            except WrongState:
+                if serving is self._serving:  # not because another thread has switched meanwhile
+                    raise
+            except ApplianceError as error:
+                if last or self._healthy(serving, error):
+                    raise
+                self._switch(serving, error)
+
+    def _close(self) -> None:
+        with self._switching:
+            serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.close()
+
+    def _describe(self) -> BackendInfo:
+        return self._serving.describe() if self._serving is not None else BackendInfo("none", "none", "", "none")
+
+    def _closed(self) -> bool:
+        return not self._held
+
+    def _healthy(self, serving: Backend, error: ApplianceError) -> bool:
+        """True when `error` was the request's own: the backend still runs what warmed it.
+
+        What lacks memory or a profile for it runs other requests well, and yet another backend has to answer this one.
+        """
+        if isinstance(error, OutOfDeviceMemory | Unsuited):
+            return False
+        try:
+            _finite(self.spec, serving, serving.infer(self.spec.zeros()))
+        except ApplianceError:
+            return False
+        return True
+
+    def _switch(self, failed: Backend, error: ApplianceError) -> None:
+        """Close `failed` and load the next one below it, unless another thread has done so."""
+        with self._switching:
+            if self._serving is not failed:
+                return
+            name = self._candidates[self._at].name
+            self._serving = None
+            self._let_go(failed)
+            self._refused[name] = Attempt(name, False, error.account)
+            below = self._candidates[self._at + 1 :]
+            found = select(self.spec, below, listener=self._listener)
+            self._note(found)
+            now = self._clock()
+            if now - self._since > LONGEST_S:  # it had served long: this failure is a new one
+                self._pause = PAUSE_S
+            self._again, self._since = now + self._pause, now
+            self._pause = min(self._pause * 2, LONGEST_S)
+            self._serving = found.backend
+            self._at += len(found.attempts) if found.backend is not None else len(below) + 1
+            self._switches += 1
+            self._listener(
+                "backend_switched",
+                model=self.spec.name,
+                backend=failed.name,
+                to=self.name,
+                reason=error.detail,
+                again_s=self._again - now,
+            )
+
+    def _note(self, found: Selection) -> None:
+        """Keep why each was refused, and what there is to say of the whole."""
+        for attempt in found.attempts:
+            self._refused[attempt.name] = attempt
+        better = [self._refused[c.name] for c in self._candidates if c.name in self._refused]
+        served = [attempt for attempt in found.attempts if attempt.ok]
+        refused = [attempt for attempt in better if not attempt.ok]
+        self.selection = Selection(self.spec, found.backend, (*refused, *served))
+
+    def _let_go(self, backend: Backend | None) -> None:
+        if backend is None:
+            return
+        try:
+            backend.close()
+        except ApplianceError as error:  # a lost device takes nothing back; the process's end will
+            self._listener("close_failed", model=self.spec.name, reason=error.detail)
+
+
+class _NotFinite(Unsuited):
+    """Outputs that are no numbers."""
+
+
+def _finite(spec: ModelSpec, backend: Backend, outputs: Arrays) -> None:
+    for name, array in outputs.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise _NotFinite(f"{spec.name} on {backend.name}: expected finite outputs, got {name} with others")
