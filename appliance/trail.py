@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from traceback import walk_tb
+from traceback import clear_frames, walk_tb
 
 LONGEST = 40
 """Frames shown of one error; of a deeper recursion only the innermost."""
@@ -44,3 +44,12 @@ def _frames(error: BaseException) -> Iterator[str]:
         yield f"  ({len(frames) - LONGEST} more)"
     for code, line in frames[-LONGEST:]:
         yield f"  {code.co_filename}:{line} {code.co_name}"
+
+
+def let_go(error: BaseException) -> None:
+    """Clear what the frames of an error and of those behind it still hold: networks, memory, pictures.
+
+    A traceback keeps every local variable of its frames alive, so that nothing which they hold could be closed.
+    """
+    for link in _chain(error):
+        clear_frames(link.__traceback__)

@@ -63,6 +63,9 @@ def export(
     dimensions = {
         axis: torch.export.Dim(name, min=least, max=most) for axis, (name, least, most) in interface.varying.items()
     }
+    # torch 2.13 takes an LSTM apart while it exports, and remembers its own way from the second export of a process on,
+    # for which it fixes the sequence to the example's (torch.export._patches leaves the operator's cache as it is).
+    torch.ops.aten.lstm.input._dispatch_cache.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

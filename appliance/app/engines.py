@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -170,14 +171,15 @@ class Engines:
             if not again:
                 with suppress(EngineMissing, EngineCorrupt):
                     record = self.store.find(key)[1]
-                    refused = _refusal(wanted, record)
-                    return Outcome(wanted, "refused" if refused else "present", record, refused)
+                    refused = refusal(wanted, record)
+                    if refused is None or _stands(wanted, record):
+                        return Outcome(wanted, "refused" if refused else "present", record, refused)
             listener("engines.build", network=wanted.spec.name, precision=wanted.precision)
             try:
                 record = self._built(wanted, key, listener, stopped)
             except ApplianceError as error:
                 return Outcome(wanted, "failed", error=error)
-            refused = _refusal(wanted, record)
+            refused = refusal(wanted, record)
             return Outcome(wanted, "refused" if refused else "built", record, refused)
 
     def prune(self, limit_mb: int | None = None) -> tuple[EngineEntry, ...]:
@@ -221,7 +223,7 @@ class Engines:
 
     def _serving(self, wanted: Wanted) -> Backend:
         key = self.key(wanted)
-        refused = _refusal(wanted, self.store.find(key)[1])
+        refused = refusal(wanted, self.store.find(key)[1])
         if refused is not None:
             raise refused
 
@@ -254,14 +256,15 @@ class Engines:
         made = build(trt, wanted.spec, self._source(wanted)[0], options, listener, stopped=stopped)
         if made.timing_cache:  # kept even when the gate refuses the engine: measuring again takes minutes
             self.store.keep_timing_cache(key.tensorrt, key.gpu, key.capability, made.timing_cache)
-        value = self._score(wanted, made.plan, listener)
+        # What is recorded decides, here and whenever it is read: hence rounded once, and down.
+        value = math.floor(self._score(wanted, made.plan, listener) * 10_000) / 10_000
         gate = wanted.spec.gate
         self.store.publish(
             key,
             # Of one that is refused only the record stays, so that nobody builds it again in hope.
             made.plan if gate is None or value >= gate.threshold else b"",
             metric=gate.metric if gate else "",
-            value=round(value, 4),
+            value=value,
             threshold=gate.threshold if gate else 0.0,
             built_s=round(made.seconds, 1),
             tools={"tensorrt": key.tensorrt},
@@ -285,16 +288,24 @@ class Engines:
             )
 
 
-def _refusal(wanted: Wanted, record: EngineRecord) -> GateRefused | None:
-    """Why an engine must not serve: it scored too low, or by another metric than its gate asks for."""
+def refusal(wanted: Wanted, record: EngineRecord) -> GateRefused | None:
+    """Why an engine must not serve: it scored too low, or by another metric than its gate asks for, or was not kept."""
     gate = wanted.spec.gate
-    if gate is None or (record.metric == gate.metric and record.value >= gate.threshold):
+    passes = gate is None or (record.metric == gate.metric and record.value >= gate.threshold)
+    if passes and record.size:
         return None
+    asked = f"{gate.metric} of at least {gate.threshold}" if gate else "no gate"
     return GateRefused(
-        f"{wanted.spec.name} {wanted.precision}: expected an engine with {gate.metric} of at least {gate.threshold} on "
-        f"the model's cases, got {record.metric or 'no metric'} {record.value}",
+        f"{wanted.spec.name} {wanted.precision}: expected an engine with {asked} on the model's cases, got "
+        f"{record.metric or 'no metric'} {record.value}",
         remedy=(
             "由下一精度或 ONNX Runtime 继续服务；请把本机型号和 TensorRT 版本告知维护者",
             "The next precision or ONNX Runtime serves; tell the maintainers this board and its TensorRT version",
         ),
     )
+
+
+def _stands(wanted: Wanted, record: EngineRecord) -> bool:
+    """True for a refusal that another build would only repeat: by the same metric, still below the threshold."""
+    gate = wanted.spec.gate
+    return gate is not None and record.metric == gate.metric and record.value < gate.threshold

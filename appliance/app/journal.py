@@ -10,6 +10,7 @@ log = logging.getLogger("appliance")
 
 TROUBLE = frozenset(
     {
+        "backend_lent",
         "backend_lost",
         "backend_restored",
         "backend_switched",

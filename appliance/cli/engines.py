@@ -14,7 +14,7 @@ import typer
 from rich.cells import set_cell_size
 from rich.console import Console
 
-from appliance.app.engines import Engines, Outcome, Wanted
+from appliance.app.engines import Engines, Outcome, Wanted, refusal
 from appliance.artifacts.engines import EngineEntry, EngineStore
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
@@ -66,14 +66,20 @@ def build(
         wanted = engines.wanted(names or ())
         engines.prepare(wanted, display)
         for number, one in enumerate(wanted):
+            if stopped.is_set():
+                break
             display.turn(number, len(wanted), one.spec.name, one.precision)
             try:
                 outcomes.append(engines.build(one, display, stopped=stopped.is_set, again=again))
             except ModelMissing as error:
                 missing.append((one, error))
-            if stopped.is_set():
-                break
-        removed = engines.prune()
+            except ApplianceError as error:  # with this one: the others have their turn
+                outcomes.append(Outcome(one, "failed", error=error))
+        removed: tuple[EngineEntry, ...] = ()
+        try:
+            removed = engines.prune()
+        except ApplianceError as error:  # what was built is built, and has to be told
+            typer.echo(f"{error.message}\n  → {error.remedy}", err=True)
     _report(outcomes, missing, removed, as_json, stopped.is_set())
 
 
@@ -172,7 +178,7 @@ def _row(engines: Engines, one: Wanted) -> dict[str, str]:
         return row | {"state": "corrupt", "detail": error.account}
     except ApplianceError as error:
         return row | {"state": "unknown", "detail": error.account}
-    state = "ready" if record.size else "refused"
+    state = "refused" if refusal(one, record) else "ready"
     return row | {"state": state, "metric": record.metric, "value": f"{record.value:.4f}"}
 
 

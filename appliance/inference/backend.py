@@ -22,6 +22,7 @@ import numpy.typing as npt
 from appliance.errors import ApplianceError, BackendFailed, ModelMissing
 from appliance.inference.signature import Arrays, Signature, check_outputs, compare
 from appliance.specs import ModelSpec
+from appliance.trail import let_go
 
 _Self = TypeVar("_Self", bound="Backend")
 
@@ -118,7 +119,8 @@ class Backend(ABC):
                     if signature is not None:
                         compare(self.spec, signature)
                     info = self._describe()
-            except ApplianceError:
+            except ApplianceError as error:
+                let_go(error)
                 with suppress(Exception):  # the first error is the one to report
                     self._close()
                 raise

@@ -14,6 +14,7 @@ from appliance.inference.backend import Backend
 from appliance.inference.signature import Arrays
 from appliance.listener import Listener, silent
 from appliance.specs import ModelSpec
+from appliance.trail import let_go
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def _attempt(spec: ModelSpec, candidate: Candidate) -> tuple[Backend | None, Att
         load_ms = _timed(backend.load)
         warm_ms = _timed(lambda: _warm(spec, backend))
     except Exception as error:  # noqa: BLE001 - whatever a candidate raises, the next one gets its chance
+        let_go(error)
         if backend is not None:
             with suppress(ApplianceError):  # the first error is the one to report
                 backend.close()

@@ -21,6 +21,7 @@ from appliance.inference.fallback import Attempt, Candidate, Selection, select
 from appliance.inference.signature import Arrays
 from appliance.listener import Listener, silent
 from appliance.specs import ModelSpec
+from appliance.trail import let_go
 
 PAUSE_S = 30.0
 """Seconds from a failure to the first attempt to have the better backend back; doubles with every failure."""
@@ -51,7 +52,8 @@ class SwitchingBackend(Backend):
         self._serving: Backend | None = None
         self._at = self._best = len(self._candidates)
         self._again = self._since = 0.0
-        self._pause = PAUSE_S
+        self._pause, self._wait = PAUSE_S, LONGEST_S
+        self._works: tuple[Attempt, ...] = ()
         self._refused: dict[str, Attempt] = {}
         self._switches = 0
         self.selection = Selection(spec, None, ())
@@ -88,13 +90,16 @@ class SwitchingBackend(Backend):
             if not better or self._clock() < self._again or self._closed():
                 return
             self._again = float("inf")  # nobody else tries meanwhile
-        # Outside the lock: requests go on with the lower one.
-        found = select(self.spec, better, listener=self._listener)
+        try:
+            # Outside the lock: requests go on with the lower one.
+            found = select(self.spec, better, listener=self._listener)
+        finally:
+            with self._switching:
+                self._wait = min(self._wait * 2, LONGEST_S)
+                self._again = self._clock() + self._wait
         with self._switching:
             self._note(found)
             if found.backend is None or self._closed():
-                self._pause = min(self._pause * 2, LONGEST_S)
-                self._again = self._clock() + self._pause
                 if found.backend is not None:  # closed meanwhile
                     found.backend.close()
                 return
@@ -102,7 +107,7 @@ class SwitchingBackend(Backend):
             self._at = len(found.attempts) - 1
             self._best = min(self._best, self._at)
             self._since = self._clock()
-            self._again = self._clock() + LONGEST_S
+            self._wait, self._again = LONGEST_S, self._since + LONGEST_S
             self._switches += 1
             self._listener(
                 "backend_restored",
@@ -139,10 +144,28 @@ class SwitchingBackend(Backend):
             except WrongState:
                 if serving is self._serving:  # not because another thread has switched meanwhile
                     raise
+                continue
+            except Unsuited as error:
+                if last:
+                    raise
+                return self._elsewhere(inputs, error)
             except ApplianceError as error:
                 if last or self._healthy(serving, error):
                     raise
-                self._switch(serving, error)
+                failed = error
+            let_go(failed)  # it holds the frames, and they what is to be closed first
+            self._switch(serving, failed)
+
+    def _elsewhere(self, inputs: Arrays, error: ApplianceError) -> dict[str, npt.NDArray[Any]]:
+        """Have one request answered by a backend below, which is loaded for it alone: the one that serves is well."""
+        found = select(self.spec, self._candidates[self._at + 1 :], listener=self._listener)
+        if found.backend is None:
+            raise error
+        self._listener("backend_lent", model=self.spec.name, backend=found.backend.name, reason=error.detail)
+        try:
+            return found.backend.infer(inputs)
+        finally:
+            self._let_go(found.backend)
 
     def _close(self) -> None:
         with self._switching:
@@ -159,9 +182,9 @@ class SwitchingBackend(Backend):
     def _healthy(self, serving: Backend, error: ApplianceError) -> bool:
         """True when `error` was the request's own: the backend still runs what warmed it.
 
-        What lacks memory or a profile for it runs other requests well, and yet another backend has to answer this one.
+        What lacks memory for it runs smaller ones well, and yet another backend has to answer this one.
         """
-        if isinstance(error, OutOfDeviceMemory | Unsuited):
+        if isinstance(error, OutOfDeviceMemory | _NotFinite):
             return False
         try:
             _finite(self.spec, serving, serving.infer(self.spec.zeros()))
@@ -184,7 +207,7 @@ class SwitchingBackend(Backend):
             now = self._clock()
             if now - self._since > LONGEST_S:  # it had served long: this failure is a new one
                 self._pause = PAUSE_S
-            self._again, self._since = now + self._pause, now
+            self._again, self._since, self._wait = now + self._pause, now, self._pause
             self._pause = min(self._pause * 2, LONGEST_S)
             self._serving = found.backend
             self._at += len(found.attempts) if found.backend is not None else len(below) + 1
@@ -202,10 +225,14 @@ class SwitchingBackend(Backend):
         """Keep why each was refused, and what there is to say of the whole."""
         for attempt in found.attempts:
             self._refused[attempt.name] = attempt
-        better = [self._refused[c.name] for c in self._candidates if c.name in self._refused]
-        served = [attempt for attempt in found.attempts if attempt.ok]
-        refused = [attempt for attempt in better if not attempt.ok]
-        self.selection = Selection(self.spec, found.backend, (*refused, *served))
+        if found.backend is not None:
+            self._works = found.attempts[-1:]
+        elif self._serving is None:
+            self._works = ()
+        serves = {attempt.name for attempt in self._works}
+        known = [self._refused[c.name] for c in self._candidates if c.name in self._refused]
+        refused = [attempt for attempt in known if not attempt.ok and attempt.name not in serves]
+        self.selection = Selection(self.spec, found.backend or self._serving, (*refused, *self._works))
 
     def _let_go(self, backend: Backend | None) -> None:
         if backend is None:
@@ -216,7 +243,7 @@ class SwitchingBackend(Backend):
             self._listener("close_failed", model=self.spec.name, reason=error.detail)
 
 
-class _NotFinite(Unsuited):
+class _NotFinite(BackendFailed):
     """Outputs that are no numbers."""
 
 

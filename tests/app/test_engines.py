@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from appliance.app.derive import derive
-from appliance.app.engines import Engines
+from appliance.app.engines import Engines, refusal
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, BackendFailed, EngineMissing, GateRefused, InvalidInput, ModelMissing
@@ -160,6 +160,16 @@ def test_an_engine_below_its_threshold_is_refused_once_and_for_all(
     with pytest.raises(GateRefused):
         again.engines.candidates(store.manifest(MODEL), "model.onnx")[0].make()
     assert again.engines.build(again.engines.wanted()[0], again=True).result == "built"
+
+
+def test_a_gate_that_has_changed_is_asked_again(tmp_path: Path, store: ModelStore, board: Board) -> None:
+    board.trt.useless = True
+    strict = board.engines.wanted()[0]
+    assert board.engines.build(strict).result == "refused"
+    assert strict.spec.gate is not None
+    lower = replace(strict, spec=replace(strict.spec, gate=replace(strict.spec.gate, threshold=0.0)))
+    assert refusal(lower, board.engines.store.find(board.engines.key(lower))[1]) is not None  # nothing of it was kept
+    assert board.engines.build(lower).result == "built"
 
 
 def test_a_build_that_fails_is_an_outcome_and_the_next_goes_on(board: Board) -> None:

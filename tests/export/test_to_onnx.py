@@ -231,3 +231,10 @@ def test_weights_that_the_exporter_joins_are_those_that_were_checked(tmp_path: P
     tiny_models.shaken(model, 6)
     said = networks.tagger(model.eval(), NUMBERS, tiny_models.TAGS, tmp_path)
     assert said["difference"] < 1e-5
+
+
+def test_a_second_lstm_of_a_process_has_an_open_sequence_too(tmp_path: Path) -> None:
+    for _ in range(2):
+        networks.tagger(tiny_models.tagger(len(NUMBERS) + 2), NUMBERS, tiny_models.TAGS, tmp_path)
+        (given, *_) = onnx.load(str(tmp_path / "tagger.onnx")).graph.input
+        assert [dim.dim_param or dim.dim_value for dim in given.type.tensor_type.shape.dim] == [1, "sequence"]

@@ -128,11 +128,22 @@ def test_outputs_that_are_no_numbers_are_a_failure(stage: Stage) -> None:
     assert stage.held == ["cuda"]
 
 
-@pytest.mark.parametrize("error", [OutOfDeviceMemory("2 GB wanted"), Unsuited("beyond every profile")])
-def test_what_one_request_lacks_here_another_backend_has(stage: Stage, error: Exception) -> None:
-    stage.rungs["tensorrt"].breaks = [error]
+def test_too_little_memory_for_one_request_answers_it_elsewhere(stage: Stage) -> None:
+    stage.rungs["tensorrt"].breaks = [OutOfDeviceMemory("2 GB wanted")]
     stage.answered()
     assert stage.held == ["cuda"]
+
+
+def test_a_request_beyond_every_profile_is_lent_another_backend(stage: Stage) -> None:
+    stage.rungs["tensorrt"].breaks = [Unsuited("beyond every profile"), Unsuited("beyond every profile")]
+    stage.answered()
+    assert stage.held == ["tensorrt"]
+    (lent,) = stage.heard.all("backend_lent")
+    assert (lent["backend"], lent["reason"]) == ("cuda", "beyond every profile")
+    stage.rungs["cuda"].refuses = stage.rungs["cpu"].refuses = BackendFailed("none")
+    with pytest.raises(Unsuited):
+        stage.backend.infer(X)
+    stage.answered()
 
 
 @pytest.mark.parametrize("error", [BackendFailed("index beyond the table"), ModelMismatch("odd"), InvalidInput("no")])
@@ -203,6 +214,23 @@ def test_while_it_stays_away_it_is_tried_less_and_less(stage: Stage) -> None:
     assert stage.held == ["cpu"]
     stage.answered()
     assert "still away" in stage.backend.describe().fallback
+
+
+def test_what_was_refused_at_the_start_is_tried_once_an_hour_and_the_state_stays_true() -> None:
+    stage = Stage("tensorrt", "cpu")
+    stage.rungs["tensorrt"].refuses = EngineMissing("none was built")
+    stage.backend.load()
+    tried = []
+    for second in range(1, 4 * 3600 + 10):
+        stage.clock.now += 1
+        before = stage.rungs["tensorrt"].loads
+        stage.backend.tend()
+        tried += [second] * (stage.rungs["tensorrt"].loads - before)
+    assert tried == [3600, 7200, 10800, 14400]
+    served = stage.backend.selection.attempts[-1]
+    assert (served.name, served.ok) == ("cpu", True)
+    assert stage.backend.selection.backend is not None
+    assert "cpu loaded in" in stage.backend.selection.reason
 
 
 def test_an_engine_built_while_the_appliance_runs_is_taken_up() -> None:

@@ -106,6 +106,7 @@ class Growing:
 
         Called by TensorRT, through which no exception may pass. Sizes double, so that steady work takes nothing.
         """
+        size = max(1, size)  # TensorRT wants an address even for an output without numbers
         if size <= self._size:
             return self._address
         try:

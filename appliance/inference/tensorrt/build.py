@@ -7,13 +7,14 @@ TensorRT 10 to. The same code builds with TensorRT-RTX on a machine without a GP
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import Both, EngineBuildFailed, ModelMissing, OutOfDeviceMemory
 from appliance.inference.tensorrt import compat
-from appliance.inference.tensorrt.log import Journal, logger
+from appliance.inference.tensorrt.log import Journal, logger, short_of_memory
 from appliance.inference.tensorrt.progress import Progress, Stopped, monitor
 from appliance.listener import Listener, silent
 from appliance.specs import ModelSpec, TensorSpec
@@ -69,13 +70,13 @@ def build(
     began = time.perf_counter()
     made, journal = logger(trt)
     start = journal.position
-    builder = _held(trt.Builder(made), spec, "a builder", journal, start)
-    network = builder.create_network(compat.network_flags(trt, weak=options.weak))
-    network = _held(network, spec, "a network", journal, start)
+    builder = _held(lambda: trt.Builder(made), spec, "a builder", journal, start)
+    flags = compat.network_flags(trt, weak=options.weak)
+    network = _held(lambda: builder.create_network(flags), spec, "a network", journal, start)
     _parse(trt, spec, path, network, made, journal, start)
     _check(trt, spec, network)
     _narrow(spec, network)
-    config = _held(builder.create_builder_config(), spec, "a configuration", journal, start)
+    config = _held(builder.create_builder_config, spec, "a configuration", journal, start)
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
     if options.level is not None:
         config.builder_optimization_level = options.level
@@ -83,8 +84,9 @@ def build(
         compat.allow_halves(trt, config)
     compat.aim(trt, config, options.targets)
     cache = config.create_timing_cache(options.timing_cache)
+    if options.timing_cache and (cache is None or not config.set_timing_cache(cache, ignore_mismatch=False)):
+        cache = config.create_timing_cache(b"")  # of another device or version: the builder measures anew
     if cache is not None:
-        # False also for a cache of another device or version: then the builder measures anew, and no harm is done.
         config.set_timing_cache(cache, ignore_mismatch=False)
     config.progress_monitor = watcher = monitor(trt, Progress(spec.name, listener), stopped)
     for number in range(len(spec.profiles)):
@@ -101,7 +103,7 @@ def build(
 
 
 def _parse(trt: Any, spec: ModelSpec, path: Path, network: Any, made: Any, journal: Journal, start: int) -> None:
-    parser = _held(trt.OnnxParser(network, made), spec, "a parser", journal, start)
+    parser = _held(lambda: trt.OnnxParser(network, made), spec, "a parser", journal, start)
     # From the path, so that weights in files beside it are found.
     if parser.parse_from_file(str(path)):
         return
@@ -165,14 +167,18 @@ def _shape(tensor: TensorSpec, sizes: Any) -> tuple[int, ...]:
     return tuple(dim if isinstance(dim, int) else int(sizes[dim]) for dim in tensor.shape)
 
 
-def _held(made: Any, spec: ModelSpec, what: str, journal: Journal, start: int) -> Any:
-    """`made`, unless TensorRT gave None for it."""
+def _held(make: Callable[[], Any], spec: ModelSpec, what: str, journal: Journal, start: int) -> Any:
+    """What `make` gives, unless that is None or pybind11 refuses to make an object of nothing."""
+    try:
+        made = make()
+    except (TypeError, RuntimeError) as error:
+        raise _failed(spec, f"{what} was refused: {journal.since(start)}; {error}") from error
     if made is None:
-        raise EngineBuildFailed(f"{spec.name}: expected {what} of TensorRT, got none: {journal.since(start)}")
+        raise _failed(spec, f"{what} was refused: {journal.since(start)}")
     return made
 
 
 def _failed(spec: ModelSpec, said: str) -> EngineBuildFailed | OutOfDeviceMemory:
-    if "out of memory" in said.lower() or "outofmemory" in said.lower():
+    if short_of_memory(said):
         return OutOfDeviceMemory(f"{spec.name}: expected enough device memory to build an engine, got {said}")
     return EngineBuildFailed(f"{spec.name}: expected an engine, got none: {said}")

@@ -24,9 +24,13 @@ def load(names: Sequence[str] = NAMES) -> Any:
     refused = []
     for name in names:
         try:
-            return importlib.import_module(name)
-        except (ImportError, OSError) as error:
+            module = importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - whatever a broken installation raises, the next backend serves
             refused.append(f"{name}: {type(error).__name__}: {error}")
+            continue
+        if getattr(module, "__version__", None):
+            return module
+        refused.append(f"{name}: a module without a version")  # a folder of this name, for one
     raise BackendFailed(
         f"tensorrt: expected to import {' or '.join(names)}, got {'; '.join(refused)}",
         remedy=(

@@ -17,6 +17,7 @@ class CudaBindingsDevice:
     """The first GPU. Its primary context is shared with everything else in the process, ONNX Runtime included."""
 
     library = "cuda-bindings"
+    records = True
 
     def __init__(self, cudart: Any) -> None:
         """Take the module `cuda.bindings.runtime` and the first device. Raises DeviceFailed without one."""

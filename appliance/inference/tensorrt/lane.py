@@ -1,9 +1,9 @@
-"""One shape profile of an engine at work: its execution context, the memory of its tensors, its recorded graphs."""
+"""One shape profile of an engine at work: its execution context, the memory of its tensors, its recorded graph."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from appliance.errors import DeviceFailed, OutOfDeviceMemory
+from appliance.errors import BackendFailed, DeviceFailed, OutOfDeviceMemory
 from appliance.inference.signature import Arrays
 from appliance.inference.tensorrt import compat
 from appliance.inference.tensorrt.buffers import Buffer, Growing, Scratch, Shape, allocator
-from appliance.inference.tensorrt.log import Journal
+from appliance.inference.tensorrt.log import Journal, short_of_memory
 from appliance.inference.tensorrt.memory import Device
 from appliance.specs import ModelSpec
+from appliance.trail import let_go
 
-GRAPHS = 8
-"""Most recorded graphs of a lane: each is of one set of shapes."""
+log = logging.getLogger("appliance.tensorrt")
 
 
 class Lane:
@@ -52,22 +52,24 @@ class Lane:
         self._set: dict[str, Shape] = {}
         self._computes_in = 0
         self._records = graphs
-        self._seen: set[tuple[Shape, ...]] = set()
-        self._graphs: OrderedDict[tuple[Shape, ...], int] = OrderedDict()
+        self._graph = 0
+        self._plain = False
         try:
             self._make(trt, engine)
-        except BaseException:
-            self.free()
+        except BaseException as error:
+            let_go(error)
+            with suppress(DeviceFailed):  # the first error is the one to report
+                self.free()
             raise
 
     def _make(self, trt: Any, engine: Any) -> None:
         start = self._journal.position
-        context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
-        if context is None:
-            raise self._failed("an execution context", start)
-        self._context = context
+        self._context = context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        self._ask(lambda: context is not None, "to make an execution context", start)
         self._needs = compat.scratch_bytes(engine, self._number)
-        self._done(context.set_optimization_profile_async(self._number, self._stream), "to set the profile", start)
+        self._ask(
+            lambda: context.set_optimization_profile_async(self._number, self._stream), "to set the profile", start
+        )
         self._device.wait(self._stream)
         largest = self._spec.profiles[self._number].maximum if self._spec.profiles else {}
         for tensor in self._spec.inputs:
@@ -76,7 +78,7 @@ class Lane:
             self._buffers[tensor.name] = Buffer.of(self._device, dtype, int(np.prod(shape)) * dtype.itemsize)
             self._shape(tensor.name, shape)
         if unknown := context.infer_shapes():
-            raise self._failed(f"the shapes of all outputs from those of the inputs, without {unknown}", start)
+            raise self._failed(f"to know the shapes of all outputs by those of the inputs, without {unknown}", start)
         for tensor in self._spec.outputs:
             dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(tensor.name)))
             shape = tuple(int(n) for n in context.get_tensor_shape(tensor.name))
@@ -87,9 +89,9 @@ class Lane:
         if self._growing:
             self._allocator = allocator(trt, self._growing)
         for name in self._growing:
-            self._done(context.set_output_allocator(name, self._allocator), f"to give {name} its memory", start)
+            self._ask(partial(context.set_output_allocator, name, self._allocator), f"to give {name} its memory", start)
         for name, buffer in self._buffers.items():
-            self._done(context.set_tensor_address(name, buffer.address), f"to place {name}", start)
+            self._ask(partial(context.set_tensor_address, name, buffer.address), f"to place {name}", start)
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Outputs of one run as new arrays. Raises DeviceFailed or OutOfDeviceMemory with what the logger heard."""
@@ -105,26 +107,24 @@ class Lane:
         try:
             self._go(shapes, start)
             self._device.wait(self._stream)
+            return {name: self._output(name, shape) for name, shape in shapes.items()}
         except DeviceFailed as error:
             with suppress(DeviceFailed):  # copies that were queued before it failed use memory that may be freed next
                 self._device.wait(self._stream)
             if isinstance(error, OutOfDeviceMemory):
                 raise
             raise DeviceFailed(f"{self._spec.name}: {error.detail}; {self._journal.since(start)}") from error
-        outputs = {}
-        for tensor in self._spec.outputs:
-            if tensor.name in self._growing:
-                outputs[tensor.name] = self._growing[tensor.name].fetch(self._stream)
-            else:
-                outputs[tensor.name] = self._buffers[tensor.name].view(shapes[tensor.name]).copy()
-        return outputs
+
+    def _output(self, name: str, shape: Shape) -> npt.NDArray[Any]:
+        if name in self._growing:
+            return self._growing[name].fetch(self._stream)
+        output: npt.NDArray[Any] = self._buffers[name].view(shape).copy()
+        return output
 
     def free(self) -> None:
         """Give everything back, the context first: it holds addresses. Raises the first error, having tried all."""
         failed: list[DeviceFailed] = []
-        for graph in self._graphs.values():
-            _try(partial(self._device.forget, graph), failed)
-        self._graphs.clear()
+        _try(self._forget, failed)
         self._context = self._allocator = None
         for buffer in self._buffers.values():
             _try(buffer.free, failed)
@@ -138,9 +138,7 @@ class Lane:
         """Compute where the scratch memory is now: another lane may have made it grow."""
         self._scratch.hold(self._needs)
         if self._computes_in != self._scratch.address:
-            while self._graphs:  # they hold the old address
-                self._device.forget(self._graphs.popitem()[1])
-            self._seen.clear()
+            self._forget()  # it holds the old address
             # The call gives nothing back; a wrong address shows at the run.
             self._context.set_device_memory(self._scratch.address, self._scratch.size)
             self._computes_in = self._scratch.address
@@ -148,17 +146,25 @@ class Lane:
     def _shape(self, name: str, shape: Shape) -> None:
         if self._set.get(name) != shape:
             start = self._journal.position
-            self._done(self._context.set_input_shape(name, shape), f"to take {name} of shape {list(shape)}", start)
+            what = f"to take {name} of shape {list(shape)}"
+            self._forget()  # a context that was changed since its run was recorded must not be replayed
+            self._ask(lambda: self._context.set_input_shape(name, shape), what, start)
             self._set[name] = shape
 
+    def _forget(self) -> None:
+        """Give the recorded graph back; another needs a plain run first, in which TensorRT does what it put off."""
+        graph, self._graph, self._plain = self._graph, 0, False
+        if graph:
+            self._device.forget(graph)
+
     def _go(self, shapes: Mapping[str, Shape], start: int) -> None:
-        """Queue uploads, the network and downloads; from the third run of the same shapes on as one graph."""
+        """Queue uploads, the network and downloads; where shapes stay the same, from the second run on as a graph."""
 
         def queue() -> None:
             for tensor in self._spec.inputs:
                 buffer = self._buffers[tensor.name]
                 self._device.upload(buffer.address, buffer.part(self._set[tensor.name]), self._stream)
-            self._done(self._context.execute_async_v3(self._stream), "to run", start)
+            self._ask(lambda: self._context.execute_async_v3(self._stream), "to run", start)
             for name, shape in shapes.items():
                 if name in self._buffers:
                     buffer = self._buffers[name]
@@ -166,31 +172,32 @@ class Lane:
 
         if not self._records or self._growing:  # memory that is asked for in mid-run cannot be recorded
             return queue()
-        key = tuple(self._set[tensor.name] for tensor in self._spec.inputs)
-        if key in self._graphs:
-            self._graphs.move_to_end(key)
-        elif key in self._seen:
-            if len(self._graphs) >= GRAPHS:
-                self._device.forget(self._graphs.popitem(last=False)[1])
-            self._graphs[key] = self._device.capture(self._stream, queue)
-        else:  # TensorRT wants one plain run of every shape before it is recorded
-            self._seen.add(key)
-            return queue()
-        self._device.replay(self._graphs[key], self._stream)
-        return None
+        if not self._graph and self._plain:
+            try:
+                self._graph = self._device.capture(self._stream, queue)
+            except BackendFailed as error:
+                log.warning("%s: runs are not recorded: %s", self._spec.name, error.detail)
+                self._records = False
+                return queue()
+        if self._graph:
+            return self._device.replay(self._graph, self._stream)
+        self._plain = True
+        return queue()
 
-    def _done(self, ok: bool, what: str, start: int) -> None:
-        if not ok:
-            raise self._failed(what, start)
+    def _ask(self, call: Callable[[], Any], what: str, start: int) -> None:
+        """Raise unless TensorRT says yes; some methods of the binding say no by an exception."""
+        try:
+            if call():
+                return
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise self._failed(what, start, str(error)) from error
+        raise self._failed(what, start)
 
-    def _failed(self, what: str, start: int) -> DeviceFailed:
+    def _failed(self, what: str, start: int, more: str = "") -> DeviceFailed:
         short = next((growing.failed for growing in self._growing.values() if growing.failed), None)
-        said = short.detail if short else self._journal.since(start)
-        kind = (
-            OutOfDeviceMemory
-            if isinstance(short, OutOfDeviceMemory) or "out of memory" in said.lower()
-            else DeviceFailed
-        )
+        said = "; ".join(part for part in (short.detail if short else self._journal.since(start), more) if part)
+        short_of_it = isinstance(short, OutOfDeviceMemory) or short_of_memory(said)
+        kind = OutOfDeviceMemory if short_of_it else DeviceFailed
         return kind(f"{self._spec.name}: expected {what}, TensorRT refused: {said}")
 
 

@@ -27,7 +27,7 @@ class Journal:
     def __init__(self) -> None:
         self._kept: deque[tuple[int, int, str]] = deque(maxlen=KEPT)
         self._count = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may end an object that speaks while it is held
 
     def take(self, severity: str, text: str) -> None:
         """Remember one message and pass it to the log."""
@@ -53,6 +53,11 @@ class Journal:
             return "it gave no reason"
         worst = max(level for level, _ in later)
         return "; ".join(dict.fromkeys(text for level, text in later if level == worst and text))[:LONGEST]
+
+
+def short_of_memory(said: str) -> bool:
+    """True when the text tells of too little memory, in one of TensorRT's ways to say so."""
+    return "outofmemory" in said.lower().replace(" ", "").replace("_", "")
 
 
 _journals: dict[str, tuple[Any, Any, Journal]] = {}

@@ -30,6 +30,9 @@ class Device(Protocol):
     library: str
     """What is behind it: `cuda-bindings` or `pycuda`."""
 
+    records: bool
+    """True when `capture` can record runs."""
+
     def current(self) -> AbstractContextManager[None]:
         """Make the device the calling thread's for the length of the block."""
 

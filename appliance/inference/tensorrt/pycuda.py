@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +16,31 @@ _NON_BLOCKING = 1
 """CU_STREAM_NON_BLOCKING of cuda.h: a stream that does not wait for the default one."""
 
 
+_kept: list[tuple[Any, Any]] = []
+"""Driver modules with the context retained through each: one in a process, but for tests."""
+_keeping = threading.Lock()
+
+
+def _primary(driver: Any, device: Any) -> Any:
+    """The process's one reference to the primary context.
+
+    pycuda's `detach` leaves the context on the calling thread's stack and, from another thread, gives nothing back; its
+    destructor does the same. So it is retained once and never given back before the process ends.
+    """
+    with _keeping:
+        for known, context in _kept:
+            if known is driver:
+                return context
+        context = device.retain_primary_context()
+        _kept.append((driver, context))
+        return context
+
+
 class PycudaDevice:
     """The first GPU, in its primary context, which ONNX Runtime computes in too."""
 
     library = "pycuda"
+    records = False
 
     def __init__(self, driver: Any) -> None:
         """Take the module `pycuda.driver` and the first device. Raises DeviceFailed without one."""
@@ -31,7 +53,7 @@ class PycudaDevice:
             self.name = str(device.name())
             major, minor = device.compute_capability()
             self.capability = f"{major}.{minor}"
-            self._context = device.retain_primary_context()
+            self._context = _primary(driver, device)
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -117,9 +139,7 @@ class PycudaDevice:
         raise BackendFailed("cuda graphs: expected one captured by this device, got none")
 
     def close(self) -> None:
-        """See `Device.close`."""
-        with self._translated("let go of the context"):
-            self._context.detach()
+        """See `Device.close`. The primary context stays: it belongs to the process, as with cuda-bindings."""
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from appliance.errors import BackendFailed, DeviceFailed, EngineCorrupt
+from appliance.errors import ApplianceError, BackendFailed, DeviceFailed, EngineCorrupt, OutOfDeviceMemory
 from appliance.inference.backend import Backend, BackendInfo, Unsuited
 from appliance.inference.signature import Arrays, Signature
 from appliance.inference.tensorrt import compat
 from appliance.inference.tensorrt.buffers import Scratch
 from appliance.inference.tensorrt.lane import Lane
-from appliance.inference.tensorrt.log import logger
+from appliance.inference.tensorrt.log import logger, short_of_memory
 from appliance.inference.tensorrt.memory import Opener, open_device
 from appliance.specs import DTYPES, Dim, ModelSpec, TensorSpec
+
+_NO_GRAPHS = "tensorrt_graphs 需要 cuda-bindings，未录制 / tensorrt_graphs needs cuda-bindings: runs are not recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +80,25 @@ class TensorRtBackend(Backend):
         with device.current():
             self._stream = device.stream()
             self._scratch = Scratch(device)
-            self._runtime = trt.Runtime(made)
-            if self._runtime is None:
-                raise DeviceFailed(f"{self._who}: expected a runtime, got none: {self._journal.since(start)}")
+            try:
+                self._runtime = trt.Runtime(made)
+            except (TypeError, RuntimeError) as error:  # pybind11's way to say that there is none
+                raise self._refused("a runtime", start, str(error)) from error
             self._engine = self._runtime.deserialize_cuda_engine(plan)
             if self._engine is None:
-                raise EngineCorrupt(
-                    f"{self._who}: expected an engine that TensorRT {compat.version(trt)} reads on {device.name}, got "
-                    f"none: {self._journal.since(start)}"
-                )
+                raise self._refused(f"an engine that TensorRT {compat.version(trt)} reads on {device.name}", start)
             wanted = max(1, len(self.spec.profiles))
             if self._engine.num_optimization_profiles != wanted:
                 raise EngineCorrupt(
                     f"{self._who}: expected {wanted} profiles, got {self._engine.num_optimization_profiles}"
                 )
             return self._signature()
+
+    def _refused(self, what: str, start: int, more: str = "") -> ApplianceError:
+        """Why the library gave nothing: too little memory, or a file that it does not read."""
+        said = "; ".join(part for part in (self._journal.since(start), more) if part)
+        kind = OutOfDeviceMemory if short_of_memory(said) else DeviceFailed if more else EngineCorrupt
+        return kind(f"{self._who}: expected {what}, got none: {said}")
 
     def _infer(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         number = self.spec.profile_of(self.spec.sizes(inputs)) if self.spec.profiles else 0
@@ -144,6 +150,7 @@ class TensorRtBackend(Backend):
             version=compat.version(self._trt),
             provider=f"{self._device.name} ({self._device.capability}), {self._device.library}",
             precision=self._precision,
+            warning=_NO_GRAPHS if self._records and not self._device.records else "",
             file="engine.plan",
             sha256=self._sha256[:12],
         )
@@ -158,7 +165,7 @@ class TensorRtBackend(Backend):
             self._stream,
             self._scratch,
             self._journal,
-            graphs=self._records,
+            graphs=self._records and self._device.records,
         )
 
     def _read(self) -> bytes:
