@@ -179,6 +179,9 @@ locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the crowds of benc
 models: $(EXPORT)/.done  ## train all language models from nothing and write them into models/ (about an hour on 2 cores)
 	$(EXPORT)/bin/python -m export.train --publish
 
+export: $(EXPORT)/.done precisions  ## export, quantise and gate every network without training, and print the table of them
+	$(EXPORT)/bin/python -m export.all
+
 train-test: $(EXPORT)/.done  ## train a tenth of everything for one epoch, and run the tests of the training code
 	$(EXPORT)/bin/python -m pytest tests/export -m torch
 	$(EXPORT)/bin/python -m export.train --quick --work var/quick

@@ -231,7 +231,7 @@ def test_check_says_what_works_and_why_not(command: Command) -> None:
 
 def test_check_details_tell_how_long_loading_took(command: Command) -> None:
     lines = [line.strip() for line in command("check", "--details").out.splitlines()]
-    for network in ("detector", "recogniser", "orientation", "vad"):
+    for network in ("detector", "recogniser.topk", "orientation", "vad"):
         (line,) = [line for line in lines if line.startswith(f"{network}: ")]
         chinese, english = line.split(" / ")
         assert chinese.startswith(f"{network}: onnxruntime-cpu，加载 ")
