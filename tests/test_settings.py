@@ -54,7 +54,7 @@ def test_a_switch_is_turned_off_in_any_of_the_usual_words(tmp_path: Path, off: s
         ({"APPLIANCE_HTTP_PORT": "70000"}, "0 to 65535"),
         ({"APPLIANCE_DEADLINE_S": "nan"}, "expected"),
         ({"APPLIANCE_LOG_LEVEL": "loud"}, "one of debug"),
-        ({"APPLIANCE_BACKENDS": "quantum"}, "one of onnxruntime-cuda"),
+        ({"APPLIANCE_BACKENDS": "quantum"}, "one of tensorrt, onnxruntime-cuda"),
         ({"APPLIANCE_ADMITTED": "200"}, "half of http_threads"),
         ({"APPLIANCE_HTTP_HOST": "0.0.0.0"}, "needs http_token"),
         ({"APPLIANCE_HTTP_TOKEN": "short"}, "at least 16"),
