@@ -38,7 +38,7 @@ def read(path: Path) -> Any:
 
     Raises OSError, BackendFailed (no package onnx, no ONNX file) or ModelMismatch for an opset or an IR that is newer.
     """
-    onnx = _onnx()
+    onnx = package()
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
     try:
@@ -72,8 +72,8 @@ def topk(source: Path, target: Path, classes: int) -> None:
     model = read(source)
     try:
         _end_in_topk(model, source.name, classes)
-        _onnx().checker.check_model(model, full_check=True)
-        _onnx().save(model, str(target))
+        package().checker.check_model(model, full_check=True)
+        package().save(model, str(target))
     except (ApplianceError, OSError):
         raise
     except Exception as error:
@@ -93,7 +93,7 @@ def _end_in_topk(model: Any, name: str, classes: int) -> None:
     one node less, is not: TensorRT's parser makes Exp, Sum and Log of it, and e^12 is beyond float16; ONNX Runtime sums
     in order on the CPU (3e-4 off at 18,710 classes, where this is 1e-7 off) and takes 1.2 times the time of the whole.
     """
-    onnx = _onnx()
+    onnx = package()
     helper, types = onnx.helper, onnx.TensorProto
     graph = model.graph
     ended = _softmax(model, name, classes)
@@ -124,7 +124,7 @@ def _end_in_topk(model: Any, name: str, classes: int) -> None:
 
 def _softmax(model: Any, name: str, classes: int) -> list[Any]:
     """The Softmax in which the graph ends and the Identity nodes behind it, all of which nothing else reads."""
-    onnx, graph = _onnx(), model.graph
+    onnx, graph = package(), model.graph
     if opset(model) < OLDEST_OPSET:
         raise ModelMismatch(f"{name}: expected opset {OLDEST_OPSET} to {OPSET}, got {opset(model)}")
     if len(graph.output) != 1:
@@ -164,7 +164,8 @@ def _free_names(graph: Any) -> Iterator[str]:
     return (name for number in range(len(taken) + 3) if (name := f"topk_{number}") not in taken)
 
 
-def _onnx() -> Any:
+def package() -> Any:
+    """The package onnx, imported on use: serving needs none of it. Raises BackendFailed."""
     try:
         import onnx
         import onnx.numpy_helper

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from appliance.errors import ApplianceError, BackendFailed
-from appliance.inference.arrive import read
+from appliance.inference.arrive import package, read
 from appliance.inference.halve import halved
 from appliance.inference.onnxruntime import library
 from appliance.inference.ranges import Feeds, peaks
@@ -145,7 +145,7 @@ def _write_scaled(source: Path, target: Path, feeds: Feeds, recipe: str) -> None
 
 def _halve_tables(path: Path) -> None:
     """Keep large tables that rows are picked from as halves: one int8 scale for a whole table loses too much."""
-    onnx = _onnx()
+    onnx = package()
     model = onnx.load(str(path))
     graph = model.graph
     readers: dict[str, int] = {}
@@ -166,25 +166,13 @@ def _halve_tables(path: Path) -> None:
     _save(model, path)
 
 
-def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise BackendFailed(
-            f"onnx: expected to import, got {type(error).__name__}: {error}",
-            remedy=("请运行 `pip install onnx`", "Run `pip install onnx`"),
-        ) from error
-    return onnx
-
-
 def _save(model: Any, path: Path) -> None:
-    _onnx().save(model, str(path))
+    package().save(model, str(path))
 
 
 def _mark(path: Path, precision: str) -> None:
     """Write the precision into the file's metadata."""
-    onnx = _onnx()
+    onnx = package()
     model = onnx.load(str(path))
     kept = [entry for entry in model.metadata_props if entry.key != PRECISION]
     del model.metadata_props[:]
