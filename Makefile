@@ -176,7 +176,7 @@ $(VENV)-locust/.done: | python
 locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the crowds of benchmarks.load from outside, by Locust, with the same limits
 	$(BIN)/python -m benchmarks.outside --locust $(VENV)-locust/bin/locust --check
 
-models: $(EXPORT)/.done  ## train all language models from nothing and write them into models/ (about an hour on 2 cores)
+models: $(EXPORT)/.done  ## train all language models from nothing and write them into models/ (hours on a slow machine; resumable)
 	$(EXPORT)/bin/python -m export.train --publish
 
 export: $(EXPORT)/.done precisions  ## export, quantise and gate every network without training, and print the table of them
