@@ -15,6 +15,9 @@ from typing import Any
 
 from appliance.errors import SettingInvalid
 
+BACKENDS = ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu")
+"""Backends that a network may be served by, the usual order of trying them."""
+
 PREFIX = "APPLIANCE_"
 """Environment variables are this prefix and the setting's name in capitals."""
 
@@ -73,7 +76,7 @@ class Settings:
     data_dir: str = _setting("", "Where models and records are kept; empty means XDG_DATA_HOME/appliance")
     pack: str = _setting("store", "Name of a shipped pack, or the path of a pack folder")
     backends: tuple[str, ...] = _setting(
-        ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"), "Inference backends to try for every network, best first"
+        BACKENDS, "Inference backends to try for every network that may be served by them, best first"
     )
     engines_weak: bool = _setting(
         False, "Let TensorRT 10 choose where a float32 network is computed in halves, instead of using fp16 files"
@@ -172,7 +175,7 @@ SETTINGS: dict[str, Setting] = _table()
 
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
-    "backends": ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"),
+    "backends": BACKENDS,
     "required": ("language", "dialogue", "ocr", "vad", "asr"),
 }
 

@@ -96,6 +96,12 @@ class ModelSpec:
     """Task metric and threshold on the model's cases."""
     opset: int = 18
     """Highest opset that the file may use."""
+    backends: tuple[str, ...] = ()
+    """The only backends that may serve it, of those that the settings name; none: all of them."""
+
+    def served_by(self, backend: str) -> bool:
+        """True when `backend` may serve it."""
+        return not self.backends or backend in self.backends
 
     def check(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Raise InvalidInput unless `inputs` are exactly the named tensors in dtype, rank and consistent sizes."""

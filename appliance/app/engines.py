@@ -164,10 +164,11 @@ class Engines:
         """Build one engine, measure it on the model's cases, and publish it when it passes.
 
         One that is there and whole stays, unless `again`. Raises BackendFailed without a device, ModelMissing or
-        ModelCorrupt without the network; what goes wrong with this one engine is in the outcome.
+        ModelCorrupt without the network, EngineBuildFailed when it is stopped while another process builds; what goes
+        wrong with this one engine is in the outcome.
         """
         key = self.key(wanted)
-        with self.store.building(key):
+        with self.store.building(key, stopped):
             if not again:
                 with suppress(EngineMissing, EngineCorrupt):
                     record = self.store.find(key)[1]
@@ -201,6 +202,8 @@ class Engines:
 
     def _of(self, manifest: Manifest) -> Iterator[Wanted]:
         for file, spec in manifest.networks.items():
+            if not spec.served_by(BACKEND):
+                continue
             if self._settings.engines_weak:
                 yield Wanted(manifest.name, file, spec, "fp16", weak=True)
             else:

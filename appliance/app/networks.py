@@ -64,7 +64,7 @@ class Network:
         if self.selection is None:
             return (f"{subject}: {self.reason}",)
         return tuple(f"{subject}: {said}" for said in _attempts(self.selection)) or (
-            f"{subject}: 设置 backends 为空 / the setting backends names none",
+            f"{subject}: 设置 backends 中没有可用的 / the setting backends names none that may serve it",
         )
 
 
@@ -152,7 +152,7 @@ class Networks:
             return OnnxRuntimeBackend(spec, path, device=device, threads=threads)
 
         found = []
-        for name in self._settings.backends:
+        for name in filter(spec.served_by, self._settings.backends):
             if name == BACKEND:
                 found += self._engines.candidates(manifest, file) if self._engines is not None else []
                 continue

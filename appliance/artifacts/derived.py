@@ -21,7 +21,7 @@ from appliance.artifacts.store import ModelStore
 from appliance.errors import ModelCorrupt, ModelMissing
 
 FOLDER = "derived"
-REVISION = 3
+REVISION = 4
 """Changes when a recipe of other precisions does: files made by another revision are made anew."""
 PREPARED_REVISION = 1
 """The same of prepared networks; apart, because until they are made anew nothing serves in their place."""

@@ -11,10 +11,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import IO
 
 from appliance.artifacts.disk import exclusive, room, storage, sync
 from appliance.artifacts.engine_record import (
@@ -32,7 +34,7 @@ from appliance.artifacts.engine_record import (
 from appliance.artifacts.seal import Seal
 from appliance.artifacts.staging import discard, staged, swap, tidy, write
 from appliance.artifacts.timing import read_timing, write_timing
-from appliance.errors import EngineCorrupt, EngineMissing
+from appliance.errors import EngineBuildFailed, EngineCorrupt, EngineMissing
 from appliance.listener import Listener, silent
 
 __all__ = ["EngineEntry", "EngineKey", "EngineRecord", "EngineStore"]
@@ -41,6 +43,8 @@ LOCKS = ".locks"
 """Folder in the store for the locks of the keys, empty files."""
 MARGIN = 1 << 20
 """Bytes that publishing may need beside the plan."""
+POLL_S = 0.2
+"""Seconds between two looks at whether another builder has ended."""
 
 
 class EngineStore:
@@ -71,11 +75,12 @@ class EngineStore:
         return plan, record
 
     @contextmanager
-    def building(self, key: EngineKey) -> Iterator[None]:
+    def building(self, key: EngineKey, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Be the only builder of `key`; waits for another one, and the caller then looks with `find` again.
 
         Leftovers of a killed builder are cleared and the secret is there, so that a disk which cannot be written shows
-        before the minutes of a build and not after. Raises StorageFailed.
+        before the minutes of a build and not after. Raises StorageFailed; EngineBuildFailed when `stopped` says so
+        while another one builds, which takes minutes.
         """
         lock = self._lock(key)
         with storage(self.root):
@@ -87,7 +92,7 @@ class EngineStore:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     self._listener("engines.wait", network=key.network, precision=key.precision, digest=key.digest)
-                    fcntl.flock(file, fcntl.LOCK_EX)
+                    _wait(file, key, stopped)
             with exclusive(self.root):
                 self._seal.make()
             yield
@@ -239,3 +244,15 @@ def _folders(place: Path) -> list[Path]:
             return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+
+def _wait(file: IO[str], key: EngineKey, stopped: Callable[[], bool]) -> None:
+    """Lock `file` as soon as its holder lets go. Looked at again and again: a signal does not end a wait in flock."""
+    while not stopped():
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(POLL_S)
+        else:
+            return
+    raise EngineBuildFailed(f"{key.network}: expected another builder to end, got asked to stop")

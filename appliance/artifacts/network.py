@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.artifacts.schema import Section
+from appliance.settings import BACKENDS
 from appliance.specs import DTYPES, Dim, Gate, ModelSpec, ShapeProfile, TensorSpec
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -22,6 +23,9 @@ def read_network(section: Section, name: str) -> ModelSpec:
     precisions = tuple(str(item) for item in section.items("precisions"))
     if not set(precisions) <= set(PRECISIONS):
         raise section.invalid("precisions", f"expected some of {', '.join(PRECISIONS)}; got {', '.join(precisions)}")
+    backends = tuple(str(item) for item in section.items("backends")) if "backends" in section else ()
+    if not set(backends) <= set(BACKENDS):
+        raise section.invalid("backends", f"expected some of {', '.join(BACKENDS)}; got {', '.join(backends)}")
     spec = ModelSpec(
         name=name,
         inputs=inputs,
@@ -31,6 +35,7 @@ def read_network(section: Section, name: str) -> ModelSpec:
         batch_axis=batch,
         gate=_gate(section.section("gate")) if "gate" in section else None,
         opset=section.whole("opset"),
+        backends=backends,
     )
     for key in ("prepared", "derived"):  # read by `manifest`: how files are made is no matter of the network
         if key in section:

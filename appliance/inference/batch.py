@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.inference.signature import Arrays
-from appliance.specs import ModelSpec, TensorSpec
+from appliance.specs import ModelSpec, ShapeProfile, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,25 @@ class Batching:
     """Name of each input and the position of its batch axis."""
     outputs: tuple[tuple[str, int], ...]
     """Name of each output and the position of its batch axis."""
-    maximum: int
-    """Most rows in one run."""
+    axis: str
+    """The batch axis."""
+    profiles: tuple[ShapeProfile, ...]
+    """Each bounds the rows of a run whose other sizes it holds."""
 
 
 def batching(spec: ModelSpec) -> Batching | None:
     """How runs of `spec` may be joined; None without a batch axis, in every tensor, that a profile bounds."""
     axis = spec.batch_axis
-    sizes = [profile.maximum[axis] for profile in spec.profiles if axis in profile.maximum] if axis else []
+    profiles = tuple(profile for profile in spec.profiles if axis in profile.maximum)
     inputs, outputs = _positions(spec.inputs, axis), _positions(spec.outputs, axis)
-    if not sizes or inputs is None or outputs is None:
+    if axis is None or not profiles or inputs is None or outputs is None:
         return None
-    return Batching(inputs, outputs, max(sizes))
+    return Batching(inputs, outputs, axis, profiles)
+
+
+def fits(how: Batching, sizes: Mapping[str, int], count: int) -> bool:
+    """True when some profile holds `count` rows of a run whose named axes have `sizes`: an engine refuses others."""
+    return any(profile.holds({**sizes, how.axis: count}) for profile in how.profiles)
 
 
 def rows(how: Batching, inputs: Arrays) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy.typing as npt
 
 from appliance.inference.backend import Backend
-from appliance.inference.batch import Batching, join, key, rows, split
+from appliance.inference.batch import Batching, fits, join, key, rows, split
 from appliance.inference.signature import Arrays
 from appliance.trail import trail
 
@@ -103,16 +103,17 @@ class Queue:
 
 
 def _together(waiting: list[Job]) -> list[Job]:
-    """The first job and the later ones that may be joined to it, up to the network's largest batch."""
+    """The first job and the later ones that may be joined to it, as many as one of the network's profiles holds."""
     if not waiting:
         return []
     first = waiting[0]
     taken, total = [first], first.rows
     if first.how is None:
         return taken
+    sizes = first.backend.spec.sizes(first.inputs)
     for job in waiting[1:]:
-        fits = job.backend is first.backend and job.priority <= first.priority and job.key == first.key
-        if fits and total + job.rows <= first.how.maximum:
+        alike = job.backend is first.backend and job.priority <= first.priority and job.key == first.key
+        if alike and fits(first.how, sizes, total + job.rows):
             taken.append(job)
             total += job.rows
     return taken

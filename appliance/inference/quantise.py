@@ -1,10 +1,11 @@
 """Other precisions of a network's master file, made where it is installed, without torch: int8 and fp16.
 
 A master may keep its weights in float16 to be half as large; they are widened first, so that nothing computes in
-halves that was not meant to. `dynamic`: matrices in int8 with one scale for each output channel, large embeddings as
-halves, activations smoothed and quantised while it runs (ONNX Runtime on the CPU). `half`: float16 throughout, float32
-inputs and outputs (`inference.halve`). `qdq`: int8 with QuantizeLinear and DequantizeLinear, symmetric, activations
-calibrated on given inputs (`inference.scale`); `qdq-products`: the same with convolutions in float.
+halves that was not meant to. `dynamic`: matrices in int8 with one scale for each output channel (weights within 64, so
+that every CPU adds them up exactly), large embeddings as halves, activations smoothed and quantised while it runs (ONNX
+Runtime on the CPU). `half`: float16 throughout, float32 inputs and outputs (`inference.halve`). `qdq`: int8 with
+QuantizeLinear and DequantizeLinear, symmetric, activations calibrated on given inputs (`inference.scale`);
+`qdq-products`: the same with convolutions in float.
 
 The package onnx is imported on use only: serving needs none of this.
 """
@@ -78,6 +79,9 @@ def dynamic(source: Path, target: Path, feeds: Feeds = ()) -> None:
             op_types_to_quantize=["MatMul", "Gemm", "LSTM"],
             per_channel=True,
             weight_type=QuantType.QInt8,
+            # In 7 bits: an x86 without VNNI adds products in pairs at 16 bits and cuts what does not fit, so that the
+            # same file would answer otherwise from machine to machine. 2 * 255 * 64 fits: sums are exact on all.
+            reduce_range=True,
             extra_options={"DefaultTensorType": 1, "MatMulConstBOnly": True},
         )
     _halve_tables(target)

@@ -47,6 +47,7 @@ def understanding(
     cases: Sequence[tuple[str, str]] = CASES,
     loud: bool = False,
     name: str = "understand-zh",
+    backends: Sequence[str] = (),
 ) -> Path:
     """Write a model whose sentence vector is the mean of its characters' and whose intents are the likest `meanings`.
 
@@ -120,6 +121,7 @@ def understanding(
             {"minimum": {"batch": 1, "n": 8}, "optimum": {"batch": 1, "n": 8}, "maximum": {"batch": 32, "n": 16}}
         ],
         "batch_axis": "batch",
+        **({"backends": list(backends)} if backends else {}),
     }
     wanted = gate or {"metric": "intent_accuracy", "threshold": 0.9}
     write_manifest(folder, "model.onnx", ("labels.json", "tokenizer.json", "faq.json"), network, wanted, derived)

@@ -63,6 +63,13 @@ def board(tmp_path: Path, store: ModelStore) -> Board:
     return Board(tmp_path, store)
 
 
+def test_a_network_that_only_the_cpu_may_serve_has_no_engine(tmp_path: Path) -> None:
+    understanding(tmp_path, derived=(INT8, QDQ), backends=["onnxruntime-cpu"])
+    tagging(tmp_path)
+    engines = Board(tmp_path, shelf(tmp_path)).engines
+    assert {one.spec.name for one in engines.wanted()} == {"entities-zh/tagger"}
+
+
 def test_every_precision_of_every_network_is_wanted_the_best_first(tmp_path: Path) -> None:
     understanding(tmp_path, derived=(INT8, QDQ))
     tagging(tmp_path)

@@ -216,7 +216,20 @@ def test_what_is_not_known_or_not_installed_is_refused_with_the_reason(
 def test_no_backend_at_all_is_said(store: ModelStore, networks: Callable[..., Networks]) -> None:
     network = networks(Settings(backends=())).load(MODEL, FILE)
     assert (network.run, network.backend) == (None, "none")
-    assert network.refusals("intent") == ("intent: 设置 backends 为空 / the setting backends names none",)
+    said = "intent: 设置 backends 中没有可用的 / the setting backends names none that may serve it"
+    assert network.refusals("intent") == (said,)
+
+
+def test_a_network_is_served_by_the_backends_of_its_manifest_alone(
+    tmp_path: Path, networks: Callable[..., Networks]
+) -> None:
+    understanding(tmp_path, derived=(), backends=["onnxruntime-cpu"])
+    shelf(tmp_path)
+    found = networks(Settings(onnxruntime_threads=1)).load(MODEL, FILE)
+    assert tried(found) == ["onnxruntime-cpu"]
+    assert (
+        "names none that may serve it" in networks(Settings(backends=("tensorrt",))).load(MODEL, FILE).refusals("x")[0]
+    )
 
 
 def test_two_models_serve_side_by_side_and_are_released_one_by_one(

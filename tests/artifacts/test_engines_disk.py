@@ -23,7 +23,7 @@ import pytest
 from appliance.artifacts.engine_record import PLAN, RECORD
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.seal import SECRET
-from appliance.errors import EngineMissing, StorageFailed
+from appliance.errors import EngineBuildFailed, EngineMissing, StorageFailed
 from tests.artifacts.conftest import digest
 from tests.artifacts.test_engines import DEVICE, KEY, PLAN_BYTES, names, put
 
@@ -122,6 +122,25 @@ def test_the_second_builder_waits_and_finds_what_the_first_built(store: EngineSt
             assert hear(first) == "engines.published"
             assert hear(second) == "found"
     assert (first.returncode, second.returncode) == (0, 0)
+    assert store.read(KEY)[0] == PLAN_BYTES
+
+
+def test_who_waits_for_another_builder_can_be_stopped(store: EngineStore) -> None:
+    with start(BUILD, store.root) as first:
+        assert hear(first) == "building"
+        asked: list[bool] = []
+
+        def stopped() -> bool:
+            asked.append(True)
+            return len(asked) > 2
+
+        expected = pytest.raises(EngineBuildFailed, match="expected another builder to end, got asked to stop")
+        with expected, store.building(KEY, stopped):
+            pytest.fail("it was never alone")
+        assert len(asked) == 3, "it looked twice"
+        tell(first)
+        assert hear(first) == "engines.published"
+    assert first.returncode == 0
     assert store.read(KEY)[0] == PLAN_BYTES
 
 

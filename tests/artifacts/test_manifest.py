@@ -172,6 +172,7 @@ BROKEN = [
     (_set(*NETWORK, "inputs", 0, "shape", ["a b"]), r"inputs\[0\].shape"),
     (_set(*NETWORK, "batch_axis", "height"), "batch_axis: expected one of batch, width; got height"),
     (_set(*NETWORK, "precisions", ["fp8"]), "precisions: expected some of fp32"),
+    (_set(*NETWORK, "backends", ["abacus"]), "backends: expected some of tensorrt, .*got abacus"),
     (_set(*NETWORK, "gate", "threshold", 2), "gate.threshold: expected a number from 0 to 1"),
     (_set(*NETWORK, "gate", "threshold", "0.5"), "gate.threshold"),
     (_set(*NETWORK, "profiles", 0, "maximum", {"batch": 1}), r"profiles\[0\].maximum.width: expected this key"),

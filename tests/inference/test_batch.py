@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from tiny_networks import AFFINE, HALVE, PAIR, tensor
 
-from appliance.inference.batch import batching, join, key, rows, split
+from appliance.inference.batch import batching, fits, join, key, rows, split
 from appliance.specs import ModelSpec, ShapeProfile
 
 
 def test_how_a_spec_may_be_joined() -> None:
     how = batching(HALVE)
     assert how is not None
-    assert (how.inputs, how.outputs, how.maximum) == ((("x", 0),), (("y", 0),), 4)
+    assert (how.inputs, how.outputs, how.axis, how.profiles) == ((("x", 0),), (("y", 0),), "batch", HALVE.profiles)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,23 @@ def test_what_may_not_be_joined(spec: ModelSpec) -> None:
     assert batching(spec) is None
 
 
-def test_the_largest_profile_counts() -> None:
-    larger = ShapeProfile({"batch": 1}, {"batch": 4}, {"batch": 16})
-    how = batching(replace(AFFINE, profiles=(*AFFINE.profiles, larger)))
+def test_as_many_rows_are_joined_as_one_profile_holds_of_that_size() -> None:
+    narrow = ShapeProfile({"batch": 1, "width": 1}, {"batch": 4, "width": 8}, {"batch": 16, "width": 16})
+    wide = ShapeProfile({"batch": 1, "width": 17}, {"batch": 1, "width": 32}, {"batch": 2, "width": 64})
+    spec = ModelSpec(
+        "strips",
+        (tensor("x", "float32", "batch", "width"),),
+        (tensor("y", "float32", "batch", "width"),),
+        (narrow, wide),
+        batch_axis="batch",
+    )
+    how = batching(spec)
     assert how is not None
-    assert how.maximum == 16
+    most = {
+        width: max((n for n in range(1, 40) if fits(how, {"batch": 1, "width": width}, n)), default=0)
+        for width in (1, 16, 17, 64, 65)
+    }
+    assert most == {1: 16, 16: 16, 17: 2, 64: 2, 65: 0}
 
 
 def test_join_and_split_along_any_axis() -> None:
