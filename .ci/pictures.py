@@ -18,6 +18,7 @@ PICTURES = ROOT / "docs" / "pictures"
 CASES = ROOT / "models" / "pp-ocrv6-small" / "cases"
 PORT = 18080
 URL = f"http://127.0.0.1:{PORT}"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -42,7 +43,7 @@ def ask(page: Page, text: str) -> None:
 
 def shoot() -> None:
     """Photograph the page in both orientations."""
-    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser_path is None:
         raise SystemExit("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:

@@ -92,7 +92,7 @@ def vosk_model() -> Path:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of a Chromium that Playwright can drive."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         program = shutil.which(name)
         if program:
             return program

@@ -97,8 +97,10 @@ class _Writer:
         types: Sequence[str],
         wildcards: Sequence[str],
         fold: Callable[[str], str] | None,
+        rules: dict[str, tuple[str, int, bool]],
     ) -> None:
         self.expansions, self.types, self.wildcards, self.fold = expansions, types, wildcards, fold
+        self.rules = rules
         self.captures: dict[str, str] = {}
         self.slots = False
 
@@ -152,8 +154,17 @@ class _Writer:
     def _rule(self, name: str, depth: int) -> tuple[str, int]:
         if name not in self.expansions:
             raise TemplateError(f"expected a rule of phrases.yaml, got <{name}>")
+        if name in self.rules:
+            text, least, slots = self.rules[name]
+            self.slots |= slots
+            return text, least
+        before, held, self.slots = self.slots, len(self.captures), False
         text, least = self.write(_parse(self.expansions[name]), depth + 1)
-        return f"(?:{text})", least
+        text = f"(?:{text})"
+        if len(self.captures) == held:  # a wildcard's group is numbered anew in every template
+            self.rules[name] = (text, least, self.slots)
+        self.slots |= before
+        return text, least
 
 
 class TemplateCompiler:
@@ -168,10 +179,12 @@ class TemplateCompiler:
     ) -> None:
         """Take the pack's rules, entity types and wildcard lists; `fold` maps literals to sounds."""
         self._arguments = (expansions, types, wildcards, fold)
+        # What each rule was written as, its literal characters, and whether it names a type: many templates share few.
+        self._rules: dict[str, tuple[str, int, bool]] = {}
 
     def write(self, template: str) -> tuple[str, _Writer, int]:
         """Regular expression, writer and least literal characters; raises TemplateError as `compile` does."""
-        writer = _Writer(*self._arguments)
+        writer = _Writer(*self._arguments, self._rules)
         text, least = writer.write(_parse(template))
         if not least:
             raise TemplateError("expected at least one literal character, got only optional parts or wildcards")
@@ -187,9 +200,20 @@ class TemplateCompiler:
         return Compiled(re.compile(edged), writer.slots, writer.captures, least)
 
 
-def check_template(template: str, expansions: Mapping[str, str], lists: Sequence[str]) -> None:
-    """Raise TemplateError unless `template` compiles with these rules; `lists` are entity types and wildcards.
+class TemplateChecker:
+    """Checks the templates of one pack."""
 
-    A list is taken for a wildcard only where its slot has another name, as in `{thing:product}`.
-    """
-    TemplateCompiler(expansions, lists, [name for name in lists if f"{{{name}:" in template]).write(template)
+    def __init__(self, expansions: Mapping[str, str], lists: Sequence[str]) -> None:
+        """Take the pack's rules; `lists` are its entity types and wildcards."""
+        self._expansions, self._lists = expansions, lists
+        self._compilers: dict[tuple[str, ...], TemplateCompiler] = {}
+
+    def check(self, template: str) -> None:
+        """Raise TemplateError unless `template` compiles.
+
+        A list is taken for a wildcard only where its slot has another name, as in `{thing:product}`.
+        """
+        wildcards = tuple(name for name in self._lists if f"{{{name}:" in template)
+        if wildcards not in self._compilers:
+            self._compilers[wildcards] = TemplateCompiler(self._expansions, self._lists, wildcards)
+        self._compilers[wildcards].write(template)

@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.errors import PackInvalid
 from appliance.language.checksums import CHECKS
 from appliance.language.lexicon import OUT_OF_SCOPE, Cue, GazetteerEntry, IntentRule, Lexicon, PatternRule
-from appliance.language.templates import TemplateError, check_template
+from appliance.language.templates import TemplateChecker, TemplateError
 from appliance.packs.reader import Section, read_yaml
 from appliance.packs.schema import Row
 
@@ -31,31 +31,26 @@ def _regex(section: Section) -> str:
     return text
 
 
-def _template(section: Section, expansions: Mapping[str, str], lists: tuple[str, ...]) -> str:
+def _template(section: Section, checker: TemplateChecker) -> str:
     text = section.text()
     try:
-        check_template(text, expansions, lists)
+        checker.check(text)
     except TemplateError as error:
         raise section.fail("a hassil template", f"{text!r}: {error}") from error
     return text
 
 
-def _intent(
-    path: Path, expansions: Mapping[str, str], types: tuple[str, ...], wildcards: tuple[str, ...]
-) -> IntentRule:
+def _intent(path: Path, checker: TemplateChecker, types: tuple[str, ...]) -> IntentRule:
     keys = read_yaml(path).mapping(("intent", "templates", "sentences", "cues", "alone"), required=("intent",))
     name = keys["intent"].text()
     if name != path.stem:
         raise keys["intent"].fail(f"the file's name {path.stem!r}", repr(name))
-    lists = types + wildcards
-    templates = (
-        [_template(item, expansions, lists) for item in keys["templates"].items()] if "templates" in keys else []
-    )
+    templates = [_template(item, checker) for item in keys["templates"].items()] if "templates" in keys else []
     cues = []
     for template, section in (keys["cues"].mapping() if "cues" in keys else {}).items():
         weight = section.number(-1, _LISTED)
         try:
-            check_template(template, expansions, lists)
+            checker.check(template)
         except TemplateError as error:
             raise section.fail("a hassil template", f"{template!r}: {error}") from error
         cues.append(Cue(template, weight))
@@ -213,12 +208,13 @@ def load_lexicon(folder: Path, tables: Mapping[str, tuple[Row, ...]]) -> Lexicon
     wildcards = phrases["wildcards"].texts() if "wildcards" in phrases else ()
     raw = phrases["expansions"].mapping() if "expansions" in phrases else {}
     expansions = {name: section.text() for name, section in raw.items()}
+    checker = TemplateChecker(expansions, types + wildcards)
     for section in raw.values():
-        _template(section, expansions, types + wildcards)
+        _template(section, checker)
     files = sorted((folder / "intents").glob("*.yaml"))
     if not files:
         raise PackInvalid(f"{folder.name}/intents: expected at least one intent file, got none")
-    intents = [_intent(path, expansions, types, wildcards) for path in files]
+    intents = [_intent(path, checker, types) for path in files]
     if OUT_OF_SCOPE not in {rule.name for rule in intents}:
         intents.append(IntentRule(OUT_OF_SCOPE))
     listed = entities["tables"].mapping() if "tables" in entities else {}

@@ -26,7 +26,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(REPOSITORY / name, source / name)
     subprocess.run([sys.executable, "-m", "venv", str(home / "venv")], check=True)
     lock = REPOSITORY / "constraints" / f"py{sys.version_info.major}{sys.version_info.minor}.txt"
-    command = [str(home / "venv/bin/python"), "-m", "pip", "install", "-q", "-c", str(lock), str(source)]
+    command = [
+        str(home / "venv/bin/python"),
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-compile",
+        "-c",
+        str(lock),
+        str(source),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=home)
     assert done.returncode == 0, done.stderr[-3000:]
     return home / "venv/bin/appliance"

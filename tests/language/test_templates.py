@@ -5,7 +5,7 @@ import pytest
 from appliance.language.candidates import Candidate
 from appliance.language.flatten import flatten
 from appliance.language.pinyin import Syllables
-from appliance.language.templates import Slots, TemplateCompiler, TemplateError, check_template
+from appliance.language.templates import Slots, TemplateChecker, TemplateCompiler, TemplateError
 
 TYPES = ("product", "place")
 PLACE = Slots(TYPES).mark("place")
@@ -107,9 +107,9 @@ def test_what_is_wrong_is_named(template: str, complaint: str) -> None:
 
 
 def test_a_check_compiles_nothing_but_complains_alike() -> None:
-    check_template("{thing:product}在哪", RULES, (*TYPES, "thing"))
+    TemplateChecker(RULES, (*TYPES, "thing")).check("{thing:product}在哪")
     with pytest.raises(TemplateError):
-        check_template("{other:product}在哪", RULES, (*TYPES, "thing"))
+        TemplateChecker(RULES, (*TYPES, "thing")).check("{other:product}在哪")
 
 
 def test_flatten_masks_entities_and_remembers_positions() -> None:

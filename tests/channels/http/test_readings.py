@@ -349,11 +349,14 @@ def test_uploads_that_drip_take_no_place_from_photos_that_are_here(serve, kind):
 
 def test_a_body_is_received_while_a_place_may_become_free_and_refused_when_none_did(serve):
     """A client who fetches nothing holds its place though its image is read: that is no reason to send bodies away."""
-    server = serve(FakeDoor(lines=(WIDE,) * 150), ocr_streams=1, http_timeout_s=5.0)
+    server = serve(FakeDoor(lines=(WIDE,) * 150), ocr_streams=1, http_timeout_s=60.0)
     head = "POST /v1/ocr HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nContent-Type: image/png\r\n"
     image = PNG + bytes(100_000)
     with raw(server, receive=4096) as slow:
         until(lambda: server.door.read_lines == [150])
+        until(
+            lambda: not any(thread.name == "reading" for thread in threading.enumerate())
+        )  # it is read for the place too
         for free in (False, True):
             with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
                 sock.sendall(f"{head}Content-Length: {len(image)}\r\nExpect: 100-continue\r\n\r\n".encode())

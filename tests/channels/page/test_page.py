@@ -53,6 +53,7 @@ def test_photo_from_a_file_shows_its_lines_over_it(serve, visit):
     lines = page.locator(".photo .overlay polygon")
     expect(lines).to_have_count(3)
     assert server.door.images == [picture()]
+    page.locator(".photo .stage img").element_handle().wait_for_element_state("stable")  # it has risen into its place
     photo = page.locator(".photo .stage img").bounding_box()
     line = lines.nth(1).bounding_box()
     scale = photo["width"] / 600
