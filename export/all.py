@@ -78,6 +78,7 @@ def engines_built(engines: Engines, names: Sequence[str], console: Console) -> t
     lines, failed = [], False
     with Building(console) as display:
         wanted = [one for one in engines.wanted() if not names or {one.model, f"{one.model}/{one.file}"} & {*names}]
+        engines.prepare(wanted, display)
         for number, one in enumerate(wanted):
             display.turn(number, len(wanted), one.spec.name, one.precision)
             try:

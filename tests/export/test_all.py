@@ -15,13 +15,15 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxslim")
 
 import onnx  # noqa: E402
+from rich.console import Console  # noqa: E402
 
 from appliance.errors import ModelMismatch  # noqa: E402
 from appliance.specs import ModelSpec, ShapeProfile, TensorSpec  # noqa: E402
 from export import all as everything  # noqa: E402
 from export import arrival, figures, variants  # noqa: E402
 from export.code import code_of  # noqa: E402
-from tests.app.test_derive import FP16, INT8, understanding  # noqa: E402
+from tests.app.test_derive import FP16, INT8, QDQ, shelf, understanding  # noqa: E402
+from tests.app.test_engines import Board  # noqa: E402
 
 torch.set_num_threads(1)  # more wait for each other longer than so small networks compute
 
@@ -266,3 +268,23 @@ def test_the_code_of_a_step_is_all_that_it_imports() -> None:
     assert {"rebuild.py", "half.py"} <= {path.name for path in code_of("export.steps")}
     with pytest.raises(FileNotFoundError, match="expected a module of appliance, export"):
         code_of("torch")
+
+
+def test_in_the_end_engines_are_built_where_there_is_a_device_and_found_the_next_time(tmp_path: Path) -> None:
+    understanding(tmp_path, derived=(INT8, QDQ))
+    board, console = Board(tmp_path, shelf(tmp_path)), Console(quiet=True)
+    built = everything.engines_built(board.engines, (), console)
+    assert built == (["engine understand-zh/model int8: built", "engine understand-zh/model fp32: built"], False)
+    found, failed = everything.engines_built(board.engines, ("understand-zh/model.onnx",), console)
+    assert (found, failed) == ([line.replace("built", "present") for line in built[0]], False)
+    assert everything.engines_built(board.engines, ("nobody",), console) == ([], False)
+
+
+def test_an_engine_that_cannot_be_had_is_named_and_fails(tmp_path: Path) -> None:
+    understanding(tmp_path, derived=())
+    lines, failed = everything.engines_built(
+        Board(tmp_path, shelf(tmp_path, install=False)).engines, (), Console(quiet=True)
+    )
+    assert failed
+    assert len(lines) == 1
+    assert lines[0].startswith("engine understand-zh/model fp32: understand-zh: ")
