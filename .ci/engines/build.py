@@ -85,7 +85,7 @@ def shipped(store: ModelStore, problems: list[str]) -> Iterator[File]:
     """Every file that TensorRT is to build an engine of; what should be there and is not goes to `problems`."""
     for name, manifest in store.manifests.items():
         for file, spec in manifest.networks.items():
-            found, cpu = set(), set()
+            found, cpu, files = set(), set(), set()
             try:
                 yield File(spec.name, "fp32", network_path(store, name, file), spec)
                 found.add("fp32")
@@ -94,7 +94,10 @@ def shipped(store: ModelStore, problems: list[str]) -> Iterator[File]:
                         cpu.add(made.precision)
                     else:
                         record_of(store, name, file, made)
-                        yield File(spec.name, made.precision, place(store, name, file, made), spec)
+                        path = place(store, name, file, made)
+                        if path not in files:  # one file may serve two backends
+                            yield File(spec.name, made.precision, path, spec)
+                        files.add(path)
                         found.add(made.precision)
             except ApplianceError as error:
                 problems.append(f"{spec.name}: {error.account}")

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from appliance.app.derive import derive
 from appliance.artifacts.manifest import load_manifests
 from appliance.artifacts.store import ModelStore
+from tests.app.test_derive import shelf, understanding
 from tests.conftest import REPOSITORY
 
 
@@ -189,6 +191,16 @@ def test_networks_that_are_not_there_are_named(script: Callable[[str], ModuleTyp
     networks = [spec.name for manifest in manifests.values() for spec in manifest.networks.values()]
     assert [said.partition(":")[0] for said in problems] == networks
     assert all("appliance models pull" in said for said in problems)
+
+
+def test_a_file_that_serves_two_backends_is_one_file(script: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    half = {"precision": "fp16", "recipe": "half"}
+    understanding(tmp_path, derived=[half | {"backend": backend} for backend in ("onnxruntime-cuda", "tensorrt")])
+    store = shelf(tmp_path)
+    derive(store, "understand-zh")
+    problems: list[str] = []
+    found = [(file.precision, file.path.name) for file in script("build").shipped(store, problems)]
+    assert found == [("fp32", "model.onnx"), ("fp16", "model.fp16.half.onnx")]
 
 
 def test_the_summary_counts_and_repeats_what_is_wrong(script: Callable[[str], ModuleType], tmp_path: Path) -> None:
