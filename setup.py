@@ -27,6 +27,7 @@ RUNTIME = [
     "vosk==0.3.45",
     "sounddevice>=0.5",
     "soxr>=0.5",
+    "kaldi-native-fbank>=1.20",
     "flask>=3.1",
     "apiflask>=3.1",
     "flask-openapi3-swagger>=5.31",
@@ -59,6 +60,10 @@ DEV = [
     "axe-playwright-python>=0.1.8",
     "psutil>=6",
     "matplotlib>=3.9",
+    "jiwer>=4",
+    # The real clients of the interfaces that are served.
+    "openai>=3.57",
+    "wyoming>=1.10",
     "ruff>=0.11",
     "mypy>=1.15",
     "import-linter>=2.3",
