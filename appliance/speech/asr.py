@@ -6,6 +6,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from appliance.values import Audio, Segment, Transcript, Word
 
 
@@ -31,6 +34,35 @@ class Recogniser(Protocol):
         """Release the model. A second call does nothing."""
 
 
+class Stream(Protocol):
+    """One utterance, recognised while it is spoken. For one caller at a time, from the first sound to the end."""
+
+    def feed(self, samples: npt.NDArray[np.float32], /) -> str:
+        """Hear the next `samples` (16 kHz, float32 in [-1, 1], shape (n,), any n); the text so far, which may lag.
+
+        Raises BackendFailed when recognising has failed.
+        """
+
+    def finish(self) -> Transcript:
+        """End the utterance: everything that was fed, with word times from its beginning; to be called once.
+
+        Raises BackendFailed, or DeadlineExceeded when the recogniser does not come to an end.
+        """
+
+    def close(self) -> None:
+        """Give up an utterance that is not to be finished. Does nothing after `finish`, or a second time."""
+
+
+class Streaming(Recogniser, Protocol):
+    """A recogniser that tells what it hears while somebody still speaks."""
+
+    def stream(self, *, phrases: Sequence[str] = ()) -> Stream:
+        """Begin an utterance; `phrases` are what is likely said (a bias or a grammar, as the recogniser can).
+
+        Raises Unavailable when the model is not loaded.
+        """
+
+
 def transcript(words: Sequence[Word], *, language: str, engine: str, seconds: float) -> Transcript:
     """Join `words` to a transcript whose confidence is their mean; an empty one with confidence 0 without words."""
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
@@ -51,13 +83,13 @@ def join_words(words: Sequence[str]) -> str:
     """
     text = ""
     for word in words:
-        if text and word and not (_unspaced(text[-1]) or _unspaced(word[0])):
+        if text and word and not (unspaced(text[-1]) or unspaced(word[0])):
             text += " "
         text += word
     return text
 
 
-def _unspaced(character: str) -> bool:
+def unspaced(character: str) -> bool:
     """True for Han characters, kana and their punctuation, which are written without spaces; Hangul is not."""
     name = unicodedata.name(character, "")
     return name.startswith(("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,34 +13,37 @@ from typing import Any
 import numpy as np
 
 from appliance.errors import BackendFailed, DeadlineExceeded, InvalidInput, ModelCorrupt, Unavailable
+from appliance.listener import Listener, silent
 from appliance.speech.asr import transcript
+from appliance.speech.kaldi import CHUNK, TAIL, grammar, pcm, words
 from appliance.speech.rehearsal import check_files, not_importable, rehearse
 from appliance.speech.resample import RATE
+from appliance.speech.vosk_stream import VoskStream
 from appliance.values import Audio, Segment, Transcript, Word
 
-_CHUNK = RATE // 4
-"""Samples given to Vosk at a time; a deadline is looked at between two chunks."""
-_TAIL = int(0.3 * RATE)
-"""Samples of silence behind each segment: the decoder looks ahead, and without them the last word may be lost."""
-_NOT_WORD = re.compile(r"|<.*>|!SIL|\[[A-Za-z_]+\]")
-"""What models write for noise, silence and words that they do not know: `[unk]`, `<UNK>`, `!SIL`, `[FIL]`."""
 _ERRORS_ONLY = -2
 
 
 class VoskRecogniser:
-    """One Vosk model. Thread-safe; recordings are heard one at a time. The constructor touches nothing."""
+    """One Vosk model. Thread-safe: recordings are heard one at a time, streams beside. Constructing touches nothing."""
 
-    def __init__(self, folder: Path, *, language: str, name: str, rehearsed: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, language: str, name: str, rehearsed: bool = False, listener: Listener = silent
+    ) -> None:
         """Use the model in `folder`, which hears `language` and is called `name` (the engine is `vosk:<name>`).
 
         `rehearsed` says that this very folder has been loaded before (see `rehearsal`) and saves that second load.
+        `listener` is told once for each set of phrases what of them the model cannot hear (`asr_phrases`).
         """
         self.folder = folder
         self.language = language
         self.name = f"vosk:{name}"
         self._rehearsed = rehearsed
+        self._listener = listener
         self._lock = threading.Lock()
         self._model: Any = None
+        self._streams: weakref.WeakSet[VoskStream] = weakref.WeakSet()
+        self._grammar: tuple[tuple[str, ...], str] = ((), "")
 
     def load(self) -> None:
         """Check the folder, rehearse it in a child process, then load it: seconds, and hundreds of megabytes.
@@ -81,17 +82,36 @@ class VoskRecogniser:
             if self._model is None:
                 raise Unavailable(f"{self.name}: expected a loaded model, got none", retry_after=5)
             try:
-                words = list(self._hear(audio, segments, deadline))
+                found = list(self._hear(audio, segments, deadline))
             except DeadlineExceeded:
                 raise
             except Exception as error:  # vosk raises nothing narrower
                 raise BackendFailed(f"{self.name}: expected to recognise, got {error}") from error
-        return transcript(words, language=self.language, engine=self.name, seconds=audio.seconds)
+        return transcript(found, language=self.language, engine=self.name, seconds=audio.seconds)
+
+    def stream(self, *, phrases: Sequence[str] = ()) -> VoskStream:
+        """Begin an utterance on a thread and a Kaldi recogniser of its own: a kept one grows (vosk-api #209, #526).
+
+        With `phrases` only their words are heard, and `[unk]` for all others where the model has that. A model with a
+        graph composed before cannot do so and hears everything, as it does when it knows none of the words; the
+        listener is told. Raises Unavailable when the model is not loaded.
+        """
+        # Not under the lock, which a recording may hold for seconds: what is read here is one reference.
+        model = self._model
+        if model is None:
+            raise Unavailable(f"{self.name}: expected a loaded model, got none", retry_after=5)
+        listed = self._grammar_of(model, tuple(phrases))
+        stream = VoskStream(lambda: _kaldi(model, listed), name=self.name, language=self.language)
+        self._streams.add(stream)
+        return stream
 
     def close(self) -> None:
-        """Wait for a running recognition and free the model. A second call does nothing; `load` may follow."""
+        """Wait for a running recording, break off streams, free the model. Again: nothing; `load` may follow."""
         with self._lock:
             self._model = None
+            self._grammar = ((), "")
+        for stream in tuple(self._streams):
+            stream.close()
 
     @contextmanager
     def _held(self, deadline: float | None) -> Iterator[None]:
@@ -105,32 +125,42 @@ class VoskRecogniser:
             self._lock.release()
 
     def _hear(self, audio: Audio, segments: Sequence[Segment], deadline: float | None) -> Iterator[Word]:
-        import vosk
-
-        recogniser = vosk.KaldiRecognizer(self._model, float(RATE))
-        recogniser.SetWords(True)
+        recogniser = _kaldi(self._model, "")
         fed = 0
         for segment in segments:
             sound = audio.samples[round(segment.start * RATE) : round(segment.end * RATE)]
-            pcm = np.zeros(len(sound) + _TAIL, "<i2")
-            pcm[: len(sound)] = np.rint(np.clip(sound, -1.0, 1.0) * 32767)
+            data = np.concatenate([pcm(sound), np.zeros(TAIL, np.int16)])
             # Vosk's clock counts the samples of the recogniser's whole life.
             shift = segment.start - fed / RATE
-            for first in range(0, len(pcm), _CHUNK):
+            for first in range(0, len(data), CHUNK):
                 if deadline is not None and time.monotonic() > deadline:
                     at = segment.start + first / RATE
                     raise DeadlineExceeded(f"{self.name}: expected an end before the deadline, got {at:.1f} s in")
-                if recogniser.AcceptWaveform(pcm[first : first + _CHUNK].tobytes()):
-                    yield from _words(recogniser.Result(), shift, segment)
-            yield from _words(recogniser.FinalResult(), shift, segment)
-            fed += len(pcm)
+                if recogniser.AcceptWaveform(data[first : first + CHUNK].tobytes()):
+                    yield from words(recogniser.Result(), shift, segment.start, segment.end)
+            yield from words(recogniser.FinalResult(), shift, segment.start, segment.end)
+            fed += len(data)
+
+    def _grammar_of(self, model: Any, phrases: tuple[str, ...]) -> str:
+        """The grammar of `phrases`; the last one is kept, because looking up words takes a while."""
+        known, listed = self._grammar
+        if not phrases or phrases == known:
+            return listed if phrases else ""
+        unknown: tuple[str, ...] = ()
+        if any((self.folder / part / "HCLG.fst").exists() for part in ("graph", ".")):
+            listed, reason = "", "its graph was composed before"
+        else:
+            listed, unknown = grammar(phrases, lambda word: bool(model.vosk_model_find_word(word) >= 0))
+            reason = "" if listed else "it knows none of their words"
+        self._listener("asr_phrases", engine=self.name, used=bool(listed), unknown=unknown, reason=reason)
+        self._grammar = (phrases, listed)
+        return listed
 
 
-def _words(result: str, shift: float, segment: Segment) -> Iterator[Word]:
-    """Words of one Vosk result, moved by `shift` seconds and kept inside their segment (the tail is not in it)."""
-    for row in json.loads(result).get("result", ()):
-        if _NOT_WORD.fullmatch(row["word"]):
-            continue
-        start, end = (min(max(row[key] + shift, segment.start), segment.end) for key in ("start", "end"))
-        confidence = min(max(float(row["conf"]), 0.0), 1.0)
-        yield Word(row["word"], start, end, 0.0 if math.isnan(confidence) else confidence)
+def _kaldi(model: Any, listed: str) -> Any:
+    """A new Kaldi recogniser that tells the times of words; it hears only the grammar `listed` unless that is empty."""
+    import vosk
+
+    recogniser = vosk.KaldiRecognizer(model, float(RATE), *([listed] if listed else []))
+    recogniser.SetWords(True)
+    return recogniser
