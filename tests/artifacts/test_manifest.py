@@ -157,7 +157,10 @@ BROKEN = [
     (_set("files", 0, "archive", {"root": "x", "files": 1, "bytes": 1, "y": 1}), r"archive.y: unknown key"),
     (_set("files", 0, "sources", []), r"files\[0\].sources: expected a list"),
     (_set("files", 0, "sources", ["x"]), r"sources\[0\]: expected a mapping"),
-    (_set("files", 0, "sources", [{"ftp": "x"}]), r"sources\[0\]: expected one of wheel, https, hub, shipped; got ftp"),
+    (
+        _set("files", 0, "sources", [{"ftp": "x"}]),
+        r"sources\[0\]: expected one of wheel, https, hub, shipped, carried; got ftp",
+    ),
     (_set("files", 0, "sources", [{"wheel": "a>=1", "member": "x"}]), r"sources\[0\].wheel: expected an exact pin"),
     (_set("files", 0, "sources", [{"wheel": "--index-url==1", "member": "x"}]), r"wheel: expected an exact pin"),
     (_set("files", 0, "sources", [{"wheel": "a==1"}]), r"sources\[0\].member: expected this key"),

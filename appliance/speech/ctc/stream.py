@@ -1,0 +1,354 @@
+"""A recogniser that hears while somebody speaks: filter banks, a CTC network with carried state, then characters.
+
+The network gets pieces of one length whatever the caller feeds, and so computes the very same numbers for every way of
+cutting a sound: what a stream hears is what a recording of it gives, to the last bit. It was trained by
+`export.train.asr`; its files are `acoustic.onnx`, `acoustic.json` (see `Sizes`) and `characters.npz`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.artifacts.cases import Case
+from appliance.errors import DeadlineExceeded, InvalidInput, ModelCorrupt, ModelMismatch, ModelMissing, Unavailable
+from appliance.inference.backend import Run, WrongState
+from appliance.inference.signature import Arrays
+from appliance.speech.asr import transcript
+from appliance.speech.ctc import characters
+from appliance.speech.ctc.characters import NONE, Favoured, Spelling, Weights, Writer
+from appliance.speech.ctc.features import MELS, Samples
+from appliance.speech.resample import RATE, to_16k
+from appliance.speech.wav import decode
+from appliance.values import Audio, Segment, Transcript, Word
+
+HOP = RATE // 100
+"""Samples from one filter bank to the next."""
+STRIDE = 4
+"""Filter banks of one step of the network: 40 ms."""
+STEP_S = STRIDE * HOP / RATE
+_CHUNK = RATE // 4
+"""Samples heard at a time where a recording is given whole; the deadline is looked at between two of them."""
+CHARACTER_ACCURACY = "character_accuracy"
+_CORRUPT = ("请重新安装该模型", "Install this model again")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What has to be known of the network beside its file; `acoustic.json` holds it."""
+
+    delay: int
+    """Steps by which its output is late: what it looks ahead."""
+    front: tuple[int, int]
+    """Past frames that each of its two first convolutions is given: (log-mel, half rate)."""
+    width: int
+    """Channels."""
+    layers: int
+    """Residual layers."""
+    past: int
+    """Past frames that each layer is given."""
+    language: float = 0.6
+    """Exponent of the character model's probability."""
+    beam: int = 24
+    """Writings that are kept."""
+    maybe: float = 0.2
+    """Probability from which on a unit that is less likely than the blank may have been said."""
+    piece: int = 16
+    """Filter banks given to the network at a time."""
+
+    def zeros(self) -> dict[str, npt.NDArray[np.float32]]:
+        """States before the first sound."""
+        return {
+            "mel": np.zeros((1, MELS, self.front[0]), np.float32),
+            "half": np.zeros((1, self.width, self.front[1]), np.float32),
+            "past": np.zeros((self.layers, self.width, self.past), np.float32),
+        }
+
+
+def read_sizes(path: Path) -> Sizes:
+    """Read acoustic.json; raises ModelMissing or ModelCorrupt."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        known = {field.name: found[field.name] for field in fields(Sizes) if field.name in found}
+        sizes = Sizes(**known | {"front": (int(known["front"][0]), int(known["front"][1]))})
+        if sizes.piece < STRIDE or sizes.piece % STRIDE or min(sizes.layers, sizes.past, sizes.width) < 1:
+            raise ValueError(f"sizes {known}")
+    except FileNotFoundError as error:
+        raise ModelMissing(f"expected {path.name} beside the network, found none") from error
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ModelCorrupt(
+            f"{path.name}: expected sizes of a network, got {type(error).__name__}: {error}", remedy=_CORRUPT
+        ) from error
+    return sizes
+
+
+class Bank:
+    """Kaldi's log-mel filter banks of a sound that comes in pieces: povey window, 20 Hz to 7.6 kHz, whole frames only.
+
+    Training computes its features by this class, too.
+    """
+
+    def __init__(self) -> None:
+        """Begin a sound. Raises Unavailable where kaldi-native-fbank cannot be imported."""
+        try:
+            import kaldi_native_fbank as knf  # lazy: a native library that only these recognisers need
+        except (ImportError, OSError) as error:
+            raise Unavailable(
+                f"speech recognition: expected the package kaldi-native-fbank, got {error}",
+                remedy=("请运行 `pip install kaldi-native-fbank`", "Run `pip install kaldi-native-fbank`"),
+            ) from error
+        options = knf.FbankOptions()
+        options.frame_opts.samp_freq, options.frame_opts.dither = float(RATE), 0.0
+        options.mel_opts.num_bins, options.mel_opts.low_freq, options.mel_opts.high_freq = MELS, 20.0, -400.0
+        options.energy_floor = 0.0
+        self._bank = knf.OnlineFbank(options)
+        self._taken = 0
+
+    def __call__(self, samples: Samples) -> list[npt.NDArray[np.float32]]:
+        """Hear the next `samples` (n,) at 16 kHz; the frames (MELS,) that they complete."""
+        if len(samples):
+            self._bank.accept_waveform(float(RATE), np.ascontiguousarray(samples, np.float32))
+        ready = self._bank.num_frames_ready
+        found = [np.array(self._bank.get_frame(at), np.float32) for at in range(self._taken, ready)]
+        self._taken = ready
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A syllable that was heard: what it may be."""
+
+    units: tuple[int, ...]
+    """Classes, the likeliest first."""
+    logprobs: tuple[float, ...]
+    """Natural logarithms of their probabilities."""
+    nothing: float
+    """Natural logarithm of the probability that there was none."""
+    first: int
+    """Step at which it begins."""
+    last: int
+    """One past its last step."""
+
+
+class Slots:
+    """Makes slots of probabilities as they come: neighbouring steps with the same likeliest unit are one."""
+
+    _most = 6
+    """Units of a slot."""
+
+    def __init__(self, maybe: float) -> None:
+        """A unit is heard where it beats the blank, or has a probability of `maybe`."""
+        self._least = float(np.log(maybe))
+        self._at = 0
+        self._unit = 0
+        self._first = 0
+        self._best: npt.NDArray[np.float32] | None = None
+
+    def push(self, logprobs: npt.NDArray[np.float32]) -> list[Slot]:
+        """Slots that the next steps (n, units) end; the blank is class 0."""
+        ended = []
+        for row in logprobs:
+            unit = 1 + int(row[1:].argmax())
+            heard = row[unit] > min(row[0], self._least)
+            if self._best is not None and (not heard or unit != self._unit):
+                ended.append(self._made(self._best))
+                self._best = None
+            if heard:
+                if self._best is None:
+                    self._unit, self._first, self._best = unit, self._at, row
+                elif row[unit] > self._best[unit]:
+                    self._best = row
+            self._at += 1
+        return ended
+
+    def open(self) -> Slot | None:
+        """The slot that has not ended yet."""
+        return None if self._best is None else self._made(self._best)
+
+    def _made(self, row: npt.NDArray[np.float32]) -> Slot:
+        order = 1 + np.argpartition(-row[1:], min(self._most, len(row) - 2))[: self._most]
+        order = order[np.lexsort((order, -row[order]))]
+        chances = tuple(float(row[unit]) for unit in order)
+        return Slot(tuple(order.tolist()), chances, float(row[0]), self._first, self._at)
+
+
+class CtcStream:
+    """One utterance of a `CtcStreaming`: see `asr.Stream`. For one caller at a time."""
+
+    def __init__(
+        self, run: Run, sizes: Sizes, spelling: Spelling, *, name: str, language: str, favoured: Favoured = NONE
+    ) -> None:
+        """Begin an utterance in which some phrases are likelier than the character model knows."""
+        self._run, self._sizes, self._name, self._language = run, sizes, name, language
+        self._units = len(spelling.units)
+        self._state = sizes.zeros()
+        self._bank = Bank()
+        self._waiting: list[npt.NDArray[np.float32]] = []
+        self._slots = Slots(sizes.maybe)
+        self._heard: list[Slot] = []
+        self._writer = Writer(spelling, Weights(sizes.language, sizes.beam), favoured)
+        self._samples = 0
+        self._late = sizes.delay
+        self._text = ""
+        self._over = False
+
+    def feed(self, samples: Samples, /, *, deadline: float | None = None) -> str:
+        """Hear the next `samples` (n,) at 16 kHz, any n; the text so far. Raises as the contract says."""
+        if self._over:
+            raise WrongState(f"{self._name}: expected an open stream, got one that is over")
+        if samples.ndim != 1:
+            raise InvalidInput(f"{self._name}: expected samples of shape (n,), got {samples.shape}")
+        self._samples += len(samples)
+        self._hear(samples, deadline)
+        return self._text
+
+    def finish(self, *, deadline: float | None = None) -> Transcript:
+        """End the utterance: silence follows until the last sound has come through. Raises as the contract says."""
+        if self._over:
+            raise WrongState(f"{self._name}: expected an open stream, got one that is over")
+        piece = self._sizes.piece * HOP
+        behind = self._sizes.delay * STRIDE * HOP + RATE // 40
+        self._hear(np.zeros(behind + -(self._samples + behind) % piece + piece, np.float32), deadline)
+        last = self._slots.open()
+        if last is not None:
+            self._take(last)
+        self._over = True
+        seconds = self._samples / RATE
+        words = [
+            self._word(character, self._heard[slot], seconds) for character, slot in self._writer.written(ended=True)
+        ]
+        return transcript(words, language=self._language, engine=self._name, seconds=seconds)
+
+    def close(self) -> None:
+        """Give up. Does nothing a second time."""
+        self._over = True
+
+    def _hear(self, samples: Samples, deadline: float | None) -> None:
+        for start in range(0, len(samples), _CHUNK):
+            if deadline is not None and time.monotonic() > deadline:
+                raise DeadlineExceeded(
+                    f"{self._name}: expected an end before the deadline, got {start / RATE:.1f} s in"
+                )
+            self._waiting += self._bank(samples[start : start + _CHUNK])
+            while len(self._waiting) >= self._sizes.piece:
+                piece = np.stack(self._waiting[: self._sizes.piece])[None]
+                del self._waiting[: self._sizes.piece]
+                self._advance(piece, deadline)
+
+    def _advance(self, features: npt.NDArray[np.float32], deadline: float | None) -> None:
+        out = self._run({"features": features, **self._state}, deadline=deadline)
+        found: npt.NDArray[Any] = out["logprobs"]
+        if found.shape[2] != self._units:
+            raise ModelMismatch(
+                f"{self._name}: expected {self._units} classes, one for each unit, got {found.shape[2]}",
+                remedy=_CORRUPT,
+            )
+        self._state = {name: out[f"next_{name}"] for name in self._state}
+        rows = found[0, self._late :]
+        self._late = max(0, self._late - found.shape[1])
+        slots = self._slots.push(rows)
+        for slot in slots:
+            self._take(slot)
+        if slots:
+            self._text = self._writer.text()
+
+    def _take(self, slot: Slot) -> None:
+        self._heard.append(slot)
+        self._writer.push(slot.units, slot.logprobs, slot.nothing)
+
+    def _word(self, character: str, slot: Slot, seconds: float) -> Word:
+        start, end = (min(at * STEP_S, seconds) for at in (slot.first, slot.last))
+        return Word(character, start, end, float(np.exp(min(slot.logprobs[0], 0.0))))
+
+
+class CtcStreaming:
+    """The recogniser trained by `export.train.asr`: an `asr.Streaming`. Thread-safe: every stream has its own state."""
+
+    def __init__(self, run: Run, folder: Path, *, name: str, language: str = "zh", phrases: Sequence[str] = ()) -> None:
+        """Use the network that `run` runs and the files beside it in `folder`; the engine is `ctc:<name>`.
+
+        `phrases`, such as the names of the pack, are likelier than the character model knows.
+        Raises ModelMissing or ModelCorrupt.
+        """
+        self.name, self.language = f"ctc:{name}", language
+        self._run = run
+        self._sizes = read_sizes(folder / "acoustic.json")
+        self._spelling = characters.load(folder / "characters.npz")
+        self._phrases = tuple(phrases)
+        self._favoured = self._spelling.favoured(phrases)
+        self._closed = False
+
+    def stream(self, *, phrases: Sequence[str] = ()) -> CtcStream:
+        """Begin an utterance. Raises Unavailable after `close` and without kaldi-native-fbank."""
+        if self._closed:
+            raise Unavailable(f"{self.name}: expected an open recogniser, got a closed one", retry_after=5)
+        favoured = self._spelling.favoured((*self._phrases, *phrases)) if phrases else self._favoured
+        return CtcStream(
+            self._run, self._sizes, self._spelling, name=self.name, language=self.language, favoured=favoured
+        )
+
+    def transcribe(self, audio: Audio, segments: Sequence[Segment], *, deadline: float | None = None) -> Transcript:
+        """Recognise each segment as a stream of its own; word times from the beginning of `audio`."""
+        if audio.rate != RATE:
+            raise InvalidInput(f"{self.name}: expected {RATE} samples per second, got {audio.rate}")
+        found: list[Word] = []
+        for segment in segments:
+            stream = self.stream()
+            stream.feed(audio.samples[round(segment.start * RATE) : round(segment.end * RATE)], deadline=deadline)
+            for word in stream.finish(deadline=deadline).words:
+                start, end = (min(at + segment.start, segment.end) for at in (word.start, word.end))
+                found.append(Word(word.text, start, end, word.confidence))
+        return transcript(found, language=self.language, engine=self.name, seconds=audio.seconds)
+
+    def close(self) -> None:
+        """Hear no more; the network belongs to whoever loaded it. A second call does nothing."""
+        self._closed = True
+
+
+def character_accuracy(run: Run, cases: Sequence[Case], folder: Path) -> float:
+    """1 less the character error rate on the `utterance` cases, not below 0: the gate of the network's files."""
+    hears = CtcStreaming(run, folder, name="gate")
+    wrong = said = 0
+    for case in cases:
+        if case.kind == "utterance":
+            sound = _sound(case)
+            heard = hears.transcribe(sound, (Segment(0.0, sound.seconds),)).text
+            wrong, said = wrong + edits(str(case.truth["text"]), heard), said + len(str(case.truth["text"]))
+    return max(0.0, 1 - wrong / said) if said else 0.0
+
+
+def pieces_in(cases: Sequence[Case], folder: Path) -> Iterator[Arrays]:
+    """The `utterance` cases as the network takes them, piece by piece, each from states of zeros."""
+    sizes = read_sizes(folder / "acoustic.json")
+    for case in cases:
+        if case.kind == "utterance":
+            frames = Bank()(_sound(case).samples)
+            for at in range(0, len(frames) - sizes.piece + 1, sizes.piece):
+                yield {"features": np.stack(frames[at : at + sizes.piece])[None], **sizes.zeros()}
+
+
+def edits(said: str, heard: str) -> int:
+    """Edits of a character that make `heard` of `said` (Levenshtein 1966)."""
+    row = list(range(len(heard) + 1))
+    for line, mine in enumerate(said, 1):
+        before, row[0] = row[0], line
+        for column, theirs in enumerate(heard, 1):
+            before, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, before + (mine != theirs))
+    return row[-1]
+
+
+def _sound(case: Case) -> Audio:
+    return to_16k(decode(case.path.read_bytes(), max_seconds=60.0, max_bytes=1 << 24))
+
+
+METRICS: Mapping[str, Callable[[Run, Sequence[Case], Path], float]] = {CHARACTER_ACCURACY: character_accuracy}
+"""Metrics by the names that manifests use."""
+FEEDS: Mapping[str, Callable[[Sequence[Case], Path], Iterator[Arrays]]] = {CHARACTER_ACCURACY: pieces_in}
+"""What makes the inputs of the network that the metric is of."""
