@@ -43,7 +43,7 @@ _DATE = re.compile(
     f"(?P<day>{_N}{{1,3}})(?:日|号|(?![\\d个瓶块元点]))"
     f"|(?P<y>20\\d\\d)[-/.](?P<m>\\d{{1,2}})[-/.](?P<d>\\d{{1,2}})(?!\\d)"
     f"|(?P<word>{'|'.join(sorted(_RELATIVE, key=len, reverse=True))})(?![a-z])"
-    f"|(?P<which>上上|下下|上|下|这|本)?个?(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天1-6])(?!\\d)"
+    f"|(?P<which>上上|下下|上|下|这|本)?个?(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天]|[1-6](?!\\d))"
     f"|(?P<ago>{_N}{{1,3}})天(?P<dir>前|后|以前|以后|之前|之后)"
     f"|(?P<many>{_N}{{1,3}}|半)个?(?P<unit>周|星期|礼拜|月)(?:以前|之前|前)"
     f"|(?:the )?(?:(?P<whichday>last|this past|this|next|on) )?(?P<day_en>{'|'.join(_DAYS)})(?![a-z])"
