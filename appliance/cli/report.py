@@ -23,7 +23,7 @@ MARKS = {
 def machine_lines(found: Iterable[Finding]) -> Iterator[str]:
     """One line for each finding, and one for its remedy."""
     for finding in found:
-        mark = MARKS["ready" if finding.ok else "off"] if finding.ok or finding.needed else "·"
+        mark = MARKS["ready" if finding.ok else "off"]
         yield f"  {mark} {_pad(finding.name, 14)} {finding.detail}"
         if finding.remedy:
             yield f"      → {finding.remedy}"

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
 
 import typer
@@ -50,11 +51,17 @@ def serve(config: Config = None) -> None:
     for collector in (PlatformCollector, GCCollector):
         collector(registry=registry)
     metrics = Metrics(registry)
-    with build(chosen, listener=journal(metrics.listener)) as appliance:
+    with build(chosen, listener=journal(metrics.listener)) as appliance, ExitStack() as closing:
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
         app = create_app(appliance, chosen, metrics, events=events)
         server = Server(app, chosen, on_stop=events.close, listener=metrics.listener)
         server.start()
+        if chosen.wyoming_port:
+            from appliance.channels.wyoming.listener import WyomingListener
+
+            wyoming = WyomingListener(appliance, chosen, listener=metrics.listener)
+            closing.callback(wyoming.stop)
+            typer.echo(f"wyoming: {chosen.wyoming_host}:{wyoming.start()}", err=True)
         for line in feature_lines(appliance.features()):
             typer.echo(line, err=True)
         state = READY if appliance.ready() else NOT_READY

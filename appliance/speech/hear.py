@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from appliance.errors import Unavailable
-from appliance.speech.asr import Recogniser, transcript
+from appliance.speech.asr import Recogniser, join_words, transcript
 from appliance.speech.level import levelled
 from appliance.speech.resample import to_16k
 from appliance.speech.vad import Vad
 from appliance.speech.wav import decode
-from appliance.values import Segment, Transcript
+from appliance.values import Audio, Segment, Transcript, Word
 
 MODELS: Mapping[str, str] = {"zh": "vosk-small-cn", "en": "vosk-small-en"}
 """Model to install for each language, as `appliance models pull` calls it."""
@@ -40,20 +40,28 @@ class Hearing:
         self.recognisers = dict(recognisers)
         self.limits = limits
 
-    def transcribe(self, data: bytes, language: str, *, deadline: float | None = None) -> Transcript:
+    def transcribe(
+        self,
+        data: bytes,
+        language: str,
+        *,
+        deadline: float | None = None,
+        told: Callable[[str], None] | None = None,
+    ) -> Transcript:
         """Recognise the WAV file `data` in `language` before `deadline` (seconds of time.monotonic).
 
         Where nobody speaks, or no word was recognised, the transcript is empty with confidence 0. `timings_ms` has
         decode, resample, level, vad (when there is one) and asr (when there was speech). Times count from the
-        beginning of the recording. Raises what `wav.decode` does, Unavailable naming the command that installs a
-        recogniser for `language`, DeadlineExceeded and BackendFailed.
+        beginning of the recording. `told` hears what each stretch of speech adds to the text as soon as it is
+        recognised, and may raise to end the work. Raises what `wav.decode` does, Unavailable naming the command that
+        installs a recogniser for `language`, DeadlineExceeded and BackendFailed.
         """
         timings: dict[str, float] = {}
         limits = self.limits
         recording = _timed(
             timings, "decode", lambda: decode(data, max_seconds=limits.max_seconds, max_bytes=limits.max_bytes)
         )
-        recogniser = self._recogniser(language)
+        recogniser = self.recogniser(language)
         resampled = _timed(timings, "resample", lambda: to_16k(recording))
         audio = _timed(timings, "level", lambda: levelled(resampled))
         segments: tuple[Segment, ...] = (Segment(0.0, audio.seconds),)
@@ -61,12 +69,13 @@ class Hearing:
         if vad is not None:
             segments = _timed(timings, "vad", lambda: vad.segments(audio, deadline=deadline))
         if segments:
-            heard = _timed(timings, "asr", lambda: recogniser.transcribe(audio, segments, deadline=deadline))
+            heard = _timed(timings, "asr", lambda: _recognised(recogniser, audio, segments, deadline, told))
         else:
             heard = transcript((), language=recogniser.language, engine=recogniser.name, seconds=0.0)
         return replace(heard, seconds=recording.seconds, timings_ms=timings, segments=segments)
 
-    def _recogniser(self, language: str) -> Recogniser:
+    def recogniser(self, language: str) -> Recogniser:
+        """What hears `language`, or Unavailable naming the command that installs it."""
         if language in self.recognisers:
             return self.recognisers[language]
         command = f"appliance models pull {MODELS[language]}" if language in MODELS else "appliance models list"
@@ -75,6 +84,26 @@ class Hearing:
             remedy=(f"请运行 `{command}`，然后重新启动", f"Run `{command}`, then start the appliance again"),
             retry_after=60,
         )
+
+
+def _recognised(
+    recogniser: Recogniser,
+    audio: Audio,
+    segments: Sequence[Segment],
+    deadline: float | None,
+    told: Callable[[str], None] | None,
+) -> Transcript:
+    """All segments at once, so that a recogniser may get used to the voice; one by one where somebody listens."""
+    if told is None:
+        return recogniser.transcribe(audio, segments, deadline=deadline)
+    words: list[Word] = []
+    text = ""
+    for segment in segments:
+        words += recogniser.transcribe(audio, (segment,), deadline=deadline).words
+        longer = join_words([word.text for word in words])
+        told(longer[len(text) :])
+        text = longer
+    return transcript(words, language=recogniser.language, engine=recogniser.name, seconds=audio.seconds)
 
 
 def _timed(timings: dict[str, float], stage: str, work: Callable[[], _Result]) -> _Result:
