@@ -22,6 +22,7 @@ from appliance.dialogue.exchange import Exchange
 from appliance.dialogue.flows import Line
 from appliance.dialogue.known import Known
 from appliance.dialogue.tracker import Filled
+from appliance.dialogue.uncaught import Uncaught
 from appliance.language.lexicon import OUT_OF_SCOPE
 from appliance.packs.schema import Pack
 from appliance.packs.task import Flow
@@ -62,12 +63,15 @@ class Decider:
         """An intent whose confidence is below `sure` is asked back."""
         self._pack, self._course, self._reread, self._sure = pack, course, reread, sure
         self._known = Known(pack, course)
+        self._uncaught = Uncaught(pack, course, reread)
         self._alone = {kind: rule.name for rule in pack.lexicon.intents for kind in rule.alone}
 
     def respond(self, x: Exchange) -> None:
         """Decide one turn of words."""
         if x.turn.source == "audio" and not x.turn.text.strip():
             self._silence(x)
+            return
+        if self._uncaught.settles(x):
             return
         labelled = self._course.labelled(slots.said(x.turn, x.parse))
         if labelled is not None and x.turn.intent is None:

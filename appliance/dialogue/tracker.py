@@ -99,6 +99,10 @@ class SessionState:
     """Answers to the asked slot that did not fit."""
     misses: int = 0
     """Turns in a row that were not understood."""
+    unheard: int = 0
+    """Times in a row that the customer was asked to say it again."""
+    doubted: str = ""
+    """Words that the kiosk has just asked about, because they may have been misheard; a plain yes means them."""
     offered: str = ""
     """Intent that the kiosk has just asked about; a plain yes means it."""
     memory: Mapping[str, Filled] = field(default_factory=dict)
@@ -175,6 +179,10 @@ def apply(state: SessionState, event: Happened) -> SessionState:
             return replace(state, memory={**state.memory, p["name"]: read_filled(p)})
         case "answered":
             return replace(state, said=Said(p["text"], tuple(p["suggestions"]), p["data"]), offered=p["offered"])
+        case "not_caught":
+            return replace(state, unheard=state.unheard + 1, doubted=p["text"])
+        case "caught":
+            return replace(state, unheard=0, doubted="")
         case "outcome":
             missed = p["outcome"] == "not_understood"
             return replace(state, outcome=p["outcome"], misses=state.misses + 1 if missed else 0)

@@ -114,7 +114,7 @@ def load_pack(name_or_path: str) -> Pack:
     """
     folder = find_pack(name_or_path)
     keys = read_yaml(folder / "pack.yaml").mapping(
-        ("title", "welcome", "suggestions"), required=("title", "welcome", "suggestions")
+        ("title", "welcome", "suggestions", "wake"), required=("title", "welcome", "suggestions")
     )
     tables = {
         path.stem: read_csv(path, _KEYS.get(path.stem, "")) for path in sorted(folder.glob("*.csv")) if path.name != FAQ
@@ -132,6 +132,7 @@ def load_pack(name_or_path: str) -> Pack:
         title=keys["title"].localised(),
         welcome=keys["welcome"].localised(),
         suggestions=suggestions,
+        wake=keys["wake"].texts() if "wake" in keys else (),
         questions=tuple(_questions(read_yaml(asked) if asked.is_file() else None, suggestions, lexicon)),
         lexicon=lexicon,
         flows=flows,

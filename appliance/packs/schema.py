@@ -63,6 +63,8 @@ class Pack:
     """What to tap first."""
     lexicon: Lexicon
     """The language side."""
+    wake: tuple[str, ...] = ()
+    """Phrases with which a customer speaks to the kiosk without touching it; empty means the usual one."""
     questions: tuple[Question, ...] = ()
     """What customers are likely to type, most frequent first: `suggestions`, then suggest.yaml."""
     flows: Mapping[str, Flow] = field(default_factory=dict)

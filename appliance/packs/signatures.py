@@ -50,6 +50,8 @@ POLICY_RESPONSES: Mapping[str, frozenset[str]] = {
     "unreachable": frozenset(),
     "nothing_to_repeat": frozenset(),
     "not_heard": frozenset(),
+    "not_caught": frozenset(),
+    "heard_doubt": frozenset({"heard"}),
     "image_read": frozenset({"lines", "first"}),
     "image_partial": frozenset({"lines", "first"}),
     "image_empty": frozenset(),
