@@ -73,6 +73,35 @@ class Settings:
     )
     max_audio_seconds: float = _setting(60.0, "Longest recording, in seconds", minimum=1, maximum=600)
     max_audio_bytes: int = _setting(32 * 1024 * 1024, "Largest recording file, in bytes", minimum=1024, maximum=1 << 28)
+    audio_streams: int = _setting(
+        2, "Recordings streamed in while they are spoken, at once before 503", minimum=0, maximum=64
+    )
+    voice: str = _setting(
+        "off",
+        "The kiosk's own microphone: off, push (listens when the page asks) or wake (also by the pack's wake phrase)",
+    )
+    microphone: str = _setting("", "Name of the microphone, or a part of it that no other has; empty: the system's")
+    speaker: str = _setting("", "Name of the loudspeaker, or a part of it that no other has; empty: the system's")
+    speaker_volume: float = _setting(0.8, "Volume of the voice, 0 to 1", minimum=0, maximum=1)
+    speech_engine: str = _setting(
+        "auto", "What speaks: auto (the best that is installed), sherpa, espeak or off (answers are only shown)"
+    )
+    speech_voice: str = _setting("", "Folder of a sherpa-onnx voice; empty: only espeak-ng speaks")
+    speech_silence_s: float = _setting(
+        0.5, "Seconds of silence after which somebody has finished speaking", minimum=0.2, maximum=3
+    )
+    speech_longest_s: float = _setting(
+        20.0, "Seconds after which one who goes on speaking is answered", minimum=2, maximum=60
+    )
+    barge_in: str = _setting(
+        "auto",
+        "Whether speaking breaks off the kiosk's own voice: on, off, or auto (where the microphone's name tells of "
+        "echo cancellation); without echo cancellation the kiosk would hear itself",
+    )
+    wyoming_host: str = _setting("127.0.0.1", "Address of the Wyoming listener; anything but loopback is for strangers")
+    wyoming_port: int = _setting(
+        0, "TCP port of the Wyoming listener (Home Assistant's voice protocol); 0 means off", minimum=0, maximum=65535
+    )
     data_dir: str = _setting("", "Where models and records are kept; empty means XDG_DATA_HOME/appliance")
     pack: str = _setting("store", "Name of a shipped pack, or the path of a pack folder")
     backends: tuple[str, ...] = _setting(
@@ -104,7 +133,7 @@ class Settings:
     )
     required: tuple[str, ...] = _setting(
         ("language", "dialogue"),
-        "Features that must serve for /readyz to be 200: of language, dialogue, ocr, vad, asr",
+        "Features that must serve for /readyz to be 200: of language, dialogue, ocr, vad, asr, microphone, speech",
     )
     page_idle_s: float = _setting(
         60.0,
@@ -176,7 +205,10 @@ SETTINGS: dict[str, Setting] = _table()
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "backends": BACKENDS,
-    "required": ("language", "dialogue", "ocr", "vad", "asr"),
+    "required": ("language", "dialogue", "ocr", "vad", "asr", "microphone", "speech"),
+    "voice": ("off", "push", "wake"),
+    "speech_engine": ("auto", "sherpa", "espeak", "off"),
+    "barge_in": ("auto", "on", "off"),
 }
 
 
@@ -285,6 +317,8 @@ def _check_together(settings: Settings) -> None:
                 "Set APPLIANCE_SESSION_IDLE_S to the seconds of APPLIANCE_PAGE_IDLE_S or more",
             ),
         )
+    if settings.speech_engine == "sherpa" and not settings.speech_voice:
+        raise SettingInvalid("speech_engine: expected speech_voice to name a voice's folder beside sherpa, got none")
     if not is_loopback(settings.http_host) and not settings.http_token:
         raise SettingInvalid(
             f"http_host: {settings.http_host} is reachable by strangers and needs http_token, got none",

@@ -14,6 +14,11 @@ from typing import Protocol
 from appliance import __version__
 from appliance.app.memory import give_back
 from appliance.app.share import SessionShare
+from appliance.app.spoken import Voice
+from appliance.app.wording import Wording
+from appliance.channels.speaking import Told, unheard
+from appliance.channels.voice.conversation import Conversation
+from appliance.channels.voice.live import Live
 from appliance.dialogue.policy import Dialogue
 from appliance.errors import IN_VAIN, ApplianceError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
 from appliance.inference.admission import Admission
@@ -24,7 +29,7 @@ from appliance.packs.schema import Pack
 from appliance.settings import Settings
 from appliance.speech.hear import Hearing
 from appliance.trail import trail
-from appliance.values import Feature, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
+from appliance.values import Audio, Feature, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
 from appliance.vision.image import Pixels
 from appliance.vision.watch import UNWATCHED, Watch
 
@@ -71,6 +76,8 @@ class Rooms:
     """Decodes an image within its limits; gives the pixels and the full upright (width, height)."""
     hearing: Hearing
     """Hears, or says why not."""
+    wording: Wording
+    """Writes what was heard as people write it."""
     features: Callable[[], tuple[Feature, ...]]
     """State of every ability now."""
     details: Callable[[], dict[str, object]]
@@ -98,6 +105,7 @@ class Appliance:
         self._recordings = Admission(settings.audio_jobs, "audio", listener=rooms.listener)
         self._gates = (self._turns, self._images, self._recordings)
         self._share = SessionShare(settings.session_jobs)
+        self._voice: Voice | None = None
         self._stopped = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name="sessions", daemon=True)
         self._sweeper.start()
@@ -143,9 +151,57 @@ class Appliance:
         with self._turns.enter(), self._share.of(session), self._timed("hear") as timings:
             with self._recordings.enter():
                 transcript = self._rooms.hearing.transcribe(recording, language, deadline=self._deadline())
-            timings.update(transcript.timings_ms)
-            turn = Turn(transcript.text, source="audio", confidence=transcript.confidence, language=language)
-            return self._answer(turn, session, timings, transcript=transcript)
+            return self._heard(transcript, session, language, timings)
+
+    def heard(self, transcript: Transcript, session: str | None = None, language: str = "zh") -> Reply:
+        """See `Door.heard`."""
+        with self._turns.enter(), self._share.of(session), self._timed("heard") as timings:
+            return self._heard(transcript, session, language, timings)
+
+    def _heard(self, transcript: Transcript, session: str | None, language: str, timings: dict[str, float]) -> Reply:
+        timings.update(transcript.timings_ms)
+        text = self._rooms.wording(transcript.text)[: self._rooms.settings.max_text_chars]
+        turn = Turn(text, source="audio", confidence=transcript.confidence, language=language)
+        return self._answer(turn, session, timings, transcript=transcript)
+
+    def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
+        """See `SpeakingDoor.transcribe`."""
+        with self._turns.enter(), self._timed("transcribe") as timings:
+            with self._recordings.enter():
+                each = None if told is unheard else told
+                found = self._rooms.hearing.transcribe(recording, language, deadline=self._deadline(), told=each)
+            timings.update(found.timings_ms)
+            return replace(found, text=self._rooms.wording(found.text))
+
+    def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
+        """See `Door.speak`."""
+        with self._turns.enter(), self._timed("speak"):
+            return self._spoken.words.render(text, language, speed)
+
+    @property
+    def live(self) -> Live:
+        """See `Door.live`."""
+        return self._spoken.live
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """See `Door.conversation`."""
+        return self._spoken.conversation
+
+    def voice_state(self) -> dict[str, object]:
+        """See `Door.voice_state`."""
+        return self._spoken.state()
+
+    def join(self, voice: Voice) -> None:
+        """Take the spoken side, which answers by this appliance and so is made after it; closed before all else."""
+        self._voice = voice
+        self._closing.callback(voice.close)
+
+    @property
+    def _spoken(self) -> Voice:
+        if self._voice is None:
+            raise Unavailable("voice: expected a spoken side, got an appliance without one", retry_after=60)
+        return self._voice
 
     def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         """See `Door.read`."""
@@ -168,7 +224,9 @@ class Appliance:
 
     def features(self) -> tuple[Feature, ...]:
         """See `Door.features`."""
-        return self._rooms.features()
+        spoken = self._voice.features() if self._voice is not None else ()
+        required = self._rooms.settings.required
+        return (*self._rooms.features(), *(replace(each, required=each.name in required) for each in spoken))
 
     def ready(self) -> bool:
         """See `Door.ready`."""
@@ -315,6 +373,8 @@ class Appliance:
         while not self._stopped.wait(1.0):
             try:
                 self._rooms.dialogue.sweep()
+                if self._voice is not None:
+                    self._voice.live.sweep()
                 if time.monotonic() - gave > GIVE_BACK_S:
                     gave = time.monotonic()
                     give_back()

@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
+from typing import Any
 
 from appliance.app.appliance import Appliance, Rooms
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
-from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
+from appliance.app.senses import Brought, Hears, Sense, audio_limits, build_hearing, build_reader
+from appliance.app.voice import build_voice
+from appliance.app.wording import build_wake, build_wording
 from appliance.app.words import build_words
 from appliance.artifacts.engines import EngineStore
+from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.dialogue.policy import Dialogue
@@ -25,11 +29,12 @@ from appliance.language.redact import redact
 from appliance.language.suggest import Suggester
 from appliance.listener import Listener, silent
 from appliance.packs.compile import load_pack
+from appliance.packs.schema import Pack
 from appliance.packs.vocabulary import ABSENT
 from appliance.records.events import EventLog
 from appliance.settings import Settings, data_dir
 from appliance.speech.hear import Hearing
-from appliance.values import Feature
+from appliance.values import Feature, Reply
 from appliance.vision.image import WORK_PIXELS, Pixels, decode, probe
 
 LARGE_PIXELS = WORK_PIXELS
@@ -38,7 +43,7 @@ LARGE_PIXELS = WORK_PIXELS
 MakesEngines = Callable[[EngineStore, ModelStore, Settings], Engines]
 """Makes the engines of a device: `Engines` itself, or one on a fake device."""
 
-SENSES = ("ocr", "asr")
+SENSES = ("ocr", "asr", "voice")
 """What can be left out, for commands that only need words."""
 
 
@@ -74,7 +79,8 @@ def _build(
     closing: ExitStack,
 ) -> Appliance:
     folder = data_dir(settings)
-    manifests = load_manifests(shipped_root())
+    imported, damaged = load_imported(folder / "models")
+    manifests = imported | load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
     scheduler = Scheduler(listener=listener)
     engines = make(EngineStore(folder / "engines", listener), store, settings)
@@ -99,15 +105,20 @@ def _build(
         if "ocr" in senses
         else Sense(None, lambda: _left_out("ocr"))
     )
-    ears = build_hearing(networks, store, manifests, settings) if "asr" in senses else _deaf(settings)
+    ears = (
+        build_hearing(networks, store, manifests, Brought(imported, damaged, pack), settings, listener)
+        if "asr" in senses
+        else _deaf(settings)
+    )
     for close in ears.closing:
         closing.callback(close)
+    unspoken = () if "voice" in senses else (_left_out("microphone"), _left_out("speech"))
     flows = len(pack.flows)
     conversing = Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows")
 
     def features() -> tuple[Feature, ...]:
         late = _stuck(scheduler, settings.deadline_s)
-        found = (words.feature(), conversing, sight.feature(), *ears.features())
+        found = (words.feature(), conversing, sight.feature(), *ears.features(), *unspoken)
         if late:
             found = tuple(replace(f, state="failed", reason=late) if _computes(f) else f for f in found)
         return tuple(replace(feature, required=feature.name in settings.required) for feature in found)
@@ -132,12 +143,29 @@ def _build(
         reader=sight.reader,
         decode=_decoder(settings),
         hearing=ears.hearing,
+        wording=build_wording(pack, parser, names=bool(ears.streaming)),
         features=features,
         details=details,
         tidy=tidy,
         listener=listener,
     )
-    return Appliance(rooms, closing)
+    appliance = Appliance(rooms, closing)
+    if "voice" in senses:
+        wakes = build_wake(pack) if settings.voice == "wake" else None
+        appliance.join(build_voice(ears, appliance.heard, _shown, settings, _fixed(pack), wakes, listener))
+    return appliance
+
+
+def _fixed(pack: Pack) -> tuple[str, ...]:
+    """What the kiosk says every day: the welcome, and answers without a value in them."""
+    plain = (text for response in pack.responses.values() for text in response.zh if "{" not in text)
+    return (pack.welcome.zh, *plain)
+
+
+def _shown(reply: Reply) -> dict[str, Any]:
+    from appliance.channels.http.reply import reply_json  # lazy: commands that only need words load no web framework
+
+    return reply_json(reply)
 
 
 def _computes(feature: Feature) -> bool:

@@ -16,6 +16,8 @@ from appliance.inference.signature import Arrays
 from appliance.language import gate as language
 from appliance.specs import ModelSpec
 from appliance.speech import gate as speech
+from appliance.speech.ctc import gate as ctc
+from appliance.speech.ctc import stream
 from appliance.vision import gate as vision
 
 Metric = Callable[[Run, Sequence[Case], Path], float]
@@ -40,6 +42,8 @@ METRICS: Mapping[str, Metric] = {
     **{name: _metric(metric) for name, metric in language.METRICS.items()},
     **vision.METRICS,
     **speech.METRICS,
+    **ctc.METRICS,
+    **stream.METRICS,
 }
 """Metrics by the names that manifests use."""
 
@@ -47,6 +51,8 @@ FEEDS: Mapping[str, Feed] = {
     **{name: _feed(feed) for name, feed in language.FEEDS.items()},
     **vision.FEEDS,
     **speech.FEEDS,
+    **ctc.FEEDS,
+    **stream.FEEDS,
 }
 """By the same names what makes the inputs of the network that the metric is of: quantisation is calibrated on them, and
 ranges are measured."""

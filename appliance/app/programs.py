@@ -17,6 +17,8 @@ from appliance.inference.onnxruntime import CUDA, library
 from appliance.vision.draw import find_font
 
 LEAST_FREE_MB = 200
+_PLUGINS = ("lib*", "lib/*")
+"""Folders below /usr in which ALSA's plugins lie, by distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,6 @@ class Finding:
     """What was found, or what is missing and what that turns off."""
     remedy: str = ""
     """Command that mends it."""
-    needed: bool = True
-    """False for what nothing uses in this version: its absence turns nothing off."""
 
 
 def _python() -> Finding:
@@ -92,20 +92,28 @@ def _tesseract() -> Finding:
     return Finding("tesseract", True, f"{_first_line(program, '--version')}, chi_sim")
 
 
-def _for_voice(name: str, package: str, found: str | None) -> Finding:
-    """What answers by voice will use: neither its presence nor its absence changes anything today."""
-    what = found or f"未安装 / not installed ({package})"
-    return Finding(name, found is not None, f"{what}；语音功能将来使用 / for voice, which comes later", needed=False)
-
-
 def _espeak() -> Finding:
     program = shutil.which("espeak-ng")
-    version = program and _first_line(program, "--version").split("  Data at")[0]
-    return _for_voice("espeak-ng", "espeak-ng", version)
+    if program is None:
+        return _absent("espeak-ng", "未安装：答案不会念出来 / not installed: answers are not spoken", "espeak-ng")
+    return Finding("espeak-ng", True, _first_line(program, "--version").split("  Data at")[0])
 
 
 def _portaudio() -> Finding:
-    return _for_voice("portaudio", "libportaudio2", ctypes.util.find_library("portaudio"))
+    found = ctypes.util.find_library("portaudio")
+    if found is None:
+        off = "未安装：本机的麦克风和扬声器不可用 / not installed: no microphone and no loudspeaker of the kiosk's own"
+        return _absent("portaudio", off, "libportaudio2")
+    return Finding("portaudio", True, found)
+
+
+def _sound_server() -> Finding:
+    """What lets PortAudio share devices through a sound server (PulseAudio, PipeWire), and not take them for itself."""
+    found = [path for root in _PLUGINS for path in Path("/usr").glob(f"{root}/alsa-lib/*pcm_pulse.so")]
+    if not found:
+        off = "未安装：只能用没有被其他程序占用的麦克风 / not installed: only a microphone that no other program uses"
+        return _absent("sound server", off, "libasound2-plugins")
+    return Finding("sound server", True, found[0].name)
 
 
 def _font() -> Finding:
@@ -153,6 +161,7 @@ def findings(folder: Path, files: FileLimit) -> tuple[Finding, ...]:
         ("tesseract", _tesseract),
         ("espeak-ng", _espeak),
         ("portaudio", _portaudio),
+        ("sound server", _sound_server),
         ("chinese font", _font),
         ("disk", lambda: _disk(folder)),
         ("open files", lambda: _files(files)),
@@ -162,6 +171,5 @@ def findings(folder: Path, files: FileLimit) -> tuple[Finding, ...]:
         try:
             found.append(probe())
         except (OSError, subprocess.SubprocessError) as error:
-            needed = probe is not _espeak
-            found.append(Finding(name, False, f"无法检查 / could not be examined: {error}", needed=needed))
+            found.append(Finding(name, False, f"无法检查 / could not be examined: {error}"))
     return tuple(found)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from appliance.app.appliance import Reads
 from appliance.app.eyes import Eyes
 from appliance.app.networks import Networks, said, why
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
-from appliance.errors import ApplianceError, ModelMismatch
+from appliance.errors import ApplianceError, ManifestInvalid, ModelMismatch
+from appliance.inference.backend import Run
 from appliance.inference.scheduler import Priority
 from appliance.listener import Listener
+from appliance.packs.schema import Pack
 from appliance.settings import Settings
-from appliance.speech.asr import Recogniser
+from appliance.speech.asr import Streaming
+from appliance.speech.ctc.load import recogniser as load_recogniser
+from appliance.speech.ctc.record import read_record
 from appliance.speech.hear import MODELS as ASR_MODELS
 from appliance.speech.hear import Hearing, Limits
 from appliance.speech.vad import Vad
@@ -47,8 +51,24 @@ class Hears:
     """Hears, or raises Unavailable naming what to run."""
     features: Callable[[], tuple[Feature, ...]]
     """States of `vad` and `asr` now."""
+    vad: Run | None = None
+    """The network that finds speech; None where it does not serve."""
+    streaming: Mapping[str, Streaming] = field(default_factory=dict)
+    """A recogniser of sound as it comes for each language."""
     closing: tuple[Callable[[], None], ...] = ()
     """What releases the recognisers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Recognisers that an integrator has imported."""
+
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    """Their manifests by name."""
+    damaged: tuple[ManifestInvalid, ...] = ()
+    """Why others could not be read."""
+    pack: Pack | None = None
+    """The pack, whose names are likelier to be said than others."""
 
 
 def model_ids(manifests: Mapping[str, Manifest], *names: str) -> tuple[str, ...]:
@@ -120,9 +140,14 @@ def _fallback_reader(refused: list[str]) -> Sense:
 
 
 def build_hearing(
-    networks: Networks, store: ModelStore, manifests: Mapping[str, Manifest], settings: Settings
+    networks: Networks,
+    store: ModelStore,
+    manifests: Mapping[str, Manifest],
+    brought: Brought,
+    settings: Settings,
+    listener: Listener,
 ) -> Hears:
-    """Speech detection and the recognisers that are installed."""
+    """Speech detection and the recognisers that are installed; an imported one goes before a shipped one."""
     network = networks.load(VAD_MODEL, "vad.onnx", Priority.HIGH)
     vad = Vad(network.run) if network.run is not None else None
 
@@ -131,12 +156,15 @@ def build_hearing(
         reason, models = statements(why((network,))), model_ids(manifests, VAD_MODEL)
         return Feature("vad", found, network.backend, reason, models=models)
 
-    recognisers: dict[str, Recogniser] = {}
-    reasons, used = [], []
+    recognisers, used, reasons = _imported(networks, store, brought, listener)
     for language, model in ASR_MODELS.items():
+        if language in recognisers:
+            continue
         try:
             # The store has hashed every file against the manifest: a second load to find damage would only cost time.
-            recogniser = VoskRecogniser(store.folder(model), language=language, name=model, rehearsed=True)
+            recogniser = VoskRecogniser(
+                store.folder(model), language=language, name=model, rehearsed=True, listener=listener
+            )
             recogniser.load()
         except ApplianceError as error:
             reasons.append(f"{language}: {said(error, store)}")
@@ -145,11 +173,51 @@ def build_hearing(
         used.append(model)
         reasons.append(f"{language}: {model} 已加载 / {model} loaded")
     state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
-    backend = "vosk" if recognisers else "none"
+    backend = "+".join(dict.fromkeys(each.name.partition(":")[0] for each in recognisers.values())) or "none"
     models = model_ids(manifests, *used)
     asr = Feature("asr", state, backend, statements(reasons), models=models, languages=tuple(recognisers))
     hearing = Hearing(vad, recognisers, limits=audio_limits(settings))
-    return Hears(hearing, lambda: (detecting(), asr), tuple(recogniser.close for recogniser in recognisers.values()))
+    closing = tuple(recogniser.close for recogniser in recognisers.values())
+    return Hears(hearing, lambda: (detecting(), asr), network.run, recognisers, closing)
+
+
+def _imported(
+    networks: Networks, store: ModelStore, brought: Brought, listener: Listener
+) -> tuple[dict[str, Streaming], list[str], list[str]]:
+    """Recognisers by language, the models that they are of, and what there is to say of them."""
+    found: dict[str, Streaming] = {}
+    used: list[str] = []
+    reasons = [f"asr: {said(error, store)}" for error in brought.damaged]
+    names = _names(brought.pack)
+    for name, manifest in brought.manifests.items():
+        if manifest.kind != "asr":
+            continue
+        loaded: dict[str, Run | None] = {}
+
+        def run_of(file: str, name: str = name, loaded: dict[str, Run | None] = loaded) -> Run | None:
+            if file not in loaded:
+                loaded[file] = networks.load(name, file).run
+            return loaded[file]
+
+        try:
+            folder = store.folder(name)
+            for language in read_record(folder).languages:
+                if language not in found:
+                    found[language] = load_recogniser(
+                        folder, manifest, run_of, language=language, phrases=names, listener=listener
+                    )
+                    reasons.append(f"{language}: {name} 已加载 / {name} loaded")
+                    used.append(name)
+        except ApplianceError as error:
+            reasons.append(f"{name}: {said(error, store)}")
+    return found, list(dict.fromkeys(used)), reasons
+
+
+def _names(pack: Pack | None) -> tuple[str, ...]:
+    """Names of the pack that a recogniser should rather hear than words that sound alike."""
+    if pack is None:
+        return ()
+    return tuple(dict.fromkeys(surface for entry in pack.lexicon.gazetteer for surface in entry.surfaces))
 
 
 def audio_limits(settings: Settings) -> Limits:

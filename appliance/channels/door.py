@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from appliance.channels.voice.conversation import Conversation
+from appliance.channels.voice.live import Live
 from appliance.errors import Overloaded
-from appliance.values import Feature, OcrResult, Reply, Suggestion, Turn
+from appliance.values import Audio, Feature, OcrResult, Reply, Suggestion, Transcript, Turn
 from appliance.vision.watch import UNWATCHED, Watch
 
 
@@ -28,6 +30,23 @@ class Door(Protocol):
 
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """Recognise a WAV recording and answer it."""
+
+    def heard(self, transcript: Transcript, session: str | None = None, language: str = "zh") -> Reply:
+        """Answer what was recognised already: sound that was heard while it was spoken."""
+
+    def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
+        """`text` as sound, `speed` times as fast as usual (0.25 to 4); Unavailable where nothing speaks `language`."""
+
+    @property
+    def live(self) -> Live:
+        """Sound that clients send while it is spoken."""
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The conversation at the kiosk's own microphone; None where the setting `voice` is off."""
+
+    def voice_state(self) -> dict[str, object]:
+        """The conversation's phase, microphone, loudspeaker and recognisers, JSON types only."""
 
     def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         """Read an encoded image and return its lines alone.

@@ -45,7 +45,7 @@ def test_this_machine(tmp_path: Path, tesseract: str, espeak: str, chinese_font:
 def test_too_few_open_files_are_said_with_what_to_do(tmp_path: Path) -> None:
     assert found(tmp_path)["open files"].ok
     few = found(tmp_path, FileLimit(1024, 4352))["open files"]
-    assert (few.ok, few.needed) == (False, True)
+    assert not few.ok
     assert "1024" in few.detail
     assert "at most 768 connections" in few.detail
     assert "LimitNOFILE=4352" in few.remedy
@@ -67,17 +67,13 @@ def test_a_bare_machine_is_told_what_is_off_and_the_package_that_brings_it(
         assert not bare[name].ok
         assert " / " in bare[name].detail, "Chinese first, English beside"
         assert bare[name].remedy == f"sudo apt-get install {package}"
-        assert bare[name].needed
-    for name, package in {"espeak-ng": "espeak-ng", "portaudio": "libportaudio2"}.items():
-        later = f"未安装 / not installed ({package})；语音功能将来使用 / for voice, which comes later"
-        assert bare[name] == Finding(name, False, later, needed=False)
 
 
-def test_only_what_is_used_is_marked_as_off() -> None:
-    lines = list(machine_lines([Finding("a", False, "d", "mend it"), Finding("b", False, "d", needed=False)]))
+def test_what_is_missing_is_marked_with_what_mends_it() -> None:
+    lines = list(machine_lines([Finding("a", False, "d", "mend it"), Finding("b", True, "d")]))
     assert ["✗" in line for line in lines] == [True, False, False]
     assert lines[1].strip() == "→ mend it"
-    assert lines[2].split() == ["·", "b", "d"]
+    assert "✓" in lines[2]
 
 
 def test_every_package_of_the_self_check_is_one_that_make_installs() -> None:
@@ -106,7 +102,6 @@ def test_a_program_that_cannot_run_is_itself_a_finding(tmp_path: Path, monkeypat
     broken = found(tmp_path)["espeak-ng"]
     assert not broken.ok
     assert "could not be examined" in broken.detail
-    assert not broken.needed
 
     def hangs(*_arguments: object, **_options: object) -> None:
         raise subprocess.TimeoutExpired("espeak-ng", 10)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+import numpy.typing as npt
+
+from appliance.channels.speaking import Told, unheard
+from appliance.channels.voice.conversation import Conversation
+from appliance.channels.voice.live import Live
 from appliance.errors import ApplianceError, InvalidInput, Overloaded, Unavailable
+from appliance.speech.listen import Final, Partial
 from appliance.values import (
     Answer,
+    Audio,
     Character,
     Entity,
     Feature,
@@ -33,6 +41,42 @@ LINES = (
     OcrLine("运单号 SF1392847561002", 0.97, ((40.0, 120.0), (560.0, 130.0), (559.0, 170.0), (39.0, 160.0))),
     OcrLine("收件人 <b>王芳</b>", 0.91, ((40.0, 220.0), (400.0, 220.0), (400.0, 260.0), (40.0, 260.0))),
 )
+
+
+class FakeUtterances:
+    """Hears a character of `WORDS` in every half second of sound, whatever it is; `sound` is what it was fed."""
+
+    WORDS = "洗衣液在哪"
+
+    def __init__(self) -> None:
+        self.sound: list[npt.NDArray[np.float32]] = []
+        self.said = 0
+        self.closed = False
+
+    @property
+    def speaking(self) -> bool:
+        return bool(self.sound)
+
+    @property
+    def voiced(self) -> float:
+        return sum(map(len, self.sound)) / 16_000
+
+    def feed(self, samples: npt.NDArray[np.float32]) -> list[Partial | Final]:
+        self.sound.append(samples)
+        said = min(len(self.WORDS), int(self.voiced * 2))
+        if said == self.said:
+            return []
+        self.said = said
+        return [Partial(self.WORDS[:said], self.voiced)]
+
+    def finish(self) -> list[Partial | Final]:
+        sound = Audio(np.concatenate(self.sound) if self.sound else np.zeros(0, np.float32), 16_000)
+        words = (Word(self.WORDS[: self.said], 0.0, sound.seconds, 0.9),) if self.said else ()
+        heard = Transcript(self.WORDS[: self.said], 0.9, "zh", words, "fake", sound.seconds)
+        return [Final(heard, sound, 0.0, sound.seconds, "flushed", {})]
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @dataclass
@@ -64,6 +108,34 @@ class FakeDoor:
     deadlines: list[float | None] = field(default_factory=list)
     read_lines: list[int] = field(default_factory=list)
     opened: int = 0
+    streams: int = 0
+    conversation: Conversation | None = None
+    hearings: list[FakeUtterances] = field(default_factory=list)
+    _live: Live | None = None
+
+    @property
+    def live(self) -> Live:
+        if self._live is None:
+            self._live = Live(self._hear_on, self.streams, longest_s=60.0)
+        return self._live
+
+    def _hear_on(self, language: str) -> FakeUtterances:
+        if self.error is not None:
+            raise self.error
+        self.hearings.append(FakeUtterances())
+        return self.hearings[-1]
+
+    def heard(self, transcript: Transcript, session: str | None = None, language: str = "zh") -> Reply:
+        self._act()
+        reply = self._reply(Turn(transcript.text, "audio", transcript.confidence, language), session)
+        return replace(reply, transcript=transcript)
+
+    def voice_state(self) -> dict[str, object]:
+        return {"mode": "off"} if self.conversation is None else {"mode": "push", **self.conversation.state()}
+
+    def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
+        self._act()
+        return Audio(np.zeros(round(16_000 / speed), np.float32), 16_000)
 
     def _act(self) -> None:
         self.acts += 1
@@ -143,6 +215,12 @@ class FakeDoor:
         return Reply(
             reply.session, reply.turn, reply.parse, reply.answer, reply.timings_ms, {"asr": "vosk"}, transcript=heard
         )
+
+    def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
+        reply = self.hear(recording, None, language)
+        assert reply.transcript is not None
+        told(reply.transcript.text)
+        return reply.transcript
 
     def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         self._act()

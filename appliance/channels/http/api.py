@@ -7,11 +7,11 @@ import time
 from apiflask import APIFlask
 from flask import Response, g, request
 
-from appliance.channels.door import Door
 from appliance.channels.http.docs import register_docs
 from appliance.channels.http.events import EventStream, register_events
 from appliance.channels.http.guard import guard, secure
 from appliance.channels.http.limits import Uploads
+from appliance.channels.http.openai import register_openai
 from appliance.channels.http.openapi import document
 from appliance.channels.http.page import register_page
 from appliance.channels.http.problems import register_problems
@@ -20,6 +20,8 @@ from appliance.channels.http.reply import json_response
 from appliance.channels.http.shed import SHEDDING, Shedding
 from appliance.channels.http.status import register_status, waiting
 from appliance.channels.http.turns import register_turns
+from appliance.channels.http.voice import register_voice
+from appliance.channels.speaking import SpeakingDoor
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 
@@ -30,7 +32,9 @@ SPARE_RECORDINGS = 1
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"})
 
 
-def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: EventStream | None = None) -> APIFlask:
+def create_app(
+    door: SpeakingDoor, settings: Settings, metrics: Metrics, *, events: EventStream | None = None
+) -> APIFlask:
     """The WSGI application that talks to `door` alone.
 
     `events` are the event streams of /v1/events; give your own to end them when the server stops.
@@ -76,6 +80,8 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
         listener=metrics.listener,
     )
     register_turns(app, door, settings, metrics, uploads, readings)
+    register_openai(app, door, settings, uploads)
+    register_voice(app, door, settings, metrics, events)
     register_status(app, door, metrics, events)
     register_events(app, events)
     register_docs(app)

@@ -204,7 +204,14 @@ class Body:
         self._before_first = before_first
 
     def read(self, size: int | None = None) -> bytes:
-        """At most `size` bytes (all when None); b"" at the end. Raises ValueError on malformed chunks."""
+        """At most `size` bytes (all when None), fewer only at the end. Raises ValueError on malformed chunks."""
+        return self._read(size, at_once=False)
+
+    def read1(self, size: int | None = None) -> bytes:
+        """At most `size` bytes, of one chunk: what has come does not wait for what has not. b"" at the end."""
+        return self._read(size, at_once=True)
+
+    def _read(self, size: int | None, *, at_once: bool) -> bytes:
         if self._before_first is not None:
             self._before_first()
             self._before_first = None
@@ -221,6 +228,8 @@ class Body:
             pieces.append(piece)
             wanted -= len(piece)
             self._took(len(piece))
+            if at_once:
+                break
         return b"".join(pieces)
 
     def readline(self, size: int | None = None) -> bytes:

@@ -96,6 +96,11 @@ class EventStream:
         It ends within an interval of `peer` having gone.
         Raises Overloaded when all places are taken.
         """
+        release = self.hold()
+        return self._run(seconds, peer or Peer()), release
+
+    def hold(self) -> Callable[[], None]:
+        """Take a place for a stream; gives what to call when it ends. Raises Overloaded when all places are taken."""
         if self._closed.is_set() or self._places is None or not self._places.acquire(blocking=False):
             self._listener("shed", name="events")
             raise Overloaded("event streams: expected a free place, got all taken", retry_after=RETRY_S)
@@ -109,7 +114,7 @@ class EventStream:
                 self._count(-1)
                 places.release()
 
-        return self._run(seconds, peer or Peer()), release
+        return release
 
     def _run(self, seconds: float | None, peer: Peer) -> Iterator[bytes]:
         yield f"retry: {RETRY_S * 1000}\n\n".encode()

@@ -48,8 +48,8 @@ class Incoming:
         self._source: Any = asked.environ["wsgi.input"]
         self._received = 0
 
-    def read(self, size: int = PIECE) -> bytes:
-        """At most `size` bytes, none at the end of the body.
+    def read(self, size: int = PIECE, *, at_once: bool = False) -> bytes:
+        """At most `size` bytes, none at the end of the body; `at_once` does not wait for that many to come.
 
         Raises TooLarge over the limit, RequestTimeout when the client stalls, BadRequest when it breaks off or its
         chunks are malformed.
@@ -58,7 +58,8 @@ class Incoming:
         if self._received == wanted:
             return b""
         try:
-            piece: bytes = self._source.read(min(size, wanted - self._received))
+            read = self._source.read1 if at_once else self._source.read
+            piece: bytes = read(min(size, wanted - self._received))
         except TimeoutError as error:
             expected = f"{self.length or 'more'} bytes in time"
             raise RequestTimeout(f"body: expected {expected}, got {self._received}") from error

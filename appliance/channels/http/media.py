@@ -48,7 +48,12 @@ def kind_of(asked: Request, accepted: tuple[str, ...]) -> str:
     else:
         kind = ""
     if kind not in accepted:
-        names = {"json": JSON_TYPE, "form": FORM_TYPE, "image": "image/*", "audio": "audio/wav"}
+        names = {
+            "json": JSON_TYPE,
+            "form": FORM_TYPE,
+            "image": "image/*",
+            "audio": "audio/wav (or audio/pcm;rate=16000)",
+        }
         wanted = ", ".join(names[name] for name in accepted)
         raise UnsupportedMedia(
             f"Content-Type: expected {wanted}, got {given[:60]!r}"
@@ -89,6 +94,14 @@ def _place_of_form(asked: Request, largest: int, settings: Settings) -> str:
 
 
 def _form(asked: Request, body: Incoming, settings: Settings, files: Names, texts: Names) -> Upload:
+    return _checked(*form_parts(asked, body), settings, files, texts)
+
+
+def form_parts(asked: Request, body: Incoming) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+    """Fields and files of a multipart body as it arrives; nothing in them is checked.
+
+    Raises BadRequest (no boundary, malformed), InvalidInput (too many or too long fields) and what `body` does.
+    """
     _, options = parse_options_header(asked.content_type)
     boundary = options.get("boundary", "")
     if not boundary or not boundary.isascii():
@@ -97,12 +110,17 @@ def _form(asked: Request, body: Incoming, settings: Settings, files: Names, text
     parser = MultiPartParser(stream_factory=_in_memory, max_form_memory_size=4 * FORM_BYTES, max_form_parts=64)
     try:
         # Parsed while it arrives: the file is in memory once, and not beside the form that brought it.
-        fields, sent = parser.parse(body, boundary.encode("ascii"), body.length)  # type: ignore[arg-type]  # only read
+        return parser.parse(body, boundary.encode("ascii"), body.length)  # type: ignore[arg-type]  # only read
     except RequestEntityTooLarge as error:
         raise InvalidInput("form: expected one file and short fields, got more") from error
     except ValueError as error:
         raise BadRequest("form: expected multipart/form-data, got malformed parts") from error
-    return _checked(fields, sent, settings, files, texts)
+
+
+def bytes_of(part: FileStorage) -> bytes:
+    """The whole file of a part; of one that `form_parts` gave, without a copy."""
+    stream = part.stream
+    return stream.getvalue() if isinstance(stream, BytesIO) else stream.read()
 
 
 def _in_memory(
@@ -135,8 +153,7 @@ def _checked(
     if len(present) != 1:
         raise InvalidInput(f"form: expected one file named {' or '.join(files)}, got {len(present)}")
     kind = present[0]
-    part = sent[kind].stream
-    data = part.getvalue() if isinstance(part, BytesIO) else part.read()  # the former makes no copy
+    data = bytes_of(sent[kind])
     if len(data) > limit_of(kind, settings):
         raise TooLarge(f"{kind}: expected at most {limit_of(kind, settings)} bytes, got {len(data)}")
     if not data:

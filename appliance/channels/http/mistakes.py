@@ -48,6 +48,8 @@ def said(error: ValidationError) -> str:
             return f"{place}: expected at most {context.get('max_length')} items, got more"
         case "int_type":
             return f"{place}: expected a whole number, got {got}"
+        case "float_type":
+            return f"{place}: expected a number, got {got}"
         case "greater_than_equal":
             return f"{place}: expected at least {context.get('ge')}, got less"
         case "less_than_equal":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from appliance import __version__
+from appliance.channels.http import openai_document, openapi_voice
 from appliance.channels.http.media import AUDIO_TYPES, IMAGE_TYPES
 from appliance.channels.http.openapi_schemas import SCHEMAS, request_schemas
 from appliance.channels.http.schemas import DETAILS, SESSION_PATTERN, SHORTEST_MS
@@ -206,6 +207,8 @@ def _paths(settings: Settings) -> Json:
         "/v1/sessions/{session}": {"delete": end | {"parameters": [session]}},
         "/v1/suggestions": {"post": suggestions},
         "/v1/greeting": {"get": greeting | {"parameters": [LANGUAGE]}},
+        **openapi_voice.paths(op),
+        **openai_document.paths(settings, op),
         "/v1/status": {"get": status},
         "/v1/events": {"get": op("getEvents", "State as server-sent events", "operators", stream, 503)},
         "/healthz": {"get": health},
@@ -220,7 +223,10 @@ def _paths(settings: Settings) -> Json:
 def document(settings: Settings, vocabulary: tuple[Sequence[str], Sequence[str]] = ((), ())) -> Json:
     """The whole document for these settings and the pack's `vocabulary` (intents, entity types)."""
     asked = request_schemas(settings.max_text_chars, *vocabulary)
-    components: Json = {"schemas": asked | SCHEMAS, "requestBodies": FORMS}
+    components: Json = {
+        "schemas": asked | SCHEMAS | openapi_voice.SCHEMAS | openai_document.schemas(settings),
+        "requestBodies": FORMS,
+    }
     if settings.http_token:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return {
@@ -234,6 +240,8 @@ def document(settings: Settings, vocabulary: tuple[Sequence[str], Sequence[str]]
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "turns", "description": "What customers do"},
+            {"name": "voice", "description": "What customers say, while they say it"},
+            {"name": "openai", "description": "The same for clients of OpenAI's audio interface"},
             {"name": "operators", "description": "What operators and probes ask"},
         ],
         "paths": _paths(settings),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from appliance.channels.http.schemas import TurnIn, TypedIn
+from appliance.channels.http.schemas import ListenIn, TurnIn, TypedIn
 from appliance.errors import ERRORS
 
 Json = dict[str, Any]
@@ -237,7 +237,8 @@ def request_schemas(
 ) -> dict[str, Json]:
     """Schemas of what is asked, from the models that check it; `intents` and `entity_types` are those of the pack."""
     _, definitions = models_json_schema(
-        [(TurnIn, "validation"), (TypedIn, "validation")], ref_template="#/components/schemas/{model}"
+        [(TurnIn, "validation"), (TypedIn, "validation"), (ListenIn, "validation")],
+        ref_template="#/components/schemas/{model}",
     )
     schemas: dict[str, Json] = definitions["$defs"]
     schemas["TurnIn"]["properties"]["text"] |= {"maxLength": max_text_chars, "pattern": SAYING}

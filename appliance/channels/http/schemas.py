@@ -100,6 +100,15 @@ class TypedIn(_Strict):
     limit: Whole = Field(default=SUGGESTIONS, ge=1, le=MOST, description="Most suggestions wanted")
 
 
+class ListenIn(_Strict):
+    """Who is about to speak."""
+
+    session: str | None = Field(
+        default=None, pattern=SESSION_PATTERN, description="Session of an earlier answer; none starts a new one"
+    )
+    language: Literal["zh", "en"] = Field(default="zh", description="Language that is spoken")
+
+
 def _placed(entity: EntityIn, text: str, source: str) -> Entity:
     said = entity.text if entity.text is not None else entity.value
     start = text.find(said)
@@ -140,7 +149,8 @@ def parse_json_body(body: bytes) -> object:
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _checked(model: type[Model], body: bytes) -> Model:
+def checked(model: type[Model], body: bytes) -> Model:
+    """A JSON body as `model` reads it; raises BadRequest or InvalidInput naming the field."""
     parsed = parse_json_body(body)
     if not isinstance(parsed, dict):
         raise InvalidInput(f"body: expected a JSON object, got {kind(parsed)}")
@@ -152,12 +162,17 @@ def _checked(model: type[Model], body: bytes) -> Model:
 
 def read_typed(body: bytes) -> TypedIn:
     """A checked half-typed text from a JSON body; raises BadRequest or InvalidInput naming the field."""
-    return _checked(TypedIn, body)
+    return checked(TypedIn, body)
+
+
+def read_listen(body: bytes) -> ListenIn:
+    """Who is about to speak, from a JSON body; raises BadRequest or InvalidInput naming the field."""
+    return checked(ListenIn, body)
 
 
 def read_turn(body: bytes, max_chars: int) -> TurnIn:
     """A checked turn from a JSON body; raises BadRequest or InvalidInput naming the field."""
-    turn = _checked(TurnIn, body)
+    turn = checked(TurnIn, body)
     if len(turn.text) > max_chars:
         raise InvalidInput(f"text: expected at most {max_chars} characters, got {len(turn.text)}")
     return turn
@@ -168,6 +183,13 @@ def check_session(session: str | None) -> str | None:
     if session is not None and re.fullmatch(SESSION_PATTERN[1:-1], session) is None:
         raise InvalidInput(f"session: expected text of the form {SESSION_PATTERN}, got {kind(session)}")
     return session
+
+
+def check_stream(stream: str) -> str:
+    """`stream` as given; raises InvalidInput when it cannot be one of ours."""
+    if re.fullmatch(SESSION_PATTERN[1:-1], stream) is None:
+        raise InvalidInput(f"stream: expected text of the form {SESSION_PATTERN}, got {kind(stream)}")
+    return stream
 
 
 def check_language(language: str | None) -> str:

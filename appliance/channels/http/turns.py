@@ -13,6 +13,7 @@ from appliance.channels.door import Door
 from appliance.channels.http import sse
 from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
 from appliance.channels.http.media import kind_of, read_upload
+from appliance.channels.http.pcm import is_pcm
 from appliance.channels.http.peer import peer_of
 from appliance.channels.http.readings import LineJson, Readings, waited_for
 from appliance.channels.http.reply import json_response, line_json, ocr_json, reply_json, suggestion_json
@@ -24,6 +25,7 @@ from appliance.channels.http.schemas import (
     read_turn,
     read_typed,
 )
+from appliance.channels.http.voice import streamed_turn
 from appliance.errors import InvalidInput, NotFound
 from appliance.metrics import Metrics
 from appliance.settings import Settings
@@ -84,6 +86,9 @@ def register_turns(
 
     @app.post("/v1/turns")
     def post_turn() -> Response:
+        if is_pcm(request):
+            session, language = check_session(_queried("session")), check_language(_queried("language"))
+            return streamed_turn(door, settings, session, language, told)
         kind = kind_of(request, ("json", "image", "audio", "form"))
         # What the body says goes before the query; the query has to be right all the same.
         session, language = check_session(_queried("session")), check_language(_queried("language"))

@@ -81,6 +81,24 @@ export class Api {
     }));
   }
 
+  openStream(language) {
+    return about('speech', this.#json('POST', '/v1/streams', { body: JSON.stringify({ language }), type: 'application/json' }));
+  }
+
+  sendPiece(stream, samples, rate) {
+    return this.#json('POST', `/v1/streams/${stream}`, { body: samples, type: `audio/pcm;rate=${rate}` });
+  }
+
+  answerStream(stream, session, language) {
+    return about('speech', this.#json('POST', `/v1/streams/${stream}/answer`, {
+      body: JSON.stringify(session ? { session, language } : { language }), type: 'application/json', patience: PATIENCE_FILE_MS,
+    }));
+  }
+
+  closeStream(stream) {
+    return this.#json('DELETE', `/v1/streams/${stream}`, { patience: PATIENCE_FORGET_MS });
+  }
+
   // Reads a photo and answers it. `watch(name, data)` hears of the lines while they are read, where the appliance tells:
   // where it has no place left to tell from, the whole answer at once is as good.
   look(blob, session, language, signal, watch) {
@@ -131,14 +149,29 @@ export class Api {
     return this.#json('POST', '/v1/suggestions', { body, type: 'application/json', signal, patience: 5000 });
   }
 
+  // The kiosk's own microphone: listen, finish or cancel.
+  voice(what, asked) {
+    const body = asked ? { body: JSON.stringify(asked), type: 'application/json' } : {};
+    return about('speech', this.#json('POST', `/v1/voice/${what}`, { ...body, patience: 8000 }));
+  }
+
+  // Calls `tell(name, data)` for everything that the kiosk hears and says until the stream breaks.
+  voiceEvents(tell) {
+    return this.#follow('/v1/voice/events', tell);
+  }
+
   ready() {
     return this.#json('GET', '/readyz', { patience: 8000 });
   }
 
   // Calls `tell(name, data)` for each event of the appliance's state until the stream breaks.
-  async events(tell, signal) {
+  events(tell, signal) {
+    return this.#follow('/v1/events', tell, signal);
+  }
+
+  async #follow(path, tell, signal = new AbortController().signal) {
     const silence = new AbortController();
-    const response = await this.#send('GET', '/v1/events', {
+    const response = await this.#send('GET', path, {
       accept: STREAM, signal: AbortSignal.any([signal, silence.signal]), patience: 2 ** 31 - 1,
     });
     if (!response.ok) {

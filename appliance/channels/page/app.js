@@ -11,6 +11,7 @@ import { Forgetting } from './forgetting.js';
 import { Health } from './health.js';
 import { Idle } from './idle.js';
 import { Keyboard } from './keyboard.js';
+import { Kiosk } from './kiosk.js';
 import { Large } from './large.js';
 import { Looking } from './looking.js';
 import { Microphone } from './microphone.js';
@@ -30,10 +31,14 @@ const words = () => STRINGS[language];
 const api = new Api(tokens(words));
 const chat = new Chat(words, () => language, tapped);
 const abilities = new Abilities(words, () => language);
-const health = new Health(api, words, () => language, (features) => abilities.changed(features));
+const health = new Health(api, words, () => language, (features) => {
+  abilities.changed(features);
+  kiosk.changed(features);
+});
 const forgetting = new Forgetting(api);
 const camera = new Camera(words, (photo) => looking.show(photo, visit.signal));
-const microphone = new Microphone(words, (recording) => hear(recording));
+const microphone = new Microphone(api, words, () => language, (recording) => hear(recording));
+const kiosk = new Kiosk(api, words, { replied: overheard, failed });
 const clipboard = new Clipboard();
 const looking = new Looking(words, chat, { use, copy: (text) => clipboard.copy(text) }, act,
   (blob, signal, watch) => api.look(blob, session, language, signal, watch));
@@ -136,10 +141,36 @@ function use(text) {
 }
 
 function hear(recording) {
-  return act(() => api.hear(recording, session, language), () => chat.busy(words().hearing), (reply) => {
+  return act(() => recording.answer(session, language), () => chat.busy(words().hearing), (reply) => {
     chat.customer(reply.transcript?.text || reply.turn.text || '…');
     chat.answer(reply);
   });
+}
+
+// What was said into the kiosk's own microphone: nobody asked for it from here, so it may come at any time.
+function overheard(reply) {
+  closeDialogs();
+  attract.hide();
+  session = reply.session;
+  chat.customer(reply.transcript?.text || reply.turn.text || '…');
+  chat.answer(reply);
+  keyboard.expect(reply.answer);
+  idle.touched();
+}
+
+function failed(problem) {
+  const told = new Problem({ ...problem, status: 500 }); // to speak again is all that can be done again
+  told.asked = 'speech';
+  chat.problem(told);
+}
+
+async function listen() {
+  try {
+    await kiosk.listen(session, language);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    chat.problem(error, listen);
+  }
 }
 
 // True while something of a customer is on the screen, or the camera or microphone may be on.
@@ -151,7 +182,7 @@ function held() {
 // True while the machine works or listens; a request that waits for a token waits for nobody who stands here.
 function waiting() {
   const listening = $('microphone').open && !$('microphone-live').hidden;
-  return listening || (running > 0 && !$('token').open);
+  return listening || kiosk.phase !== 'idle' || (running > 0 && !$('token').open);
 }
 
 // Whoever comes next starts with what the shop speaks; whoever starts over by hand is still there.
@@ -173,6 +204,7 @@ async function startOver({ closing = false } = {}) {
   forget($('text'));
   large.set(false);
   looking.wipe();
+  kiosk.wipe();
   clipboard.wipe();
   if (closing) {
     forgetting.last(old);
@@ -191,6 +223,7 @@ async function speak(next) {
   write(next, words());
   health.translate();
   keyboard.translate();
+  kiosk.translate();
   abilities.show();
   for (let pause = 1000; language === next; pause = Math.min(pause * 2, 10000)) {
     try {
@@ -223,7 +256,8 @@ $('speak').addEventListener('click', () => {
   if ($('speak').getAttribute('aria-disabled') === 'true') {
     microphone.explain(abilities.asr, language);
   } else if (!running) {
-    microphone.show();
+    if (kiosk.on) listen();
+    else microphone.show();
   }
 });
 

@@ -44,6 +44,9 @@ export const CHINESE = {
   speakNotice: '即将使用麦克风。录音只在本机识别，识别后立即丢弃。',
   speakStart: '开始说话',
   speakStop: '说完了',
+  listening: '正在听，请讲',
+  speaking: '正在回答',
+  voiceStop: '停止',
   speakNone: '没有找到麦克风，或未获得使用许可。',
   speakOff: '语音功能未开启，请打字或点选问题。',
   speakStaff: '店员：在这台机器上运行下面的命令，然后重新启动服务。',
@@ -128,7 +131,7 @@ export const CHINESE = {
       unauthorized: ['这台设备需要店员解锁', '请联系店员。'],
     },
   },
-  features: { ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话' },
+  features: { microphone: '麦克风', speech: '语音播报', ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话' },
   why: '详细说明',
   states: { ready: '正常', fallback: '备用方式', off: '未开启', failed: '故障' },
   plain: {

@@ -44,6 +44,9 @@ export const ENGLISH = {
   speakNotice: 'The microphone is about to be used. The recording is heard on this machine only and dropped right after.',
   speakStart: 'Start speaking',
   speakStop: 'Done',
+  listening: 'Listening, please speak',
+  speaking: 'Answering',
+  voiceStop: 'Stop',
   speakNone: 'No microphone was found, or it may not be used.',
   speakOff: 'Speech is off on this machine. Please type or tap a question.',
   speakStaff: 'Staff: run the command below on this machine, then start the service again.',
@@ -128,7 +131,7 @@ export const ENGLISH = {
       unauthorized: ['This machine has to be unlocked', 'Please ask the staff.'],
     },
   },
-  features: { ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation' },
+  features: { microphone: 'Microphone', speech: 'Speaking', ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation' },
   why: 'Details',
   states: { ready: 'Working', fallback: 'On its fallback', off: 'Off', failed: 'Failed' },
   plain: {

@@ -1,6 +1,10 @@
-// The speech dialog: a notice, then a recording in mono, sent as a WAV file of 16 bits; or why nothing is heard.
+// The speech dialog: a notice, then the words as they are spoken; or why nothing is heard.
+//
+// The sound goes to the appliance while it is spoken. Where that has no place for it, or the line breaks, the whole
+// recording goes there at the end, in mono, as a WAV file of 16 bits.
 
 import { $ } from './dom.js';
+import { Live } from './live.js';
 import { statements } from './strings.js';
 
 const RATE = 16000; // what recognisers listen at
@@ -46,10 +50,11 @@ export class Microphone {
   #blocks = [];
   #timer = 0;
   #ending = 0;
+  #live = null;
 
-  constructor(words, recorded) {
-    this.words = words;
-    this.recorded = recorded;
+  // `recorded({ answer(session, language) })` is called when somebody has spoken.
+  constructor(api, words, language, recorded) {
+    Object.assign(this, { api, words, language, recorded });
     this.dialog = $('microphone');
     $('longest').textContent = String(LONGEST_S);
     $('microphone-go').addEventListener('click', () => (this.#context ? this.#finish() : this.#start()));
@@ -109,6 +114,7 @@ export class Microphone {
       return;
     }
     this.#blocks = [];
+    this.#begin(this.#context);
     this.#face({ live: true, go: true });
     $('microphone-label').textContent = this.words().speakStop;
     const began = Date.now();
@@ -119,8 +125,30 @@ export class Microphone {
     }, 200);
   }
 
+  async #begin(context) {
+    let live = null;
+    try {
+      live = await Live.open(this.api, this.language(), context.sampleRate, (event) => this.#told(event));
+    } catch {
+      return; // the recording will meet the same problem, and say so
+    }
+    if (this.#context !== context) {
+      live?.close();
+      return;
+    }
+    this.#live = live;
+    if (live) this.#blocks.forEach((block) => live.push(block));
+  }
+
+  #told(event) {
+    const text = event.type === 'partial' ? event.text : event.transcript.text;
+    if (text) $('microphone-words').textContent = text;
+    if (text && event.type === 'heard') this.#finish(); // a sentence, and silence behind it
+  }
+
   #take(block) {
     this.#blocks.push(block);
+    this.#live?.push(block);
     const loudest = block.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
     $('level').style.transform = `scaleX(${Math.min(1, loudest * 1.6)})`;
   }
@@ -131,14 +159,23 @@ export class Microphone {
     $('microphone-go').disabled = true;
     this.#ending = setTimeout(() => {
       if (!this.dialog.open) return; // wiped meanwhile
-      const blocks = this.#blocks;
-      const rate = this.#context.sampleRate;
+      const [blocks, live, rate] = [this.#blocks, this.#live, this.#context.sampleRate];
+      this.#live = null;
       this.dialog.close();
-      if (blocks.length) this.recorded(wav(blocks, rate));
+      if (blocks.length) this.recorded({ answer: (session, language) => this.#answer(live, blocks, rate, session, language) });
     }, TAIL_MS);
   }
 
+  async #answer(live, blocks, rate, session, language) {
+    await live?.end();
+    if (live && !live.failed) return live.answer(session, language);
+    return this.api.hear(wav(blocks, rate), session, language);
+  }
+
   #stop() {
+    this.#live?.close();
+    this.#live = null;
+    $('microphone-words').textContent = '';
     clearInterval(this.#timer);
     clearTimeout(this.#ending);
     this.#stream?.getTracks().forEach((track) => track.stop());

@@ -32,6 +32,7 @@ for media, kind in (("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp",
     schemathesis.openapi.media_type(media, strategies.just(image(kind)))
 for media in ("audio/wav", "audio/x-wav"):
     schemathesis.openapi.media_type(media, strategies.just(recording()))
+schemathesis.openapi.media_type("audio/pcm", strategies.just(bytes(6400)))
 
 
 @schemathesis.hook

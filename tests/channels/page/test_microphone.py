@@ -230,3 +230,44 @@ def test_each_language_has_its_own_microphone(serve, visit):
     page.keyboard.press("Escape")
     page.click("#zh")
     expect(speak).to_have_attribute("aria-disabled", "false")
+
+
+def test_words_are_seen_while_they_are_spoken_and_the_sound_goes_there_as_it_is(serve, stand):
+    server = serve(FakeDoor(asr="ready", streams=1))
+    page = stand(server)
+    page.click("#speak")
+    page.click("#microphone-go")
+    expect(page.locator("#microphone-words")).to_have_text("洗衣液", timeout=20_000)
+    expect(page.locator("#microphone-words")).to_have_text("洗衣液在哪", timeout=20_000)
+    page.click("#microphone-go")
+    expect(page.locator(".customer .bubble")).to_have_text("洗衣液在哪")
+    assert server.door.recordings == [], "nothing is sent twice"
+    (heard,) = server.door.hearings
+    assert heard.closed
+    audio = Audio(np.concatenate(heard.sound), 16_000)
+    assert strongest(audio) == pytest.approx(PITCHES, abs=8)
+
+
+def test_a_stream_that_breaks_loses_nothing_of_what_was_said(serve, stand):
+    server = serve(FakeDoor(asr="ready", streams=1))
+    page = stand(server)
+    page.route("**/v1/streams/*", lambda route: route.abort())
+    page.click("#speak")
+    page.click("#microphone-go")
+    expect(page.locator("#microphone-live")).to_be_visible()
+    page.wait_for_timeout(1500)
+    page.click("#microphone-go")
+    expect(page.locator(".customer .bubble")).to_have_text("洗衣液在哪")
+    assert received(server).seconds > 1.0
+
+
+def test_a_closed_dialog_closes_its_stream(serve, stand):
+    server = serve(FakeDoor(asr="ready", streams=1))
+    page = stand(server)
+    page.click("#speak")
+    page.click("#microphone-go")
+    expect(page.locator("#microphone-words")).not_to_have_text("", timeout=20_000)
+    with page.expect_response(lambda response: response.request.method == "DELETE") as closed:
+        page.click("#microphone [data-close]")
+    assert closed.value.status == 204
+    assert server.door.hearings[0].closed

@@ -1,0 +1,106 @@
+"""Builds what listens and speaks at the kiosk: microphone, utterances, voices, loudspeaker, and the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from appliance.app.mouth import build_mouth
+from appliance.app.senses import Hears
+from appliance.app.spoken import Voice
+from appliance.channels.voice.conversation import Answers, Conversation, Wakes
+from appliance.channels.voice.live import Live
+from appliance.channels.voice.manners import Manners, breaks_in
+from appliance.errors import Unavailable
+from appliance.listener import Listener
+from appliance.settings import Settings
+from appliance.speech.listen import Utterances
+from appliance.speech.microphone import UNWELL, Microphone
+from appliance.speech.segment import Endpointer
+from appliance.speech.vad import Rules
+from appliance.values import Feature, Reply, statements
+
+OFF = "未启用，设置 APPLIANCE_VOICE=push 或 wake 可启用 / not in use; APPLIANCE_VOICE=push or wake turns it on"
+
+
+def hearer(hears: Hears, settings: Settings) -> Callable[[str], Utterances]:
+    """Makes what recognises a stream of sound in a language, or raises Unavailable naming what is missing."""
+    rules = Rules(minimum_silence=settings.speech_silence_s, maximum=settings.speech_longest_s)
+
+    def make(language: str) -> Utterances:
+        recogniser = hears.streaming.get(language)
+        if recogniser is None:
+            hears.hearing.recogniser(language)  # says which command installs one
+        if recogniser is None or hears.vad is None:
+            raise Unavailable(
+                "voice: expected voice activity detection, got none: without it nobody knows when a sentence is over",
+                remedy=("请运行 `appliance models pull silero-vad`", "Run `appliance models pull silero-vad`"),
+                retry_after=60,
+            )
+        return Utterances(Endpointer(hears.vad, rules), recogniser)
+
+    return make
+
+
+def build_voice(
+    hears: Hears,
+    answer: Answers,
+    show: Callable[[Reply], Mapping[str, Any]],
+    settings: Settings,
+    phrases: Sequence[str],
+    wakes: Wakes | None,
+    listener: Listener,
+) -> Voice:
+    """What the settings ask for; what is missing is said by its feature, and nothing raises."""
+    hear = hearer(hears, settings)
+    live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, listener=listener)
+    words = build_mouth(settings, phrases, listener)
+    microphone = Microphone(settings.microphone, listener=listener) if settings.voice != "off" else None
+    conversation = None
+    if microphone is not None:
+        conversation = Conversation(
+            microphone,
+            hear,
+            answer,
+            show,
+            mouth=words if words.audible else None,
+            wakes=wakes if settings.voice == "wake" else None,
+            manners=lambda: Manners(barge_in=breaks_in(settings.barge_in, microphone.state.device)),
+            listener=listener,
+        )
+        microphone.start()
+        conversation.start()
+
+    def features() -> tuple[Feature, ...]:
+        return (_listening(microphone), words.feature())
+
+    def state() -> dict[str, object]:
+        found: dict[str, object] = {"mode": settings.voice, "speech": asdict(words.feature())["backend"]}
+        if conversation is not None and microphone is not None:
+            found |= conversation.state()
+            found["microphone"] = asdict(microphone.state)
+            found["speaker"] = words.loudspeaker()
+        return found
+
+    def close() -> None:
+        if conversation is not None:
+            conversation.close()
+        if microphone is not None:
+            microphone.close()
+        live.close_all()
+        words.close()
+
+    return Voice(live, words, conversation, microphone, features, state, close)
+
+
+def _listening(microphone: Microphone | None) -> Feature:
+    if microphone is None:
+        return Feature("microphone", "off", "none", statements((OFF,)))
+    now = microphone.state
+    if now.state in UNWELL:
+        return Feature("microphone", "failed", "none", statements((f"{now.state}: {now.reason}",)))
+    if now.state == "muted":
+        return Feature("microphone", "fallback", "portaudio", statements((now.reason,)))
+    device = f"{now.device}: {now.rate} Hz × {now.channels} / {now.rate} Hz × {now.channels}"
+    return Feature("microphone", "ready" if now.state == "listening" else "off", "portaudio", statements((device,)))

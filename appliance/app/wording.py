@@ -1,0 +1,43 @@
+"""What was heard as the rest of the appliance reads it, for one pack; and the pack's wake phrase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from appliance.language.numbers.written import Writer
+from appliance.language.parse import Parser
+from appliance.language.spoken import Spoken, carriers_said
+from appliance.packs.schema import Pack
+from appliance.speech.wake import DEFAULT, Wake
+
+Wording = Callable[[str], str]
+"""From a recogniser's words to the text of a turn."""
+SPARED = ("person", "address")
+"""Entities in which no name is put right: people and streets are called whatever they are called."""
+
+
+def build_wording(pack: Pack, parser: Parser, *, names: bool) -> Wording:
+    """Numbers always; misheard `names` of the pack only where somebody is heard: their index takes time and memory."""
+    if not names:
+        writer = Writer(surface for entry in pack.lexicon.gazetteer for surface in entry.surfaces)
+        return lambda text: writer.write(text).text
+    carriers = carriers_said(row["name_zh"] for row in pack.tables.get("carriers", ()))
+    spoken = Spoken(pack.lexicon, carriers, [way for row in pack.faq for way in row.ways])
+
+    def worded(text: str) -> str:
+        spared = [(entity.start, entity.end) for entity in parser.entities(text) if entity.type in SPARED]
+        return spoken.rewrite(text, spared).text
+
+    return worded
+
+
+def build_wake(pack: Pack) -> Callable[[str], str | None]:
+    """What finds the pack's wake phrase and gives the rest. Raises PackInvalid for a phrase that would not do."""
+    said = [sentence for rule in pack.lexicon.intents for sentence in rule.sentences]
+    wake = Wake(pack.wake or (DEFAULT,), common=said)
+
+    def heard(text: str) -> str | None:
+        woken = wake.hear(text)
+        return woken.rest if woken is not None else None
+
+    return heard

@@ -1,0 +1,367 @@
+"""The conversation at the kiosk's own microphone: idle, listening, thinking, speaking, and back.
+
+One thread fetches sound and drives everything. Between two blocks of sound it looks at what others have asked for
+(`listen`, `finish`, `cancel`), so nothing of the conversation is touched by two threads. While the kiosk thinks or
+speaks the microphone's ring keeps what comes; what was captured while it spoke is heard only where echo cancellation
+takes the kiosk's own voice out.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.channels.voice.feed import Event, Feed
+from appliance.channels.voice.manners import Manners
+from appliance.errors import ApplianceError, Unavailable
+from appliance.listener import Listener, silent
+from appliance.speech.listen import Final, Partial, Utterances
+from appliance.speech.resample import RATE
+from appliance.trail import trail
+from appliance.values import Reply, Transcript
+
+log = logging.getLogger(__name__)
+
+Samples = npt.NDArray[np.float32]
+IDLE, LISTENING, THINKING, SPEAKING = "idle", "listening", "thinking", "speaking"
+BLOCK_S = 0.1
+"""Longest wait for sound, and so for what others ask meanwhile."""
+RECENT_S = 0.5
+"""Sound kept from before somebody asked the kiosk to listen: the first syllable comes with the finger."""
+STARVED_S = 2.0
+"""Seconds without any sound, as of a microphone that was pulled out, after which a sentence is over."""
+LEVEL_S = 0.1
+"""Seconds between two looks of the level meter."""
+
+
+class Ears(Protocol):
+    """What the conversation needs of a microphone."""
+
+    def read(self, timeout_s: float) -> Samples:
+        """New sound at 16 kHz, empty when none came."""
+
+
+class Playing(Protocol):
+    """Words on their way out of the loudspeaker."""
+
+    @property
+    def done(self) -> bool:
+        """True once they are over or broken off."""
+
+    def stop(self) -> None:
+        """Break them off."""
+
+
+class Mouth(Protocol):
+    """What speaks."""
+
+    def say(self, text: str, language: str) -> Playing:
+        """Begin to say `text`; raises ApplianceError where nothing can."""
+
+
+Answers = Callable[[Transcript, str | None, str], Reply]
+"""Answers what was heard (transcript, session, language)."""
+Wakes = Callable[[str], str | None]
+"""The rest of a text behind the wake phrase that it begins with (perhaps empty); None without the phrase."""
+Shows = Callable[[Reply], Mapping[str, Any]]
+"""A reply as JSON."""
+
+
+class Conversation:
+    """Takes turns at one microphone. `start` begins its thread, `close` ends it."""
+
+    def __init__(
+        self,
+        ears: Ears,
+        hear: Callable[[str], Utterances],
+        answer: Answers,
+        show: Shows,
+        *,
+        mouth: Mouth | None = None,
+        wakes: Wakes | None = None,
+        manners: Callable[[], Manners] = Manners,
+        listener: Listener = silent,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`hear` makes what recognises a language; `mouth` is None where nothing speaks, `wakes` without a phrase.
+
+        `manners` is asked anew for every answer: another microphone may be open by then, with or without echo
+        cancellation.
+        """
+        self._ears, self._hear, self._answer, self._show = ears, hear, answer, show
+        self._mouth, self._wakes, self._manners = mouth, wakes, manners
+        self._listener, self._clock = listener, clock
+        self.feed = Feed()
+        self._lock = threading.Lock()
+        self._asked: list[Callable[[], None]] = []
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="voice", daemon=True)
+        self._phase = IDLE
+        self._session: str | None = None
+        self._language = "zh"
+        self._woken = False
+        self._until = 0.0
+        self._levelled = 0.0
+        self._sounded = 0.0
+        self._utterances: Utterances | None = None
+        self._recent: deque[Samples] = deque()
+        self._left: list[Partial | Final] = []
+
+    @property
+    def phase(self) -> str:
+        """`idle`, `listening`, `thinking` or `speaking`."""
+        return self._phase
+
+    def start(self) -> None:
+        """Begin to fetch sound."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, whatever it does. A second call does nothing."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def listen(self, session: str | None, language: str) -> None:
+        """Listen to the next sentence in `language` and answer it in `session`.
+
+        What is being said is broken off, what is being heard begins anew. Raises Unavailable when the thread has ended.
+        """
+        if not self._thread.is_alive() or self._closed.is_set():
+            raise Unavailable("voice: expected a conversation that runs, got one that has ended", retry_after=5)
+
+        def begin() -> None:
+            self._session, self._language, self._woken = session, language, False
+            self._listen(self._manners().patience)
+
+        self._ask(begin)
+
+    def finish(self) -> None:
+        """The sentence is over: answer what was heard so far, without waiting for silence."""
+        self._ask(self._finish)
+
+    def cancel(self) -> None:
+        """Forget what is being said, fall silent, and forget the session."""
+        self._ask(self._forget)
+
+    def state(self) -> dict[str, object]:
+        """What the page shows: the phase, and whether speaking breaks off the kiosk's words."""
+        return {"phase": self._phase, "woken": self._woken, "barge_in": self._manners().barge_in}
+
+    def first(self) -> Event:
+        """What a listener who comes now has to know."""
+        return Event("state", self.state())
+
+    def _ask(self, what: Callable[[], None]) -> None:
+        with self._lock:
+            self._asked.append(what)
+
+    def _run(self) -> None:
+        try:
+            while not self._closed.is_set():
+                self._guarded(self._round)
+        finally:
+            self._drop()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A round that fails is said, and the conversation begins anew: nobody at the counter restarts a process."""
+        try:
+            work()
+        except ApplianceError as error:
+            self._tell_failure(error)
+            self._rest()
+        except Exception as error:  # noqa: BLE001 - nobody at the counter restarts a process for one failed turn
+            log.error("voice: %s", trail(error))  # without its message, which may hold a customer's words
+            self._tell_failure(ApplianceError("voice: expected a turn to end well, got a defect; the log has it"))
+            self._rest()
+
+    def _tell_failure(self, error: ApplianceError) -> None:
+        self._listener("voice_failed", code=error.code)
+        self.feed.tell("error", code=error.code, message=error.message, remedy=error.remedy)
+
+    def _round(self) -> None:
+        with self._lock:
+            asked, self._asked = self._asked, []
+        for what in asked:
+            what()
+        samples = self._ears.read(BLOCK_S)
+        if len(samples):
+            self._sounded = self._clock()
+            self._level(samples)
+            self._keep(samples)
+        if self._phase == LISTENING and self._clock() - self._sounded > STARVED_S:
+            self._finish()
+        elif self._phase == LISTENING:
+            self._hearing(samples)
+        elif self._phase == IDLE and self._wakes is not None and len(samples):
+            self._dozing(samples)
+
+    def _dozing(self, samples: Samples) -> None:
+        """Nobody has asked for anything: listen for the wake phrase alone, and tell nobody what else is said."""
+        for event in self._heard(samples):
+            if not isinstance(event, Final) or self._wakes is None:
+                continue
+            rest = self._wakes(event.transcript.text)
+            if rest is None:
+                continue
+            self._recent.clear()
+            self._woken = True
+            self._listener("voice_woken")
+            if rest:
+                self._reply(replace(event.transcript, text=rest))
+            else:
+                self._listen(self._manners().patience)
+            return
+
+    def _hearing(self, samples: Samples) -> None:
+        left, self._left = self._left, []
+        for event in [*left, *(self._heard(samples) if len(samples) else ())]:
+            if isinstance(event, Partial):
+                self._until = self._clock() + self._manners().patience
+                self.feed.tell("partial", text=event.text, at=round(event.at, 3))
+            elif self._take(event):
+                return
+        speaking = self._utterances is not None and self._utterances.speaking
+        if speaking:
+            self._until = self._clock() + self._manners().patience
+        elif self._clock() > self._until:
+            self.feed.tell("silence")
+            self._rest()
+
+    def _finish(self) -> None:
+        if self._phase != LISTENING:
+            return
+        for event in self._utterances.finish() if self._utterances is not None else ():
+            if isinstance(event, Final) and self._take(event):
+                return
+        self.feed.tell("silence")
+        self._rest()
+
+    def _take(self, final: Final) -> bool:
+        """Answer one sentence; False when no word of it was recognised."""
+        if not final.transcript.text:
+            return False
+        transcript = final.transcript
+        if self._woken and self._wakes is not None:  # some say the phrase before every sentence
+            transcript = replace(transcript, text=self._wakes(transcript.text) or transcript.text)
+        self._reply(transcript)
+        return True
+
+    def _reply(self, transcript: Transcript) -> None:
+        self._drop()
+        self._recent.clear()  # it has been heard
+        self._enter(THINKING)
+        began = self._clock()
+        reply = self._answer(transcript, self._session, self._language)
+        self._session = reply.session
+        self._listener("voice_answered", seconds=self._clock() - began)
+        self.feed.tell("reply", **self._show(reply))
+        if self._mouth is not None:
+            self._speak(reply.answer.text, reply.answer.language)
+        if self._phase in (THINKING, SPEAKING):
+            self._after()
+
+    def _after(self) -> None:
+        """Whoever came by the wake phrase may go on without it; whoever pressed a key presses it again."""
+        if self._woken:
+            self._listen(self._manners().follow)
+        else:
+            self._rest()
+
+    def _speak(self, text: str, language: str) -> None:
+        """Say `text` to its end, or until somebody speaks or asks otherwise."""
+        if self._mouth is None:
+            return
+        manners = self._manners()
+        try:
+            playing = self._mouth.say(text, language)
+        except ApplianceError as error:  # the answer stands on the screen; that it is not heard, is said there
+            self._tell_failure(error)
+            return
+        self._enter(SPEAKING)
+        broken = False
+        if manners.barge_in:
+            self._utterances = self._hear(self._language)
+        while not playing.done and not self._closed.is_set():
+            with self._lock:
+                asked = bool(self._asked)
+            if asked:
+                playing.stop()
+                self._drop()
+                return
+            samples = self._ears.read(BLOCK_S / 4)
+            if len(samples):
+                self._level(samples)
+            if manners.barge_in and len(samples):
+                self._keep(samples)
+                broken = self._interrupted(samples, manners)
+                if broken:
+                    playing.stop()
+                    self._listener("voice_barge_in")
+                    break
+        if self._closed.is_set():
+            playing.stop()
+        if broken:
+            self._until = self._clock() + manners.patience
+            self._enter(LISTENING)
+        else:
+            self._drop()
+            self._recent.clear()  # the kiosk's own last words
+
+    def _interrupted(self, samples: Samples, manners: Manners) -> bool:
+        """Whether somebody has spoken into the kiosk's words for long enough; what they said is heard on."""
+        self._left += self._heard(samples)
+        return bool(self._left) or (self._utterances is not None and self._utterances.voiced >= manners.insisting)
+
+    def _listen(self, patience: float) -> None:
+        self._drop()
+        self._utterances = self._hear(self._language)
+        self._until = self._clock() + patience
+        self._sounded = self._clock()
+        self._enter(LISTENING)
+        self._left += [event for block in self._recent for event in self._utterances.feed(block)]
+
+    def _forget(self) -> None:
+        self._session = None
+        self._recent.clear()
+        self._rest()
+
+    def _rest(self) -> None:
+        self._drop()
+        self._woken = False
+        self._enter(IDLE)
+
+    def _heard(self, samples: Samples) -> list[Partial | Final]:
+        if self._utterances is None:
+            self._utterances = self._hear(self._language)
+        return self._utterances.feed(samples)
+
+    def _drop(self) -> None:
+        self._left = []
+        if self._utterances is not None:
+            self._utterances.close()
+            self._utterances = None
+
+    def _enter(self, phase: str) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self.feed.tell("state", **self.state())
+
+    def _keep(self, samples: Samples) -> None:
+        self._recent.append(samples)
+        while sum(map(len, self._recent)) - len(self._recent[0]) > RECENT_S * RATE:
+            self._recent.popleft()
+
+    def _level(self, samples: Samples) -> None:
+        now = self._clock()
+        if now - self._levelled >= LEVEL_S and self.feed.listeners:
+            self._levelled = now
+            self.feed.tell("level", peak=round(float(np.abs(samples).max()), 3))

@@ -1,0 +1,375 @@
+"""Taking turns: what a conversation does with what it hears, and with what happens to it meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_door import FakeDoor
+
+from appliance.channels.voice.conversation import IDLE, LISTENING, Conversation
+from appliance.channels.voice.feed import Event
+from appliance.channels.voice.manners import Manners, breaks_in
+from appliance.errors import ApplianceError, BackendFailed, Unavailable
+from appliance.speech.listen import Final, Partial
+from appliance.values import Audio, Transcript
+
+SILENCE, SPEECH, END = 0.0, 0.5, -0.5
+"""Samples by which the fakes tell what a block is: nobody, somebody who speaks, the end of a sentence."""
+
+
+class ScriptedEars:
+    """Gives one block of 0.1 s after the other, of what it was told to; else nothing, as a microphone that is idle."""
+
+    def __init__(self) -> None:
+        self.blocks: deque[float] = deque()
+
+    def hear(self, *blocks: float) -> None:
+        self.blocks.extend(blocks)
+
+    def read(self, timeout_s: float) -> np.ndarray:
+        if self.blocks:
+            return np.full(1600, self.blocks.popleft(), np.float32)
+        time.sleep(0.002)
+        return np.zeros(0, np.float32)
+
+
+class ScriptedUtterances:
+    """Somebody speaks in blocks of SPEECH; END ends the sentence, which then is the next one of `sentences`."""
+
+    def __init__(self, sentences: deque[str], fails: list[ApplianceError]) -> None:
+        self.sentences, self.fails = sentences, fails
+        self.blocks = 0
+        self.closed = False
+
+    @property
+    def speaking(self) -> bool:
+        return self.blocks > 0
+
+    @property
+    def voiced(self) -> float:
+        return self.blocks * 0.1
+
+    def feed(self, samples: np.ndarray) -> list[Partial | Final]:
+        if self.fails:
+            raise self.fails.pop()
+        if samples[0] == SPEECH:
+            self.blocks += 1
+            return [Partial("…" * self.blocks, self.voiced)]
+        return self.finish() if samples[0] == END else []
+
+    def finish(self) -> list[Partial | Final]:
+        if not self.blocks:
+            return []
+        self.blocks = 0
+        text = self.sentences.popleft()
+        return [Final(Transcript(text, 0.9, "zh"), Audio(np.zeros(0, np.float32), 16_000), 0.0, 1.0, "silence", {})]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class SlowWords:
+    """Words that are over when somebody says so, or breaks them off."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.stopped = False
+
+    @property
+    def done(self) -> bool:
+        return self.over.is_set()
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.over.set()
+
+
+class ScriptedMouth:
+    """Says what it is told to, for as long as the test wants."""
+
+    def __init__(self, *, at_once: bool = True, fails: bool = False) -> None:
+        self.said: list[str] = []
+        self.words: list[SlowWords] = []
+        self.at_once, self.fails = at_once, fails
+
+    def say(self, text: str, language: str) -> SlowWords:
+        if self.fails:
+            raise Unavailable("no loudspeaker")
+        self.said.append(text)
+        self.words.append(SlowWords())
+        if self.at_once:
+            self.words[-1].over.set()
+        return self.words[-1]
+
+
+class Talk:
+    """A conversation with everything around it scripted."""
+
+    def __init__(self, **more: Any) -> None:
+        self.door = FakeDoor()
+        self.ears = ScriptedEars()
+        self.sentences: deque[str] = deque()
+        self.fails: list[ApplianceError] = []
+        self.made: list[ScriptedUtterances] = []
+        self.languages: list[str] = []
+        self.manners = more.pop("manners", Manners(patience=0.5, follow=0.5))
+        self.talk = Conversation(
+            self.ears,
+            self._hear,
+            self.door.heard,
+            lambda reply: {"text": reply.turn.text, "session": reply.session},
+            manners=lambda: self.manners,
+            **more,
+        )
+        self.events: list[Event] = []
+
+    def _hear(self, language: str) -> ScriptedUtterances:
+        self.languages.append(language)
+        self.made.append(ScriptedUtterances(self.sentences, self.fails))
+        return self.made[-1]
+
+    def until(self, wanted: Callable[[], object]) -> None:
+        end = time.monotonic() + 10
+        while not wanted():
+            self.gather()
+            assert time.monotonic() < end, f"it did not come to that; so far: {self.events}"
+            time.sleep(0.002)
+        self.gather()
+
+    def gather(self) -> None:
+        while (event := self.queue.get(0)) is not None:
+            if event.name != "level":
+                self.events.append(event)
+
+    def told(self, name: str) -> list[dict[str, Any]]:
+        self.gather()
+        return [dict(event.data) for event in self.events if event.name == name]
+
+
+@contextmanager
+def talking(**more: Any) -> Iterator[Talk]:
+    scene = Talk(**more)
+    with scene.talk.feed.listening(scene.talk.first()) as queue:
+        scene.queue = queue
+        scene.talk.start()
+        try:
+            yield scene
+        finally:
+            scene.talk.close()
+    assert all(each.closed for each in scene.made), "a stream was left open"
+
+
+def phases(scene: Talk) -> list[str]:
+    return [str(data["phase"]) for data in scene.told("state")]
+
+
+def test_nothing_is_heard_until_somebody_asks() -> None:
+    with talking() as scene:
+        scene.ears.hear(SPEECH, SPEECH, END)
+        scene.until(lambda: not scene.ears.blocks)
+        assert scene.made == []
+        assert scene.talk.phase == IDLE
+
+
+def test_one_sentence_is_heard_answered_and_spoken() -> None:
+    mouth = ScriptedMouth()
+    with talking(mouth=mouth) as scene:
+        scene.sentences.append("洗衣液在哪")
+        scene.talk.listen("session-x", "zh")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        scene.ears.hear(SILENCE, SPEECH, SPEECH, END)
+        scene.until(lambda: scene.told("reply") and scene.talk.phase == IDLE)
+        assert scene.told("partial")
+        assert scene.told("reply") == [{"text": "洗衣液在哪", "session": "session-0001"}]
+        assert phases(scene) == ["idle", "listening", "thinking", "speaking", "idle"]
+        assert mouth.said == ["洗衣液在 B3 货架,靠近收银台。"]
+
+
+def test_the_first_syllable_came_before_the_key() -> None:
+    with talking() as scene:
+        scene.ears.hear(SPEECH, SPEECH)
+        scene.until(lambda: not scene.ears.blocks)
+        scene.sentences.append("有货吗")
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(END)
+        scene.until(lambda: scene.told("reply"))
+        assert scene.made[0].blocks == 0
+        assert scene.told("reply")[0]["text"] == "有货吗"
+
+
+def test_a_key_that_is_released_ends_the_sentence() -> None:
+    with talking() as scene:
+        scene.sentences.append("几点关门")
+        scene.talk.listen(None, "en")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        scene.ears.hear(SPEECH)
+        scene.until(lambda: scene.told("partial"))
+        scene.talk.finish()
+        scene.until(lambda: scene.told("reply"))
+        assert scene.languages == ["en"]
+
+
+def test_nobody_speaks_and_that_is_said() -> None:
+    with talking(manners=Manners(patience=0.05)) as scene:
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.told("silence"))
+        scene.until(lambda: scene.talk.phase == IDLE)
+        assert scene.told("reply") == []
+
+
+def test_a_sentence_without_a_word_is_not_answered() -> None:
+    with talking(manners=Manners(patience=0.2)) as scene:
+        scene.sentences.append("")
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("silence"))
+        assert scene.door.acts == 0
+
+
+def test_a_failing_recogniser_is_said_and_the_next_sentence_is_heard() -> None:
+    with talking() as scene:
+        scene.fails.append(BackendFailed("recogniser: expected to run, got a broken one"))
+        scene.sentences.append("你好")
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH)
+        scene.until(lambda: scene.told("error") and scene.talk.phase == IDLE)
+        (told,) = scene.told("error")
+        assert told["code"] == "backend_failed"
+        assert " / " in str(told["remedy"])
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("reply"))
+
+
+def test_a_defect_does_not_end_the_conversation() -> None:
+    with talking() as scene:
+        scene.door.error = ZeroDivisionError("customer's words")
+        scene.sentences += ["一", "二"]
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("error"))
+        assert "customer's words" not in str(scene.told("error"))
+        scene.door.error = None
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("reply"))
+
+
+def test_no_loudspeaker_is_said_and_the_answer_stands() -> None:
+    with talking(mouth=ScriptedMouth(fails=True)) as scene:
+        scene.sentences.append("你好")
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("error") and scene.talk.phase == IDLE)
+        assert len(scene.told("reply")) == 1
+
+
+def test_without_echo_cancellation_the_kiosk_does_not_hear_itself() -> None:
+    mouth = ScriptedMouth(at_once=False)
+    with talking(mouth=mouth) as scene:
+        scene.sentences += ["你好", "不该听到"]
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: mouth.said)
+        scene.ears.hear(SPEECH, SPEECH, SPEECH, END)
+        scene.until(lambda: not scene.ears.blocks)
+        assert not mouth.words[0].stopped
+        mouth.words[0].over.set()
+        scene.until(lambda: scene.talk.phase == IDLE)
+        assert len(scene.told("reply")) == 1
+
+
+def test_with_echo_cancellation_speaking_breaks_off_the_kiosks_words_and_is_answered() -> None:
+    mouth = ScriptedMouth(at_once=False)
+    with talking(mouth=mouth, manners=Manners(patience=0.5, barge_in=True)) as scene:
+        scene.sentences += ["你好", "等一下我要退货"]
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: mouth.said)
+        scene.ears.hear(SPEECH, SPEECH, END)
+        scene.until(lambda: len(scene.told("reply")) == 2)
+        assert mouth.words[0].stopped
+        assert scene.told("reply")[1]["text"] == "等一下我要退货"
+        mouth.words[1].over.set()
+        scene.until(lambda: scene.talk.phase == IDLE)
+
+
+def test_asking_anew_breaks_off_the_kiosks_words() -> None:
+    mouth = ScriptedMouth(at_once=False)
+    with talking(mouth=mouth) as scene:
+        scene.sentences.append("你好")
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: mouth.said)
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        assert mouth.words[0].stopped
+
+
+def test_cancelling_forgets_the_session() -> None:
+    with talking() as scene:
+        for _ in range(2):
+            scene.sentences.append("你好")
+            scene.talk.listen(None, "zh")
+            scene.until(lambda: scene.talk.phase == LISTENING)
+            scene.ears.hear(SPEECH, END)
+            scene.until(lambda: scene.talk.phase == IDLE)
+            scene.talk.cancel()
+        assert [each["session"] for each in scene.told("reply")] == ["session-0001", "session-0002"]
+
+
+def wake(text: str) -> str | None:
+    return text.removeprefix("小店你好") if text.startswith("小店你好") else None
+
+
+def test_the_wake_phrase_alone_makes_it_listen_and_the_next_sentence_needs_none() -> None:
+    with talking(wakes=wake) as scene:
+        scene.sentences += ["随便聊聊", "小店你好", "洗衣液在哪", "多少钱"]
+        scene.ears.hear(SPEECH, END, SILENCE, SPEECH, END)
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        assert scene.told("reply") == []
+        assert scene.told("partial") == [], "what is said before the phrase is nobody's business"
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: len(scene.told("reply")) == 1)
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: len(scene.told("reply")) == 2)
+        assert [each["session"] for each in scene.told("reply")] == ["session-0001"] * 2
+        scene.until(lambda: scene.talk.phase == IDLE)
+
+
+def test_a_sentence_behind_the_wake_phrase_is_answered_at_once() -> None:
+    with talking(wakes=wake) as scene:
+        scene.sentences.append("小店你好我要寄快递")
+        scene.ears.hear(SPEECH, SPEECH, END)
+        scene.until(lambda: scene.told("reply"))
+        assert scene.told("reply")[0]["text"] == "我要寄快递"
+
+
+def test_a_conversation_that_has_ended_says_so() -> None:
+    with talking() as scene:
+        scene.talk.close()
+        with pytest.raises(Unavailable):
+            scene.talk.listen(None, "zh")
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "expected"),
+    [
+        ("auto", "USB PnP Sound Device", False),
+        ("auto", "Echo-Cancelled: echo-cancel-source", True),
+        ("on", "USB PnP Sound Device", True),
+        ("off", "echo-cancel-source", False),
+    ],
+)
+def test_barge_in_follows_echo_cancellation(setting: str, name: str, expected: bool) -> None:
+    assert breaks_in(setting, name) is expected
