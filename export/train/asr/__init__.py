@@ -1,0 +1,1 @@
+"""Trains the small streaming recogniser: text, voices, distortion, network, characters, measure."""
