@@ -125,7 +125,7 @@ class Metrics:
             "microphone_loss": lambda f: self._at("appliance_sound_losses_total", "microphone", f["cause"]).inc(),
             "speaker_loss": lambda f: self._at("appliance_sound_losses_total", "speaker", "device").inc(),
             "voice_woken": lambda f: self._at("appliance_voice_total", "woken").inc(),
-            "voice_answered": lambda f: self._at("appliance_voice_total", "answered").inc(),
+            "voice_answered": self._on_answered,
             "voice_barge_in": lambda f: self._at("appliance_voice_total", "barge_in").inc(),
             "voice_failed": lambda f: self._at("appliance_voice_total", "failed").inc(),
             "action": lambda f: self._at("appliance_actions_total", f["name"], _result(f)).inc(),
@@ -178,6 +178,11 @@ class Metrics:
     def shed(self, gate: str) -> None:
         """Count a request that was sent away before any work was done for it."""
         self._at("appliance_shed_total", gate).inc()
+
+    def _on_answered(self, f: Mapping[str, Any]) -> None:
+        self._at("appliance_voice_total", "answered").inc()
+        self._ratio("appliance_intent_confidence", f["intent"])
+        self._ratio("appliance_asr_confidence", f["heard"])
 
     def reply(self, reply: Reply) -> None:
         """Count a finished turn's confidences (outcomes and stages come by the events `outcome` and `timings`)."""

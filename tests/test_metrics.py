@@ -87,7 +87,7 @@ def test_two_registries_do_not_meet():
             1,
         ),
         ("voice_woken", {}, ("appliance_voice_total", ("woken",)), 1),
-        ("voice_answered", {"seconds": 0.1}, ("appliance_voice_total", ("answered",)), 1),
+        ("voice_answered", {"intent": 0.9, "heard": 0.8}, ("appliance_asr_confidence_sum", ()), 0.8),
         ("voice_barge_in", {}, ("appliance_voice_total", ("barge_in",)), 1),
         ("voice_failed", {"code": "internal"}, ("appliance_voice_total", ("failed",)), 1),
         ("log_memory", {"reason": "disk full", "waiting": 3}, ("appliance_event_log_on_disk", ()), 0),

@@ -23,6 +23,7 @@ from appliance.dialogue.policy import Dialogue
 from appliance.errors import IN_VAIN, ApplianceError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
 from appliance.inference.admission import Admission
 from appliance.language.parse import Parser
+from appliance.language.spoken import retimed
 from appliance.language.suggest import Suggester
 from appliance.listener import Listener
 from appliance.packs.schema import Pack
@@ -160,7 +161,8 @@ class Appliance:
 
     def _heard(self, transcript: Transcript, session: str | None, language: str, timings: dict[str, float]) -> Reply:
         timings.update(transcript.timings_ms)
-        text = self._rooms.wording(transcript.text)[: self._rooms.settings.max_text_chars]
+        longest = self._rooms.settings.max_text_chars
+        text = self._rooms.wording(transcript.text[:longest]).text[:longest]
         turn = Turn(text, source="audio", confidence=transcript.confidence, language=language)
         return self._answer(turn, session, timings, transcript=transcript)
 
@@ -171,7 +173,8 @@ class Appliance:
                 each = None if told is unheard else told
                 found = self._rooms.hearing.transcribe(recording, language, deadline=self._deadline(), told=each)
             timings.update(found.timings_ms)
-            return replace(found, text=self._rooms.wording(found.text))
+            rewritten = self._rooms.wording(found.text)
+            return replace(found, text=rewritten.text, words=retimed(found.words, rewritten))
 
     def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
         """See `Door.speak`."""

@@ -112,6 +112,7 @@ def _build(
     )
     for close in ears.closing:
         closing.callback(close)
+    wakes = build_wake(pack) if settings.voice == "wake" else None
     unspoken = () if "voice" in senses else (_left_out("microphone"), _left_out("speech"))
     flows = len(pack.flows)
     conversing = Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows")
@@ -151,8 +152,9 @@ def _build(
     )
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
-        wakes = build_wake(pack) if settings.voice == "wake" else None
-        appliance.join(build_voice(ears, appliance.heard, _shown, settings, _fixed(pack), wakes, listener))
+        appliance.join(
+            build_voice(ears, appliance.heard, appliance.end, _shown, settings, _fixed(pack), wakes, listener)
+        )
     return appliance
 
 

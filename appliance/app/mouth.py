@@ -19,6 +19,7 @@ from appliance.values import Audio, Feature, statements
 LANGUAGES = ("zh", "en")
 OFF = "speech: 设置为不出声 / turned off by the setting speech_engine"
 STARTING = "speech: 正在准备 / getting ready"
+"""What the feature says until it is known what speaks."""
 LONGEST = 2000
 """Characters said at once at most."""
 

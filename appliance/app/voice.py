@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from appliance.app.mouth import build_mouth
+from appliance.app.mouth import STARTING, build_mouth
 from appliance.app.senses import Hears
 from appliance.app.spoken import Voice
 from appliance.channels.voice.conversation import Answers, Conversation, Wakes
@@ -22,6 +22,10 @@ from appliance.speech.vad import Rules
 from appliance.values import Feature, Reply, statements
 
 OFF = "未启用，设置 APPLIANCE_VOICE=push 或 wake 可启用 / not in use; APPLIANCE_VOICE=push or wake turns it on"
+
+OPENING = "microphone: 正在打开 / opening"
+SETTLING = (STARTING, OPENING)
+"""Reasons of features that have not been tried to their end yet."""
 
 
 def hearer(hears: Hears, settings: Settings) -> Callable[[str], Utterances]:
@@ -46,6 +50,7 @@ def hearer(hears: Hears, settings: Settings) -> Callable[[str], Utterances]:
 def build_voice(
     hears: Hears,
     answer: Answers,
+    end: Callable[[str], object],
     show: Callable[[Reply], Mapping[str, Any]],
     settings: Settings,
     phrases: Sequence[str],
@@ -66,6 +71,7 @@ def build_voice(
             show,
             mouth=words if words.audible else None,
             wakes=wakes if settings.voice == "wake" else None,
+            end=end,
             manners=lambda: Manners(barge_in=breaks_in(settings.barge_in, microphone.state.device)),
             listener=listener,
         )
@@ -102,5 +108,7 @@ def _listening(microphone: Microphone | None) -> Feature:
         return Feature("microphone", "failed", "none", statements((f"{now.state}: {now.reason}",)))
     if now.state == "muted":
         return Feature("microphone", "fallback", "portaudio", statements((now.reason,)))
+    if now.state == "opening":
+        return Feature("microphone", "off", "none", statements((OPENING,)))
     device = f"{now.device}: {now.rate} Hz × {now.channels} / {now.rate} Hz × {now.channels}"
     return Feature("microphone", "ready" if now.state == "listening" else "off", "portaudio", statements((device,)))

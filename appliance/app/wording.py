@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from appliance.language.numbers.written import Writer
 from appliance.language.parse import Parser
-from appliance.language.spoken import Spoken, carriers_said
+from appliance.language.spoken import Rewritten, Spoken, carriers_said
 from appliance.packs.schema import Pack
 from appliance.speech.wake import DEFAULT, Wake
 
-Wording = Callable[[str], str]
-"""From a recogniser's words to the text of a turn."""
+Wording = Callable[[str], Rewritten]
+"""From a recogniser's words to the text of a turn, with what each of its characters was made of."""
 SPARED = ("person", "address")
 """Entities in which no name is put right: people and streets are called whatever they are called."""
 
@@ -20,13 +20,18 @@ def build_wording(pack: Pack, parser: Parser, *, names: bool) -> Wording:
     """Numbers always; misheard `names` of the pack only where somebody is heard: their index takes time and memory."""
     if not names:
         writer = Writer(surface for entry in pack.lexicon.gazetteer for surface in entry.surfaces)
-        return lambda text: writer.write(text).text
+
+        def numbered(text: str) -> Rewritten:
+            written = writer.write(text)
+            return Rewritten(written.text, text, written.spans)
+
+        return numbered
     carriers = carriers_said(row["name_zh"] for row in pack.tables.get("carriers", ()))
     spoken = Spoken(pack.lexicon, carriers, [way for row in pack.faq for way in row.ways])
 
-    def worded(text: str) -> str:
+    def worded(text: str) -> Rewritten:
         spared = [(entity.start, entity.end) for entity in parser.entities(text) if entity.type in SPARED]
-        return spoken.rewrite(text, spared).text
+        return spoken.rewrite(text, spared)
 
     return worded
 

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from appliance.artifacts.digest import CHUNK
 from appliance.artifacts.schema import is_safe
@@ -176,9 +176,27 @@ def _unzip(path: Path, target: Path, budget: _Budget) -> None:
                 budget.write(source, target, member.filename)
 
 
+class _Member(tarfile.TarInfo):
+    """Refuses extended headers that no name needs: tarfile reads them into memory whole, before a member is seen."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        if self.type in _HEADS and self.size > 1 << 20:
+            raise tarfile.ReadError("expected names of at most 1 MiB")
+        return super()._proc_member(tar)  # type: ignore[misc]  # not in its stubs
+
+
+_HEADS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
 def _untar(path: Path, target: Path, budget: _Budget) -> None:
     # As a stream: a tar that is read back and forth would be decompressed again and again.
-    with tarfile.open(path, "r|*") as archive:
+    with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
         for member in archive:
             if not budget.wanted(member.name, member.size, file=member.isreg(), folder=member.isdir()):
                 continue

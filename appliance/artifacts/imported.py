@@ -19,7 +19,7 @@ from appliance.artifacts.manifest import FileEntry, Manifest, load_manifest
 from appliance.artifacts.publish import Fetched, publish
 from appliance.artifacts.sources import Carried
 from appliance.artifacts.staging import discard, staged, write
-from appliance.errors import ApplianceError, InvalidInput, ManifestInvalid
+from appliance.errors import InvalidInput, ManifestInvalid
 from appliance.listener import Listener, silent
 from appliance.specs import ModelSpec
 
@@ -117,14 +117,17 @@ def install(
     folder = publish(root, manifest, {name: Fetched(path, card.origin) for name, path in files.items()}, listener)
     try:
         check(folder, manifest)
-    except ApplianceError:
+    except BaseException:  # also of whoever lost patience: gigabytes that nothing names would stay
         if before is None or before.digest != manifest.digest:
             discard(folder, root)
         raise
     # Last: whoever starts meanwhile finds the old model or the new one.
     with staged(root) as stage:
-        write(stage / FILE, written(manifest).encode())
-        (stage / FILE).replace(manifest.home / FILE)
+        (stage / card.name).mkdir()  # a manifest's folder bears its name
+        made = stage / card.name / FILE
+        write(made, written(manifest).encode())
+        load_manifest(made)  # before it takes the old one's place
+        made.replace(manifest.home / FILE)
         sync(manifest.home)
     return load_manifest(manifest.home / FILE)
 

@@ -204,7 +204,7 @@ def _file(section: Section) -> FileEntry:
     entry = FileEntry(
         path=section.path("path"),
         sha256=section.sha256("sha256"),
-        size=section.whole("size"),
+        size=section.whole("size", 0),
         sources=tuple(read_source(source) for source in section.sections("sources")),
         archive=archive,
     )

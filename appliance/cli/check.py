@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +18,13 @@ from appliance.cli.report import feature_lines, machine_lines
 from appliance.settings import data_dir
 from appliance.values import Feature
 
+if TYPE_CHECKING:
+    from appliance.app.appliance import Appliance
+
 READY = "就绪 / ready"
 NOT_READY = "未就绪 / not ready"
+SETTLING_S = 10.0
+"""Longest wait for microphone and voices to be tried."""
 
 
 def check(
@@ -34,7 +40,7 @@ def check(
     chosen = settings(config)
     found = findings(data_dir(chosen), limit_of(chosen))
     with build(chosen) as appliance:
-        features, ready = appliance.features(), appliance.ready()
+        features, ready = _settled(appliance), appliance.ready()
     if as_json:
         shown = {
             "ready": ready,
@@ -46,6 +52,16 @@ def check(
         _print(found, features, ready, details)
     if not ready:
         raise typer.Exit(Exit.NOT_READY)
+
+
+def _settled(appliance: Appliance) -> tuple[Feature, ...]:
+    """The features, once microphone and voices have been tried: they are while others serve already."""
+    from appliance.app.voice import SETTLING
+
+    until = time.monotonic() + SETTLING_S
+    while any(feature.reason in SETTLING for feature in appliance.features()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return appliance.features()
 
 
 def _print(found: Sequence[Finding], features: Sequence[Feature], ready: bool, details: bool) -> None:

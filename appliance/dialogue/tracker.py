@@ -150,7 +150,9 @@ def apply(state: SessionState, event: Happened) -> SessionState:
         case "opened":
             return replace(state, language=p["language"])
         case "turn":
-            return replace(state, language=p["language"], turns=state.turns + 1)
+            # A photo has questions of its own: a yes behind it means those.
+            doubted = "" if p.get("source") == "image" else state.doubted
+            return replace(state, language=p["language"], turns=state.turns + 1, doubted=doubted)
         case "task_started":
             return replace(state, **{**_IDLE, "task": p["task"]}, tasks=state.tasks + 1)
         case "slot_filled":

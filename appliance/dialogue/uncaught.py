@@ -19,11 +19,18 @@ class Uncaught:
         self, pack: Pack, course: Course, reread: Callable[[Turn], Parse], thresholds: catch.Thresholds | None = None
     ) -> None:
         """`reread` parses words that a customer has confirmed."""
-        self._pack, self._course, self._reread, self._thresholds = pack, course, reread, thresholds
+        self._pack, self._course, self._reread = pack, course, reread
+        self._thresholds = thresholds or catch.Thresholds()
 
     def settles(self, x: Exchange) -> bool:
         """True when the turn is answered by a question; else it is decided on, as the words that were meant."""
         doubted = x.state.doubted
+        at = self._thresholds
+        faint = x.turn.source == "audio" and x.turn.confidence < at.lost
+        if doubted and faint and x.intent in ("affirm", "deny") and x.state.unheard <= at.patience:
+            x.note("not_caught", text=doubted)
+            self._ask(x, "not_caught")
+            return True
         if doubted and x.intent == "affirm":
             x.note("caught")
             x.turn = replace(x.turn, text=doubted, source="audio", confidence=1.0, alternatives=())

@@ -76,7 +76,7 @@ def retimed(words: Sequence[Word], rewritten: Rewritten) -> tuple[Word, ...]:
     for number, word in enumerate(words):
         start = rewritten.said.find(word.text, at)
         if start < 0:
-            raise ValueError(f"expected {word.text!r} in {rewritten.said!r} behind character {at}, got none")
+            raise ValueError(f"expected word {number} behind character {at}, got none")
         at = start + len(word.text)
         of_word[start:at] = [number] * len(word.text)
     found = []

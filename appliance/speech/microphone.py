@@ -174,8 +174,8 @@ class Microphone:
 
     def _listen(self, source: Source, leave: threading.Event) -> SoundFault | None:
         """Take in what `source` delivers until it ends; why it ended, or None when it was asked to."""
-        resampler = Resampler(source.rate)
         try:
+            resampler = Resampler(source.rate)
             self._note(device=source.device, rate=source.rate, channels=source.channels)
             fault = self._take(source, resampler, leave)
             self._heard.write(resampler.feed(np.zeros(0, np.float32), last=True))

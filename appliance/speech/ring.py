@@ -74,8 +74,9 @@ class Ring:
             overtaken = max(0, self._reaches - self.size - first)
             if overtaken and overtaken >= count > 0:
                 continue
-            self._lost += first + overtaken - self._read
-            self._read = first + count
+            gone = first + overtaken - self._read
+            self._read = first + count  # before the count: whoever looks in between must not see the loss twice
+            self._lost += gone
             return copy[overtaken:]
 
     def clear(self) -> None:

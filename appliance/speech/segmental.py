@@ -14,8 +14,9 @@ from appliance.speech.asr import Recogniser, transcript
 from appliance.speech.resample import RATE
 from appliance.values import Audio, Segment, Transcript
 
-LONGEST_S = 60.0
-"""Seconds that an utterance may have: no recogniser is asked for more at once, and memory stays bounded."""
+LONGEST_S = 64.0
+"""Seconds that an utterance may have, 60 and what is kept around them: no recogniser is asked for more at once, and
+memory stays bounded."""
 
 
 class Segmental:

@@ -20,6 +20,7 @@ from appliance.listener import Listener, silent
 from appliance.speech.faults import Lost, SoundFault
 from appliance.speech.playback import Sink, open_output
 from appliance.speech.playout import Converter, Playing, Playout, checked_sound
+from appliance.trail import trail
 from appliance.values import Audio
 
 __all__ = ["Playing", "Speaker", "SpeakerState"]
@@ -159,10 +160,11 @@ class Speaker:
             playing.error = self.fault = fault
             self._note(state=fault.state, reason=fault.account, failures=self._state.failures + 1)
         except ApplianceError as error:  # of whoever makes the sounds
-            playing.error = error
-        except Exception as error:
-            log.exception("speaker: failed unexpectedly")
-            playing.error = BackendFailed(f"speaker: expected to play, got {type(error).__name__}: {error}")
+            if not playing.stopped:
+                playing.error = error
+        except Exception as error:  # noqa: BLE001 - whatever a voice raises, the speaker stays usable
+            log.error("speaker: failed unexpectedly: %s", trail(error))  # its message may quote what is said
+            playing.error = BackendFailed(f"speaker: expected to play, got {type(error).__name__}")
         finally:
             if self._state.state == "playing":
                 self._note(state="idle")
@@ -221,10 +223,11 @@ class Speaker:
                     break
             playout.put(converter.rest())
         except ApplianceError as error:
-            playing.error = error
-        except Exception as error:
-            log.exception("speaker: the next sound failed unexpectedly")
-            playing.error = BackendFailed(f"speaker: expected the next sound, got {type(error).__name__}: {error}")
+            if not playing.stopped:
+                playing.error = error
+        except Exception as error:  # noqa: BLE001 - whatever a voice raises, the speaker stays usable
+            log.error("speaker: the next sound failed unexpectedly: %s", trail(error))
+            playing.error = BackendFailed(f"speaker: expected the next sound, got {type(error).__name__}")
         finally:
             playout.end()
 

@@ -61,3 +61,15 @@ def test_a_manifest_that_cannot_be_read_is_named(brought: Path) -> None:
         (asr,) = (feature for feature in appliance.features() if feature.name == "asr")
         assert asr.state == "off"
         assert "sensevoice-small" in asr.reason
+
+
+def test_an_import_that_its_own_loader_would_refuse_leaves_the_good_one_alone(tmp_path: Path) -> None:
+    root = tmp_path / "data" / "models"
+    folder = tone_networks.sensevoice_folder(tmp_path / "SenseVoice Small")
+    bring(root, folder)
+    before = (root / "sensevoice-small" / "manifest.yaml").read_bytes()
+    (folder / "README.md").write_text("")  # an empty file is a file
+    bring(root, folder)
+    assert (root / "sensevoice-small" / "manifest.yaml").read_bytes().count(b"sha256") >= before.count(b"sha256")
+    with build(Settings(data_dir=str(tmp_path / "data")), senses=("asr",)) as appliance:
+        assert next(f for f in appliance.features() if f.name == "asr").state == "ready"

@@ -35,14 +35,14 @@ def parser(pack: Pack) -> Parser:
     ],
 )
 def test_numbers_and_names(pack: Pack, parser: Parser, said: str, meant: str) -> None:
-    assert build_wording(pack, parser, names=True)(said) == meant
+    assert build_wording(pack, parser, names=True)(said).text == meant
 
 
 def test_without_a_recogniser_no_names_are_indexed_and_numbers_are_written_all_the_same(
     pack: Pack, parser: Parser
 ) -> None:
     worded = build_wording(pack, parser, names=False)
-    assert worded("顺风快递幺三八零零一三八零零零") == "顺风快递13800138000"
+    assert worded("顺风快递幺三八零零一三八零零零").text == "顺风快递13800138000"
 
 
 def test_the_packs_wake_phrase_and_what_follows_it(pack: Pack) -> None:

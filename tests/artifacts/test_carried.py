@@ -136,3 +136,13 @@ def test_the_folder_that_holds_more_than_one(tmp_path: Path) -> None:
     (tmp_path / "x" / "y" / "a").write_text("1")
     (tmp_path / ".cache").mkdir()
     assert inner(tmp_path) == tmp_path / "x" / "y"
+
+
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    packed = tmp_path / "bomb.tar.gz"
+    with tarfile.open(packed, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("a")
+        member.pax_headers = {"comment": "x" * (3 << 20)}
+        archive.addfile(member)
+    with pytest.raises(ModelCorrupt, match="names of at most 1 MiB"):
+        unpack(packed, tmp_path / "out")

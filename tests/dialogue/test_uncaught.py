@@ -65,3 +65,16 @@ def test_in_a_task_the_question_is_asked_again_and_nothing_of_it_is_lost(stage) 
     answer = heard(stage, "嘶嘶", "out_of_scope", 0.9, 0.2)
     assert "没听清" in answer.text
     assert (now(stage).task, now(stage).asked, answer.outcome) == (task, asked, "pending")
+
+
+def test_a_photo_ends_the_doubt(stage) -> None:
+    heard(stage, "洗手间在哪", "facility_location", 0.95, 0.3)
+    stage.say("单号 SF1392847561002", {"intent": "out_of_scope", "sure": 1.0}, source="image")
+    assert now(stage).doubted == ""
+
+
+def test_a_yes_that_is_itself_a_guess_is_asked_for_again(stage) -> None:
+    heard(stage, "洗手间在哪", "facility_location", 0.95, 0.3)
+    answer = heard(stage, "对", "affirm", 0.99, 0.15)
+    assert "没听清" in answer.text
+    assert now(stage).doubted == "洗手间在哪"

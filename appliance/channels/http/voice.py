@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,8 +11,8 @@ from flask import Request, Response, request
 
 from appliance.channels.door import Door
 from appliance.channels.http import sse
-from appliance.channels.http.events import EventStream
-from appliance.channels.http.limits import JSON_BYTES, read_body
+from appliance.channels.http.events import UNASKED_S, EventStream
+from appliance.channels.http.limits import JSON_BYTES, declared_length, read_body
 from appliance.channels.http.media import kind_of
 from appliance.channels.http.pcm import OCTETS_TYPE, PCM_TYPE, arriving, is_pcm, rate_of, samples
 from appliance.channels.http.peer import Peer, peer_of
@@ -20,9 +21,9 @@ from appliance.channels.http.reply import json_response, reply_json, transcript_
 from appliance.channels.http.schemas import check_stream, read_listen
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
-from appliance.errors import NotFound, UnsupportedMedia
+from appliance.errors import NotFound, RequestTimeout, UnsupportedMedia
 from appliance.metrics import Metrics
-from appliance.settings import Settings
+from appliance.settings import Settings, is_loopback
 from appliance.speech.listen import Final, Partial
 from appliance.values import Transcript
 
@@ -43,9 +44,10 @@ def register_voice(app: APIFlask, door: Door, settings: Settings, metrics: Metri
     def get_voice_events() -> Response:
         talk = _conversation(door, settings)
         # The place is one of those for event streams: what holds a thread is counted together.
+        seconds = None if sse.asked_for(request) else UNASKED_S
         release = events.hold()
         peer = peer_of(request.environ)
-        return sse.response(_told(talk, peer, lambda: events.closed), release)
+        return sse.response(_told(talk, peer, lambda: events.closed, seconds), release)
 
     @app.post("/v1/voice/listen")
     def post_listen() -> Response:
@@ -110,9 +112,18 @@ def streamed_turn(
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     pieces = arriving(asked, settings.max_audio_bytes)
 
+    whole = declared_length(asked) is not None
+
     def run() -> Iterator[bytes]:
+        began, longest, first = time.monotonic(), settings.max_audio_seconds + settings.http_timeout_s, not whole
         try:
-            for piece in pieces:
+            # What has a length is drained by the server when the answer's head goes out: it is taken in first.
+            for piece in list(pieces) if whole else pieces:
+                if first:
+                    first = False
+                    yield sse.HEARTBEAT  # with the answer's head out, each piece has its own time, and not all together
+                if time.monotonic() - began > longest:
+                    raise RequestTimeout(f"stream: expected its end within {longest:g} s, got more of it")
                 for event in live.feed(name, piece, rate):
                     yield sse.event("heard" if isinstance(event, Final) else "partial", event_json(event))
             reply = door.heard(joined(live.finish(name), language), session, language)
@@ -154,6 +165,9 @@ def event_json(event: Partial | Final) -> dict[str, Any]:
 
 
 def _conversation(door: Door, settings: Settings) -> Conversation:
+    """The conversation, for a screen on this machine: nobody elsewhere listens in at the counter or speaks there."""
+    if not is_loopback(request.remote_addr or ""):
+        raise NotFound("voice: expected the kiosk's own screen, got another machine")
     if door.conversation is None:
         raise NotFound(
             f"voice: expected a conversation at the kiosk's microphone, got voice={settings.voice}",
@@ -165,11 +179,11 @@ def _conversation(door: Door, settings: Settings) -> Conversation:
     return door.conversation
 
 
-def _told(talk: Conversation, peer: Peer, ended: Callable[[], bool]) -> Iterator[bytes]:
-    """What happens in the conversation, until the client goes or the server stops."""
-    quiet = 0.0
-    with talk.feed.listening(talk.first()) as queue:
-        while not ended() and not peer.gone():
+def _told(talk: Conversation, peer: Peer, ended: Callable[[], bool], seconds: float | None) -> Iterator[bytes]:
+    """What happens in the conversation, until the client goes, the server stops, or for `seconds`."""
+    quiet, began = 0.0, time.monotonic()
+    with talk.feed.listening(talk.first) as queue:
+        while not ended() and not peer.gone() and (seconds is None or time.monotonic() - began < seconds):
             event = queue.get(TICK_S)
             if event is not None:
                 quiet = 0.0

@@ -152,7 +152,7 @@ export class Api {
   // The kiosk's own microphone: listen, finish or cancel.
   voice(what, asked) {
     const body = asked ? { body: JSON.stringify(asked), type: 'application/json' } : {};
-    return about('speech', this.#json('POST', `/v1/voice/${what}`, { ...body, patience: 8000 }));
+    return about('speech', this.#json('POST', `/v1/voice/${what}`, { ...body, patience: 8000, keepalive: what === 'cancel' }));
   }
 
   // Calls `tell(name, data)` for everything that the kiosk hears and says until the stream breaks.

@@ -48,7 +48,7 @@ const scanner = new Scanner(scanned, () => $('token').open, () => toast(words().
 const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd());
 const idle = new Idle(words, { held, waiting, over: leave });
 const attract = new Attract(api, {
-  free: () => !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
+  free: () => kiosk.phase === 'idle' && !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
   extras: () => [...(abilities.reads ? [['camera', 'attractPhoto']] : []), ...(abilities.hears ? [['mic', 'attractSpeak']] : [])],
   begin: (chosen) => { if (chosen !== language) speak(chosen); },
 });
@@ -151,6 +151,7 @@ function hear(recording) {
 function overheard(reply) {
   closeDialogs();
   attract.hide();
+  if (session && session !== reply.session) forgetting.now(session);
   session = reply.session;
   chat.customer(reply.transcript?.text || reply.turn.text || '…');
   chat.answer(reply);

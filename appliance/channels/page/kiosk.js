@@ -8,6 +8,8 @@ const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 export class Kiosk {
   #on = false;
   #running = false;
+  #refused = false;
+  #left = false;
   phase = 'idle';
 
   // `replied(reply)` gets what was heard and answered, `failed(problem)` what went wrong.
@@ -21,6 +23,7 @@ export class Kiosk {
   }
 
   changed({ microphone = null }) {
+    if (this.#refused) return; // a screen elsewhere has a microphone of its own
     this.#on = serves(microphone);
     if (microphone && microphone.state !== 'off' && !this.#running) this.#run();
   }
@@ -31,13 +34,14 @@ export class Kiosk {
 
   // Listening: the sentence is over. Speaking: enough of it.
   stop() {
-    return this.api.voice(this.phase === 'listening' ? 'finish' : 'cancel').catch(() => {});
+    return this.api.voice('finish').catch(() => {});
   }
 
-  // Whoever stood here has gone: what was being said is dropped.
+  // Whoever stood here has gone: what was being said is dropped, and what is still on its way concerns nobody here.
   wipe() {
     this.#words('');
-    if (this.#on) this.api.voice('cancel').catch(() => {});
+    this.#left = this.phase !== 'idle';
+    if (this.#running) this.api.voice('cancel').catch(() => {});
   }
 
   translate() {
@@ -53,7 +57,11 @@ export class Kiosk {
           this.#told(name, data);
         });
       } catch (error) {
-        if (error.status === 404) break;
+        if (error.status === 404) {
+          this.#refused = true;
+          this.#on = false;
+          break;
+        }
       }
       this.#show('idle');
       await wait(pause);
@@ -62,6 +70,11 @@ export class Kiosk {
   }
 
   #told(name, data) {
+    if (name === 'state' && data.phase === 'idle') this.#left = false;
+    if (this.#left) {
+      if (name === 'reply') this.api.forget(data.session).catch(() => {});
+      if (name !== 'state') return;
+    }
     if (name === 'state') this.#show(data.phase);
     if (name === 'level') $('voice').style.setProperty('--level', Math.min(1, data.peak * 1.6));
     if (name === 'partial') this.#words(data.text);

@@ -67,6 +67,7 @@ export class Live {
   // The answer to everything that was said. Look at `failed` before: then it has to be asked for with the recording.
   async answer(session, language) {
     await this.end();
+    this.#failed = true; // it is asked once: whoever asks again sends the recording
     return this.api.answerStream(this.#name, session, language);
   }
 

@@ -169,6 +169,7 @@ export class Microphone {
   async #answer(live, blocks, rate, session, language) {
     await live?.end();
     if (live && !live.failed) return live.answer(session, language);
+    live?.close();
     return this.api.hear(wav(blocks, rate), session, language);
   }
 

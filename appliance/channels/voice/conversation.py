@@ -38,6 +38,8 @@ RECENT_S = 0.5
 """Sound kept from before somebody asked the kiosk to listen: the first syllable comes with the finger."""
 STARVED_S = 2.0
 """Seconds without any sound, as of a microphone that was pulled out, after which a sentence is over."""
+DEAF_S = 10.0
+"""Seconds without listening for the wake phrase after what recognises has failed: nobody asked, so nobody is told."""
 LEVEL_S = 0.1
 """Seconds between two looks of the level meter."""
 
@@ -55,6 +57,10 @@ class Playing(Protocol):
     @property
     def done(self) -> bool:
         """True once they are over or broken off."""
+
+    @property
+    def error(self) -> ApplianceError | None:
+        """Why they were not heard to their end; None where they were, or were broken off."""
 
     def stop(self) -> None:
         """Break them off."""
@@ -88,6 +94,7 @@ class Conversation:
         mouth: Mouth | None = None,
         wakes: Wakes | None = None,
         manners: Callable[[], Manners] = Manners,
+        end: Callable[[str], object] = lambda _session: None,
         listener: Listener = silent,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -98,7 +105,7 @@ class Conversation:
         """
         self._ears, self._hear, self._answer, self._show = ears, hear, answer, show
         self._mouth, self._wakes, self._manners = mouth, wakes, manners
-        self._listener, self._clock = listener, clock
+        self._end, self._listener, self._clock = end, listener, clock
         self.feed = Feed()
         self._lock = threading.Lock()
         self._asked: list[Callable[[], None]] = []
@@ -111,6 +118,8 @@ class Conversation:
         self._until = 0.0
         self._levelled = 0.0
         self._sounded = 0.0
+        self._deaf = 0.0
+        self._gone = False
         self._utterances: Utterances | None = None
         self._recent: deque[Samples] = deque()
         self._left: list[Partial | Final] = []
@@ -145,12 +154,15 @@ class Conversation:
         self._ask(begin)
 
     def finish(self) -> None:
-        """The sentence is over: answer what was heard so far, without waiting for silence."""
-        self._ask(self._finish)
+        """The sentence is over: answer what was heard so far, without waiting for silence. Breaks off what is said."""
+        if self._phase != THINKING:  # a second tap is not meant for the answer that is about to come
+            self._ask(self._finish)
 
     def cancel(self) -> None:
         """Forget what is being said, fall silent, and forget the session."""
-        self._ask(self._forget)
+        with self._lock:
+            self._asked.append(self._forget)
+            self._gone = True
 
     def state(self) -> dict[str, object]:
         """What the page shows: the phase, and whether speaking breaks off the kiosk's words."""
@@ -180,6 +192,7 @@ class Conversation:
             self._rest()
         except Exception as error:  # noqa: BLE001 - nobody at the counter restarts a process for one failed turn
             log.error("voice: %s", trail(error))  # without its message, which may hold a customer's words
+            self._deaf = self._clock() + DEAF_S
             self._tell_failure(ApplianceError("voice: expected a turn to end well, got a defect; the log has it"))
             self._rest()
 
@@ -188,10 +201,12 @@ class Conversation:
         self.feed.tell("error", code=error.code, message=error.message, remedy=error.remedy)
 
     def _round(self) -> None:
-        with self._lock:
-            asked, self._asked = self._asked, []
-        for what in asked:
-            what()
+        while True:
+            with self._lock:
+                what = self._asked.pop(0) if self._asked else None
+            if what is None:
+                break
+            what()  # one by one: where one fails, the others still come
         samples = self._ears.read(BLOCK_S)
         if len(samples):
             self._sounded = self._clock()
@@ -201,12 +216,19 @@ class Conversation:
             self._finish()
         elif self._phase == LISTENING:
             self._hearing(samples)
-        elif self._phase == IDLE and self._wakes is not None and len(samples):
+        elif self._phase == IDLE and self._wakes is not None and len(samples) and self._clock() >= self._deaf:
             self._dozing(samples)
 
     def _dozing(self, samples: Samples) -> None:
         """Nobody has asked for anything: listen for the wake phrase alone, and tell nobody what else is said."""
-        for event in self._heard(samples):
+        try:
+            events = self._heard(samples)
+        except ApplianceError as error:
+            self._drop()
+            self._deaf = self._clock() + DEAF_S
+            self._listener("voice_failed", code=error.code)
+            return
+        for event in events:
             if not isinstance(event, Final) or self._wakes is None:
                 continue
             rest = self._wakes(event.transcript.text)
@@ -229,12 +251,21 @@ class Conversation:
                 self.feed.tell("partial", text=event.text, at=round(event.at, 3))
             elif self._take(event):
                 return
+            elif event.reason == "maximum":  # a long sound and no word in it: a machine, or music
+                self._silence()
+                return
         speaking = self._utterances is not None and self._utterances.speaking
         if speaking:
             self._until = self._clock() + self._manners().patience
         elif self._clock() > self._until:
-            self.feed.tell("silence")
-            self._rest()
+            self._silence()
+
+    def _silence(self) -> None:
+        """Nobody speaks any more; where no screen tells of a customer who stays, the next one is another."""
+        self.feed.tell("silence")
+        if not self.feed.listeners:
+            self._session = None
+        self._rest()
 
     def _finish(self) -> None:
         if self._phase != LISTENING:
@@ -242,8 +273,7 @@ class Conversation:
         for event in self._utterances.finish() if self._utterances is not None else ():
             if isinstance(event, Final) and self._take(event):
                 return
-        self.feed.tell("silence")
-        self._rest()
+        self._silence()
 
     def _take(self, final: Final) -> bool:
         """Answer one sentence; False when no word of it was recognised."""
@@ -251,7 +281,11 @@ class Conversation:
             return False
         transcript = final.transcript
         if self._woken and self._wakes is not None:  # some say the phrase before every sentence
-            transcript = replace(transcript, text=self._wakes(transcript.text) or transcript.text)
+            rest = self._wakes(transcript.text)
+            if rest == "":
+                self._until = self._clock() + self._manners().patience
+                return False
+            transcript = replace(transcript, text=rest or transcript.text)
         self._reply(transcript)
         return True
 
@@ -259,10 +293,14 @@ class Conversation:
         self._drop()
         self._recent.clear()  # it has been heard
         self._enter(THINKING)
-        began = self._clock()
         reply = self._answer(transcript, self._session, self._language)
+        with self._lock:
+            gone = self._gone
+        if gone:  # whoever asked has left meanwhile: what was answered is nobody's, and the session ends with it
+            self._end(reply.session)
+            return
         self._session = reply.session
-        self._listener("voice_answered", seconds=self._clock() - began)
+        self._listener("voice_answered", intent=reply.parse.intent.confidence, heard=transcript.confidence)
         self.feed.tell("reply", **self._show(reply))
         if self._mouth is not None:
             self._speak(reply.answer.text, reply.answer.language)
@@ -287,34 +325,45 @@ class Conversation:
             self._tell_failure(error)
             return
         self._enter(SPEAKING)
-        broken = False
-        if manners.barge_in:
-            self._utterances = self._hear(self._language)
-        while not playing.done and not self._closed.is_set():
-            with self._lock:
-                asked = bool(self._asked)
-            if asked:
-                playing.stop()
-                self._drop()
-                return
-            samples = self._ears.read(BLOCK_S / 4)
-            if len(samples):
-                self._level(samples)
-            if manners.barge_in and len(samples):
-                self._keep(samples)
-                broken = self._interrupted(samples, manners)
-                if broken:
-                    playing.stop()
-                    self._listener("voice_barge_in")
-                    break
-        if self._closed.is_set():
+        try:
+            broken = self._attend(playing, manners)
+        except BaseException:
             playing.stop()
+            raise
+        if broken is None:  # somebody has asked for something else
+            return
+        if playing.error is not None and not broken:
+            self._tell_failure(playing.error)
         if broken:
+            self._listener("voice_barge_in")
             self._until = self._clock() + manners.patience
+            self._sounded = self._clock()
             self._enter(LISTENING)
         else:
             self._drop()
             self._recent.clear()  # the kiosk's own last words
+
+    def _attend(self, playing: Playing, manners: Manners) -> bool | None:
+        """Wait for the end of what is said; True when somebody spoke into it, None when something else was asked."""
+        if manners.barge_in:
+            self._utterances = self._hear(self._language)
+        while not playing.done:
+            with self._lock:
+                asked = bool(self._asked)
+            if asked or self._closed.is_set():
+                playing.stop()
+                self._drop()
+                return None
+            samples = self._ears.read(BLOCK_S / 4)
+            if not len(samples):
+                continue
+            self._level(samples)
+            if manners.barge_in:
+                self._keep(samples)
+                if self._interrupted(samples, manners):
+                    playing.stop()
+                    return True
+        return False
 
     def _interrupted(self, samples: Samples, manners: Manners) -> bool:
         """Whether somebody has spoken into the kiosk's words for long enough; what they said is heard on."""
@@ -330,6 +379,8 @@ class Conversation:
         self._left += [event for block in self._recent for event in self._utterances.feed(block)]
 
     def _forget(self) -> None:
+        with self._lock:
+            self._gone = False
         self._session = None
         self._recent.clear()
         self._rest()
@@ -337,6 +388,7 @@ class Conversation:
     def _rest(self) -> None:
         self._drop()
         self._woken = False
+        self._language = "zh"  # that of the wake phrase
         self._enter(IDLE)
 
     def _heard(self, samples: Samples) -> list[Partial | Final]:

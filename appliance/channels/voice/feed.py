@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -67,13 +67,13 @@ class Feed:
             queue.put(event)
 
     @contextmanager
-    def listening(self, first: Event | None = None) -> Iterator[Queue]:
-        """A queue that gets every event from now on, `first` before them."""
+    def listening(self, first: Callable[[], Event] | None = None) -> Iterator[Queue]:
+        """A queue that gets every event from now on, and `first`, which is asked for when nothing can be missed."""
         queue = Queue()
-        if first is not None:
-            queue.put(first)
         with self._lock:
             self._queues.add(queue)
+        if first is not None:
+            queue.put(first())
         try:
             yield queue
         finally:

@@ -32,6 +32,7 @@ class _Live:
 
     utterances: Utterances
     touched: float
+    began: float
     lock: threading.Lock = field(default_factory=threading.Lock)
     rate: int = 0
     resampler: Resampler | None = None
@@ -78,7 +79,7 @@ class Live:
                 raise Overloaded("audio streams: expected a free place, got all taken", retry_after=2)
             name = secrets.token_urlsafe(16)
             # The place is taken before the recogniser is made, which takes a while.
-            self._streams[name] = live = _Live(None, self._clock())  # type: ignore[arg-type]
+            self._streams[name] = live = _Live(None, self._clock(), self._clock())  # type: ignore[arg-type]
         try:
             live.utterances = self._hear(language)
         except BaseException:
@@ -159,10 +160,14 @@ class Live:
             live.utterances.close()
 
     def sweep(self) -> None:
-        """Close the streams that nobody feeds any more."""
+        """Close the streams that nobody feeds any more, and those that are fed with nothing."""
         now = self._clock()
         with self._lock:
-            late = [name for name, live in self._streams.items() if now - live.touched > IDLE_S]
+            late = [
+                name
+                for name, live in self._streams.items()
+                if now - live.touched > IDLE_S or now - live.began > self._longest_s + IDLE_S
+            ]
         for name in late:
             self.close(name)
 

@@ -93,7 +93,13 @@ def _component(words: list[str], name: str, file: str) -> npt.NDArray[np.float32
         raise ModelCorrupt(f"{file}: expected {name} once, found it {words.count(name)} times", remedy=_REMEDY)
     at = words.index(name)
     head, rest = words[at + 1 : at + 6], words[at + 6 :]
-    fits = len(head) == 5 and head[0] == head[1] and head[0].isdecimal() and head[2] == "<LearnRateCoef>"
+    fits = (
+        len(head) == 5
+        and head[0] == head[1]
+        and len(head[0]) < 7
+        and head[0].isdecimal()
+        and head[2] == "<LearnRateCoef>"
+    )
     if not fits or head[4] != "[" or "]" not in rest:
         raise ModelCorrupt(
             f"{file}: {name}: expected `N N <LearnRateCoef> 0 [ N numbers ]`, got {' '.join(head) or 'its end'}",

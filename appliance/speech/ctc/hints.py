@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,9 +30,12 @@ def hugging_face(files: Mapping[str, Path], record: Record, kept: dict[str, Path
             f"preprocessor_config.json: expected a waveform at {RATE} Hz, got {front.get('sampling_rate')} Hz and "
             f"{front.get('feature_size')} features"
         )
-    stride = 1
-    for one in config.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)):
-        stride *= int(one)
+    try:
+        stride = math.prod(int(one) for one in config.get("conv_stride", (5, 2, 2, 2, 2, 2, 2)))
+        if not 1 <= stride <= RATE:
+            raise ValueError(f"a product of {stride}")
+    except (TypeError, ValueError) as error:
+        raise ModelCorrupt(f"config.json: expected conv_stride of whole numbers, got {error}") from error
     pad = config.get("pad_token_id")
     return replace(
         record,
@@ -74,5 +78,6 @@ def licence_of(files: Mapping[str, Path]) -> str:
         return ""
     with files[readme].open(encoding="utf-8", errors="replace") as file:
         head = file.read(4096)
-    found = re.match(r"---\n(?:.*\n)*?license:[ \t]*([A-Za-z0-9.+-]{1,40})[ \t]*\n", head)
+    front = re.match(r"---\n(.*?)\n---", head, re.DOTALL)
+    found = front and re.search(r"^license:[ \t]*([A-Za-z0-9.+-]{1,40})[ \t]*$", front[1], re.MULTILINE)
     return found[1] if found else ""

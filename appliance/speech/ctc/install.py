@@ -87,8 +87,8 @@ def bring(
             title_en=f"Speech recognition {record.kind}: {chosen}",
             kind="asr",
             licence=stated,
-            attribution=layout.author or UNSTATED,
-            page=layout.page or UNSTATED,
+            attribution=layout.author.strip() or UNSTATED,
+            page=layout.page.strip() or UNSTATED,
             origin=place.name,
             networks=layout.networks,
         )

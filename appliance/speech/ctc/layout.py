@@ -88,7 +88,7 @@ def recognise(files: Mapping[str, Path], name: str, *, network: str = "") -> Lay
     kept |= {Path(one).name: files[one] for pattern in _LICENCES for one in files if Path(one).match(pattern)}
     cmvn = None
     if kind == "sensevoice":
-        record = replace(record, blank=int(header.metadata.get("blank_id", "0")), languages=("zh", "en"))
+        record = replace(record, blank=_blank(header), languages=("zh", "en"))
         cmvn = _sensevoice_cmvn(files, file, header, kept)
     elif kind == "wav2vec2":
         record = hugging_face(files, record, kept)
@@ -192,6 +192,13 @@ def _beside(files: Mapping[str, Path], file: str, beside: str) -> Path:
             remedy=("请把该文件放在网络旁边", "Bring that file beside the network"),
         )
     return files[place]
+
+
+def _blank(header: Header) -> int:
+    given = header.metadata.get("blank_id", "0")
+    if not (given.isascii() and given.isdigit() and len(given) < 7):
+        raise ModelCorrupt(f"metadata: expected blank_id to be a class, got {given[:20]!r}")
+    return int(given)
 
 
 def _sensevoice_cmvn(files: Mapping[str, Path], file: str, header: Header, kept: dict[str, Path]) -> Cmvn | None:

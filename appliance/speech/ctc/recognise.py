@@ -151,6 +151,8 @@ class CtcRecogniser:
     def close(self) -> None:
         """Hear no more; the network belongs to whoever loaded it. A second call does nothing."""
         self._closed = True
+        if self._sibling is not None:
+            self._sibling.close()
 
     def _hear(self, audio: Audio, piece: Segment, deadline: float | None) -> tuple[list[Word], Tags]:
         samples = audio.samples[round(piece.start * RATE) : round(piece.end * RATE)]

@@ -106,7 +106,7 @@ def read_tokens(path: Path) -> Tokens:
         texts = _SentencePiece(path)() if path.suffix == ".model" else _written(path)
     except FileNotFoundError as error:
         raise ModelMissing(f"expected the token list {path.name}, found none", remedy=_REMEDY) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # undecodable text and JSON among them
         raise _corrupt(path, f"expected UTF-8 text or JSON, got {error}") from error
     if not 2 <= len(texts) <= _MOST:
         raise _corrupt(path, f"expected 2 to {_MOST} tokens, got {len(texts)}")

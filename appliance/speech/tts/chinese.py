@@ -108,17 +108,21 @@ def _clock(found: re.Match[str], telephone: bool) -> str:
 def _money(found: re.Match[str], telephone: bool) -> str:
     figure, scale = found["number"].replace(",", ""), found["scale"] or ""
     unit = _CURRENCIES[found["sign"]]
-    front = "负" if found["minus"] else ""
+    front = "负" if found["minus"] or found["low"] else ""
     if unit != "元" or scale or len(figure.partition(".")[2]) > 2:
         return f"{front}{_counted(figure)}{scale}{unit}"
-    return front + say_amount(Fraction(figure))
+    return front + _amount(figure)
+
+
+def _amount(figure: str) -> str:
+    """An amount in yuan; one that no till shows, too long or too fine, as a plain number."""
+    whole, _, decimals = figure.partition(".")
+    return number(figure) + "元" if len(whole) > 12 or len(decimals) > 2 else say_amount(Fraction(figure))
 
 
 def _yuan(found: re.Match[str], telephone: bool) -> str:
     figure = found[1].replace(",", "")
-    if len(figure.partition(".")[2]) > 2:
-        return number(figure) + "元"
-    words = say_amount(Fraction(figure))
+    words = _amount(figure)
     return words if found[2] == "元" else words.replace("元", "块").replace("角", "毛")
 
 
@@ -225,8 +229,11 @@ _RULES = (
     _rule(r" ?> ?(?=\d)", "大于"),
     _rule(r" ?< ?(?=\d)", "小于"),
     # --- amounts, shares, degrees, measures ------------------------------------------------------------------------
-    _rule(rf"(?P<minus>-)?(?P<sign>[¥$€£]) ?(?P<number>{_N}) ?(?P<scale>万|亿)?(?:美元|欧元|英镑|元|块)?", _money),
-    _rule(rf"(?:RMB|CNY) ?({_N})()", lambda f, t: say_amount(Fraction(f[1].replace(",", "")))),
+    _rule(
+        rf"(?P<minus>-)?(?P<sign>[¥$€£]) ?(?P<low>-)?(?P<number>{_N}) ?(?P<scale>万|亿)?(?:美元|欧元|英镑|元|块)?",
+        _money,
+    ),
+    _rule(rf"(?:RMB|CNY) ?({_N})()", lambda f, t: _amount(f[1].replace(",", ""))),
     _rule(rf"(?<![\d.])({_N}) ?(元|块钱|块)", _yuan),
     _rule(r"(?<=[元块角毛]) ?/ ?", "每"),
     _rule(rf"({_N})到({_N}) ?%", lambda f, t: f"百分之{number(f[1])}到百分之{number(f[2])}"),

@@ -7,12 +7,12 @@ import unicodedata
 
 _MARKDOWN = (
     (re.compile(r"(?<=\d)\*{2,}(?=\d)"), " 星号 "),  # 138****5678: hidden digits, no emphasis
-    (re.compile(r"^\s*```.*$", re.MULTILINE), ""),
+    (re.compile(r"^[ \t]*```.*$", re.MULTILINE), ""),
     (re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)"), r"\1"),
-    (re.compile(r"^\s*(?:#{1,6}|[-*+•]|>)\s+", re.MULTILINE), ""),
-    (re.compile(r"^\s*(\d{1,2})[.)]\s+", re.MULTILINE), r"\1, "),
+    (re.compile(r"^[ \t]*(?:#{1,6}|[-*+•]|>)[ \t]+", re.MULTILINE), ""),
+    (re.compile(r"^[ \t]*(\d{1,2})[.)][ \t]+", re.MULTILINE), r"\1, "),
     (re.compile(r"\s(\d{1,2})\.\s+(?=[\u4e00-\u9fff])"), r", \1, "),
-    (re.compile(r"^\s*\|?[-:| ]{3,}\|?\s*$", re.MULTILINE), ""),
+    (re.compile(r"^(?=[ \t]*[-:|])[-:| \t]{3,}$", re.MULTILINE), ""),
     (re.compile(r"(\*\*|__|~~|`)(?=\S)(.*?)(?<=\S)\1"), r"\2"),
     (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
     (re.compile(r"</?[a-zA-Z][^<>\n]{0,80}>"), ","),

@@ -27,7 +27,7 @@ _PROBE = "yin2 hang2 zai4 chong2 qing4"
 _PROBE_TONES = ["35", "35", "51", "35", "51"]
 _ENGLISH_PROBE, _ENGLISH_PHONEMES = "seven", re.compile(r"s\W*[Ee]\W*v")
 _TONE = re.compile(r"\d\d")
-_LONGEST_S, _MOST_BYTES = 300.0, 64 << 20
+_LONGEST_S, _MOST_BYTES = 1200.0, 64 << 20
 _INSTALL = ("请运行 `sudo apt-get install espeak-ng`", "Run `sudo apt-get install espeak-ng`")
 _BROKEN = (
     "请安装带 cmn-latn-pinyin 声音的 espeak-ng 1.51 或更高版本：`sudo apt-get install espeak-ng espeak-ng-data`",
@@ -166,7 +166,7 @@ class EspeakVoice:
         try:
             return decode(data, max_seconds=_LONGEST_S, max_bytes=_MOST_BYTES)
         except ApplianceError as error:
-            raise BackendFailed(f"espeak-ng: expected sound of {text[:40]!r}, got: {error.detail}") from error
+            raise BackendFailed(f"espeak-ng: expected sound of {len(text)} characters, got: {error.detail}") from error
 
     def _phonemes(self, voice: str, text: str) -> str:
         try:

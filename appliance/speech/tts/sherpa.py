@@ -107,11 +107,13 @@ class SherpaVoice:
                 made = tts.generate(said, sid=self._speaker, speed=self._speed, callback=going_on)
                 samples = np.asarray(made.samples, np.float32).reshape(-1)
             except Exception as error:  # the library raises nothing narrower
-                raise BackendFailed(f"{self.name}: expected speech, got {error}") from error
+                raise BackendFailed(f"{self.name}: expected speech, got {type(error).__name__}") from error
         if self._stops != stops:
             raise Unavailable(f"{self.name}: expected to finish, got stopped", retry_after=1)
         if not len(samples) or not np.isfinite(samples).all():
-            raise BackendFailed(f"{self.name}: expected finite samples, got {len(samples)} of them for {said[:40]!r}")
+            raise BackendFailed(
+                f"{self.name}: expected finite samples, got {len(samples)} of them for {len(said)} characters"
+            )
         return joined([(said, Audio(np.clip(samples, -1.0, 1.0), int(made.sample_rate)))])
 
     def stop(self) -> None:

@@ -35,6 +35,8 @@ class Ears:
 class Words:
     """Words that are over when somebody breaks them off."""
 
+    error = None
+
     def __init__(self) -> None:
         self.over = threading.Event()
 

@@ -81,6 +81,7 @@ class SlowWords:
     def __init__(self) -> None:
         self.over = threading.Event()
         self.stopped = False
+        self.error: ApplianceError | None = None
 
     @property
     def done(self) -> bool:
@@ -156,7 +157,7 @@ class Talk:
 @contextmanager
 def talking(**more: Any) -> Iterator[Talk]:
     scene = Talk(**more)
-    with scene.talk.feed.listening(scene.talk.first()) as queue:
+    with scene.talk.feed.listening(scene.talk.first) as queue:
         scene.queue = queue
         scene.talk.start()
         try:
@@ -373,3 +374,95 @@ def test_a_conversation_that_has_ended_says_so() -> None:
 )
 def test_barge_in_follows_echo_cancellation(setting: str, name: str, expected: bool) -> None:
     assert breaks_in(setting, name) is expected
+
+
+def test_a_deaf_kiosk_that_waits_for_its_phrase_floods_nobody() -> None:
+    with talking(wakes=wake) as scene:
+        scene.fails += [BackendFailed("recogniser: broken")] * 50
+        scene.ears.hear(*[SPEECH] * 50)
+        scene.until(lambda: not scene.ears.blocks)
+        assert scene.told("error") == []
+        assert len(scene.fails) == 49, "it is tried again later, not at every block"
+
+
+def test_after_an_english_sentence_the_phrase_is_heard_in_chinese_again() -> None:
+    with talking(wakes=wake, manners=Manners(patience=0.05)) as scene:
+        scene.talk.listen(None, "en")
+        scene.until(lambda: scene.told("silence"))
+        scene.until(lambda: scene.talk.phase == IDLE)
+        scene.sentences.append("小店你好我要寄快递")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("reply"))
+        assert scene.languages[-1] == "zh"
+
+
+def test_whoever_leaves_while_the_kiosk_thinks_takes_the_answer_along() -> None:
+    mouth = ScriptedMouth()
+    ended: list[str] = []
+    with talking(mouth=mouth, end=ended.append) as scene:
+        scene.door.hold = threading.Event()
+        scene.sentences.append("我的电话是多少")
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.talk.phase == "thinking")
+        scene.talk.cancel()
+        scene.door.hold.set()
+        scene.until(lambda: scene.talk.phase == IDLE)
+        assert scene.told("reply") == []
+        assert mouth.said == []
+        assert ended == ["session-0001"]
+
+
+def test_words_that_could_not_be_said_are_a_failure_that_is_told() -> None:
+    mouth = ScriptedMouth()
+    with talking(mouth=mouth) as scene:
+        say = mouth.say
+
+        def broken(text: str, language: str) -> SlowWords:
+            words = say(text, language)
+            words.error = BackendFailed("voice: expected to end, got no end")
+            return words
+
+        mouth.say = broken  # type: ignore[method-assign]
+        scene.sentences.append("你好")
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("error"))
+        assert scene.told("error")[0]["code"] == "backend_failed"
+
+
+def test_enough_of_an_answer_keeps_the_session() -> None:
+    mouth = ScriptedMouth(at_once=False)
+    with talking(mouth=mouth) as scene:
+        for number in range(2):
+            said = number + 1
+            scene.sentences.append("你好")
+            scene.talk.listen("session-0001" if number else None, "zh")
+            scene.until(lambda: scene.talk.phase == LISTENING)
+            scene.ears.hear(SPEECH, END)
+            scene.until(lambda said=said: len(mouth.words) == said)
+            scene.talk.finish()
+            scene.until(lambda: scene.talk.phase == IDLE)
+            assert mouth.words[-1].stopped
+        assert [each["session"] for each in scene.told("reply")] == ["session-0001"] * 2
+
+
+def test_the_phrase_said_again_is_no_question() -> None:
+    with talking(wakes=wake) as scene:
+        scene.sentences += ["小店你好", "小店你好", "洗衣液在哪"]
+        scene.ears.hear(SPEECH, END, SPEECH, END, SPEECH, END)
+        scene.until(lambda: scene.told("reply"))
+        assert [each["text"] for each in scene.told("reply")] == ["洗衣液在哪"]
+
+
+def test_recognition_that_fails_while_the_kiosk_speaks_silences_it() -> None:
+    mouth = ScriptedMouth(at_once=False)
+    with talking(mouth=mouth, manners=Manners(patience=0.5, barge_in=True)) as scene:
+        scene.sentences.append("你好")
+        scene.talk.listen(None, "zh")
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: mouth.words)
+        scene.fails.append(BackendFailed("recogniser: broken"))
+        scene.ears.hear(SPEECH)
+        scene.until(lambda: scene.told("error") and scene.talk.phase == IDLE)
+        assert mouth.words[0].stopped

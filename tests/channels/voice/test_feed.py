@@ -8,7 +8,7 @@ from appliance.channels.voice.feed import PENDING, Event, Feed
 def test_everybody_hears_what_happens_from_then_on() -> None:
     feed = Feed()
     feed.tell("partial", text="before")
-    with feed.listening(Event("state", {"phase": "idle"})) as one, feed.listening() as other:
+    with feed.listening(lambda: Event("state", {"phase": "idle"})) as one, feed.listening() as other:
         assert feed.listeners == 2
         feed.tell("partial", text="洗衣液")
         assert one.get(1) == Event("state", {"phase": "idle"})

@@ -180,3 +180,19 @@ def test_cleaned_brings_characters_to_one_form() -> None:
 def test_hostile_texts_end(text: str) -> None:
     spoken(text)
     spoken(text, "en")
+
+
+def test_hostile_texts_take_no_time_to_speak_of_and_raise_nothing() -> None:
+    for text in (
+        " " * 2000 + "x",
+        "\n" * 2000 + "- x",
+        "|" + "-" * 1998 + "x",
+        "余额99999999999999999元",
+        "¥99999999999999999999",
+        "RMB 99999999999999999",
+    ):
+        assert isinstance(spoken(text, "zh"), tuple)
+
+
+def test_an_amount_below_nothing_keeps_its_unit() -> None:
+    assert "元" in "".join(run.text for run in spoken("¥-5", "zh"))
