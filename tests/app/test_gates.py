@@ -36,7 +36,8 @@ HALVES, DYNAMIC = (Derivation("fp16", "half", "tensorrt"), Derivation("int8", "d
 def test_metrics_and_feeds_have_the_same_names_and_every_shipped_gate_is_among_them() -> None:
     assert set(METRICS) == set(FEEDS)
     named = {spec.gate.metric for manifest in MANIFESTS.values() for spec in manifest.networks.values() if spec.gate}
-    assert named == set(METRICS)
+    # Recognisers have gates where they are trained or brought; none comes with the appliance yet.
+    assert named == set(METRICS) - {"best_path", "character_accuracy"}
     assert all(
         made.recipe in RECIPES for manifest in MANIFESTS.values() for d in manifest.derived.values() for made in d
     )
@@ -79,7 +80,7 @@ def test_sentences_come_to_the_metrics_of_language_by_themselves() -> None:
 def test_a_metric_that_is_none_is_named_and_no_gate_measures_nothing() -> None:
     bare = ModelSpec("small/net", (TensorSpec("x", "float32", (1,)),), (TensorSpec("y", "float32", (1,)),))
     ugly = replace(bare, gate=Gate("beauty", 0.5))
-    wanted = "small/net: expected a metric of intent_accuracy, .*frame_agreement, got beauty"
+    wanted = "small/net: expected a metric of intent_accuracy, .*character_accuracy, got beauty"
 
     def run(inputs: object, /, *, deadline: float | None = None) -> dict[str, npt.NDArray[Any]]:
         raise AssertionError("nothing to be measured")

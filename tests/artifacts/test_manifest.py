@@ -142,7 +142,7 @@ BROKEN = [
     (_set("files", 0, "sha256", "F" * 64), r"files\[0\].sha256: expected 64 lower-case"),
     (_set("files", 0, "sha256", "ab"), r"files\[0\].sha256"),
     (_set("files", 0, "sha256", 12), r"files\[0\].sha256"),
-    (_set("files", 0, "size", 0), r"files\[0\].size: expected a whole number from 1"),
+    (_set("files", 0, "size", -1), r"files\[0\].size: expected a whole number from 0"),
     (_set("files", 0, "size", True), r"files\[0\].size"),
     (_set("files", 0, "mode", "x"), r"files\[0\].mode: unknown key"),
     (_set("files", 0, "path", "../brain.onnx"), r"files\[0\].path: expected a relative path"),

@@ -258,7 +258,8 @@ def test_check_as_json(command: Command) -> None:
     told = command("check", "--json").json
     assert told["ready"] is True
     assert {found["name"] for found in told["machine"]} >= {"python", "gpu", "tesseract", "disk"}
-    assert {feature["name"] for feature in told["features"]} == {"language", "dialogue", "ocr", "vad", "asr"}
+    features = {"language", "dialogue", "ocr", "vad", "asr", "microphone", "speech"}
+    assert {feature["name"] for feature in told["features"]} == features
 
 
 def test_check_ends_with_its_own_code_when_something_required_does_not_work(

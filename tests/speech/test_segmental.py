@@ -72,7 +72,7 @@ def test_after_the_end_and_after_breaking_off() -> None:
 def test_an_utterance_without_end_is_refused() -> None:
     stream = Segmental(Deaf()).stream()
     stream.feed(np.zeros(int(LONGEST_S * 16000), np.float32))
-    with pytest.raises(TooLarge, match=r"at most 60 s, got 60\.1 s"):
+    with pytest.raises(TooLarge, match=r"at most 64 s, got 64\.1 s"):
         stream.feed(np.zeros(1600, np.float32))
 
 
