@@ -68,7 +68,12 @@ class Told:
     """Everything that /v1/voice/events tells, as it comes."""
 
     def __init__(self, running: Running) -> None:
-        self._response = requests.get(f"{running.url}/v1/voice/events", stream=True, timeout=PATIENCE_S)
+        self._response = requests.get(
+            f"{running.url}/v1/voice/events",
+            stream=True,
+            timeout=PATIENCE_S,
+            headers={"Accept": "text/event-stream"},
+        )
         assert self._response.status_code == 200, self._response.text
         self._queue: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
         self.all: list[tuple[str, dict[str, Any]]] = []

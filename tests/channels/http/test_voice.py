@@ -18,6 +18,7 @@ from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.manners import Manners
 
 RATE = 16_000
+EVENTS = {"Accept": "text/event-stream"}
 HALF = (np.sin(np.arange(RATE // 2) / 5) * 12_000).astype("<i2").tobytes()
 """Half a second of sound: the fake hears one character in it."""
 
@@ -198,7 +199,7 @@ def kiosk(serve) -> Iterator[tuple[Any, Ears]]:
 
 def test_the_kiosks_own_microphone_is_asked_for_and_told_of(kiosk) -> None:
     server, ears = kiosk
-    with requests.get(f"{server.url}/v1/voice/events", stream=True, timeout=20) as stream:
+    with requests.get(f"{server.url}/v1/voice/events", stream=True, timeout=20, headers=EVENTS) as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         told = events_of(stream.iter_lines(chunk_size=1))
         assert next(told) == ("state", {"phase": "idle", "woken": False, "barge_in": False})
@@ -235,7 +236,7 @@ def test_without_a_microphone_the_routes_say_what_to_set(serve) -> None:
 
 def test_streams_of_words_share_the_places_of_event_streams(kiosk) -> None:
     server, _ = kiosk
-    held = [requests.get(f"{server.url}/v1/voice/events", stream=True, timeout=20) for _ in range(8)]
+    held = [requests.get(f"{server.url}/v1/voice/events", stream=True, timeout=20, headers=EVENTS) for _ in range(8)]
     refused(server.get("/v1/voice/events"), 503, "overloaded")
     for stream in held:
         stream.close()
