@@ -10,7 +10,15 @@ from rich.cells import cell_len
 from appliance.app.programs import Finding
 from appliance.values import Feature
 
-TITLES = {"language": "语言理解", "dialogue": "对话", "ocr": "文字识别", "vad": "人声检测", "asr": "语音识别"}
+TITLES = {
+    "language": "语言理解",
+    "dialogue": "对话",
+    "ocr": "文字识别",
+    "vad": "人声检测",
+    "asr": "语音识别",
+    "microphone": "麦克风",
+    "speech": "语音播报",
+}
 STATES = {"ready": "就绪 / ready", "fallback": "备用 / fallback", "off": "关闭 / off", "failed": "失败 / failed"}
 MARKS = {
     "ready": typer.style("✓", fg=typer.colors.GREEN),
