@@ -16,7 +16,7 @@ from appliance.app.memory import give_back
 from appliance.app.share import SessionShare
 from appliance.app.spoken import Voice
 from appliance.app.wording import Wording
-from appliance.channels.speaking import Told, unheard
+from appliance.channels.door import Told, unheard
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
 from appliance.dialogue.policy import Dialogue
@@ -167,7 +167,7 @@ class Appliance:
         return self._answer(turn, session, timings, transcript=transcript)
 
     def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
-        """See `SpeakingDoor.transcribe`."""
+        """See `Door.transcribe`."""
         with self._turns.enter(), self._timed("transcribe") as timings:
             with self._recordings.enter():
                 each = None if told is unheard else told

@@ -9,9 +9,10 @@ from typing import Any
 from appliance.app.mouth import STARTING, build_mouth
 from appliance.app.senses import Hears
 from appliance.app.spoken import Voice
-from appliance.channels.voice.conversation import Answers, Conversation, Wakes
+from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
 from appliance.channels.voice.manners import Manners, breaks_in
+from appliance.channels.voice.parts import Answers, Wakes
 from appliance.errors import Unavailable
 from appliance.listener import Listener
 from appliance.settings import Settings

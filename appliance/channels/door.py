@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from appliance.channels.voice.conversation import Conversation
@@ -9,6 +10,13 @@ from appliance.channels.voice.live import Live
 from appliance.errors import Overloaded
 from appliance.values import Audio, Feature, OcrResult, Reply, Suggestion, Transcript, Turn
 from appliance.vision.watch import UNWATCHED, Watch
+
+Told = Callable[[str], None]
+"""Takes the text of a stretch of speech as soon as it is recognised: what to append to what was told before."""
+
+
+def unheard(_text: str, /) -> None:
+    """For callers who wait for the whole transcript."""
 
 
 class Door(Protocol):
@@ -33,6 +41,14 @@ class Door(Protocol):
 
     def heard(self, transcript: Transcript, session: str | None = None, language: str = "zh") -> Reply:
         """Answer what was recognised already: sound that was heard while it was spoken."""
+
+    def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
+        """Recognise a WAV recording; no session is opened and nothing is answered or kept.
+
+        `told` is called in the calling thread between two stretches of speech, and never after the end; all that it
+        was told, joined, is the transcript's text or, where the text is written anew at the end, its beginning in other
+        words. What it raises ends the work and is raised here. Raises what `hear` does.
+        """
 
     def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
         """`text` as sound, `speed` times as fast as usual (0.25 to 4); Unavailable where nothing speaks `language`."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from appliance.channels.sound import wav_of
 from appliance.errors import InvalidInput, TooLarge, UnsupportedMedia
+from appliance.speech.encode import wav_of
 from appliance.speech.wav import MAX_CHANNELS, MAX_RATE, MIN_RATE
 
 _MARKS = (

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
 from appliance.channels.door import Door
-from appliance.values import Transcript
 
 LANGUAGES = ("zh", "en")
 """Languages that the appliance answers in."""
 SPEEDS = (0.25, 4.0)
 """Slowest and fastest speech, as multiples of the voice's own speed: what OpenAI's interface allows."""
-
-Told = Callable[[str], None]
-"""Takes the text of a stretch of speech as soon as it is recognised: what to append to what was told before."""
-
-
-def unheard(_text: str, /) -> None:
-    """For callers who wait for the whole transcript."""
-
-
-class SpeakingDoor(Door, Protocol):
-    """A door that also tells what it hears stretch by stretch."""
-
-    def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
-        """Recognise a WAV recording; no session is opened and nothing is answered or kept.
-
-        `told` is called in the calling thread between two stretches of speech, and never after the end; all that it
-        was told, joined, is the transcript's text or, where the text is written anew at the end, its beginning in other
-        words. What it raises ends the work and is raised here. Raises what `Door.hear` does.
-        """
 
 
 def language_of(tag: str) -> str | None:

@@ -10,10 +10,11 @@ import typer
 
 from appliance.cli.options import Config, Language, settings
 from appliance.errors import InvalidInput, StorageFailed
+from appliance.speech.encode import wav
 from appliance.speech.speaker import Speaker
 from appliance.speech.tts.engines import candidates
 from appliance.speech.tts.reading import plainly, spoken
-from appliance.speech.tts.voice import as_wav, chosen, sentences
+from appliance.speech.tts.voice import chosen, sentences
 
 
 def say(
@@ -38,7 +39,7 @@ def say(
         if out is not None:
             audio = voice.say(text, language)
             try:
-                out.write_bytes(as_wav(audio))
+                out.write_bytes(wav(audio))
             except OSError as error:
                 raise StorageFailed(f"expected a file that can be written, got {out}: {error.strerror}") from error
             typer.echo(f"{out}: {audio.seconds:.2f} s, {audio.rate} Hz ({time.monotonic() - started:.2f} s)", err=True)

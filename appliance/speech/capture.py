@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from appliance.speech.devices import PORT_AUDIO, Device, PortAudio, find
-from appliance.speech.faults import Absent, Busy, Lost, SoundFault, WrongShape, denial, denied, fault_of, holders
+from appliance.speech.faults import Absent, Lost, SoundFault, WrongShape, cause, fault_of
 from appliance.speech.ring import Ring, Samples
 
 LATENCY_S = 0.1
@@ -122,11 +122,11 @@ def open_input(name: str = "", *, rate: int = 0, port: PortAudio = PORT_AUDIO) -
         return _open(name, rate, port)
     except (Absent, Lost) as fault:
         if not port.refresh():
-            raise _cause(name) or fault from None
+            raise cause(name) or fault from None
     try:
         return _open(name, rate, port)
     except (Absent, Lost) as fault:
-        raise _cause(name) or fault from None
+        raise cause(name) or fault from None
 
 
 def _open(name: str, rate: int, port: PortAudio) -> Capture:
@@ -147,12 +147,3 @@ def _shapes(device: Device, rate: int) -> Iterator[tuple[int, int]]:
     channels = dict.fromkeys([2 if served else device.channels, 2, 1, device.channels])
     for asked in rates:
         yield from ((asked, count) for count in channels if count <= device.channels)
-
-
-def _cause(name: str) -> SoundFault | None:
-    """Why PortAudio does not see a device that is there; None where the machine shows nothing of the kind."""
-    if nodes := denied():
-        return denial(name, f"none for {', '.join(nodes)}")
-    if held := holders():
-        return Busy(f"sound device {name!r}: expected it free, got: held by {', '.join(held)}")
-    return None

@@ -117,3 +117,15 @@ def holders(side: str = "c", cards: Path = Path("/proc/asound"), processes: Path
             continue  # the device went away while this looked
         found.append(f"{status.parent.parent.relative_to(cards)}: {name} ({owner})")
     return tuple(found)
+
+
+def cause(name: str, direction: str = "c") -> SoundFault | None:
+    """Why PortAudio does not see the device `name`; None where the machine shows nothing of the kind.
+
+    `direction` is `c` for capture and `p` for playback.
+    """
+    if nodes := denied(direction):
+        return denial(name, f"none for {', '.join(nodes)}")
+    if held := holders(direction):
+        return Busy(f"sound device {name!r}: expected it free, got: held by {', '.join(held)}")
+    return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from appliance.speech.devices import PORT_AUDIO, Device, PortAudio, find
-from appliance.speech.faults import Absent, Busy, Lost, SoundFault, WrongShape, denial, denied, fault_of, holders
+from appliance.speech.faults import Absent, Lost, SoundFault, WrongShape, cause, fault_of
 from appliance.speech.playout import Playout, Samples
 
 LATENCY_S = 0.03
@@ -130,11 +130,11 @@ def open_output(
         return _open(name, rate, port, latency_s)
     except (Absent, Lost) as fault:
         if not _looked(port):
-            raise _cause(name) or fault from None
+            raise cause(name, "p") or fault from None
     try:
         return _open(name, rate, port, latency_s)
     except (Absent, Lost) as fault:
-        raise _cause(name) or fault from None
+        raise cause(name, "p") or fault from None
 
 
 def _looked(port: PortAudio, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -164,12 +164,3 @@ def _shapes(device: Device, rate: int) -> Iterator[tuple[int, int]]:
     channels = dict.fromkeys([2, 1, device.channels] if device.channels <= _MANY else [2, 1])
     for asked in dict.fromkeys([rate or device.rate, device.rate, *_RATES]):
         yield from ((asked, count) for count in channels if count <= device.channels)
-
-
-def _cause(name: str) -> SoundFault | None:
-    """Why PortAudio does not see a device that is there; None where the machine shows nothing of the kind."""
-    if nodes := denied("p"):
-        return denial(name, f"none for {', '.join(nodes)}")
-    if held := holders("p"):
-        return Busy(f"sound device {name!r}: expected it free, got: held by {', '.join(held)}")
-    return None

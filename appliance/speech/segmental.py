@@ -1,15 +1,12 @@
-"""Lets a recogniser of whole segments serve where a streaming one is expected."""
+"""A stream of a recogniser that hears whole segments alone: everything at the end."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import TooLarge
 from appliance.inference.backend import WrongState
-from appliance.listener import Listener, silent
 from appliance.speech.asr import Recogniser, transcript
 from appliance.speech.resample import RATE
 from appliance.values import Audio, Segment, Transcript
@@ -17,42 +14,6 @@ from appliance.values import Audio, Segment, Transcript
 LONGEST_S = 64.0
 """Seconds that an utterance may have, 60 and what is kept around them: no recogniser is asked for more at once, and
 memory stays bounded."""
-
-
-class Segmental:
-    """A segment recogniser as a `Streaming` one: no partials, everything at the end. Thread-safe as what it wraps."""
-
-    def __init__(self, recogniser: Recogniser, *, listener: Listener = silent) -> None:
-        """Wrap `recogniser`; `listener` is told once when phrases are given, which such a recogniser cannot use."""
-        self._recogniser = recogniser
-        self._listener = listener
-        self._told = False
-
-    @property
-    def name(self) -> str:
-        """Engine and model of what is wrapped."""
-        return self._recogniser.name
-
-    @property
-    def language(self) -> str:
-        """Language that it hears."""
-        return self._recogniser.language
-
-    def transcribe(self, audio: Audio, segments: Sequence[Segment], *, deadline: float | None = None) -> Transcript:
-        """As what is wrapped does it."""
-        return self._recogniser.transcribe(audio, segments, deadline=deadline)
-
-    def stream(self, *, phrases: Sequence[str] = ()) -> SegmentalStream:
-        """Begin an utterance; touches nothing yet. `phrases` are not used, and the listener is told so."""
-        if phrases and not self._told:
-            self._told = True
-            reason = "it hears whole segments and takes no phrases"
-            self._listener("asr_phrases", engine=self.name, used=False, unknown=(), reason=reason)
-        return SegmentalStream(self._recogniser)
-
-    def close(self) -> None:
-        """Close what is wrapped."""
-        self._recogniser.close()
 
 
 class SegmentalStream:

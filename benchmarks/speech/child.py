@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from appliance.channels.sound import wav
 from appliance.speech.asr import Streaming
+from appliance.speech.encode import wav
 from appliance.speech.hear import Hearing
 from appliance.speech.level import levelled
 from appliance.speech.resample import RATE, to_16k

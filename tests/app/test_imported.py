@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from appliance.app.build import build
-from appliance.channels.sound import wav
 from appliance.errors import Unavailable
 from appliance.settings import Settings
 from appliance.speech.ctc.install import bring
+from appliance.speech.encode import wav
 from appliance.values import Audio
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "speech" / "ctc"))

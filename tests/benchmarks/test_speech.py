@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from appliance.channels.sound import wav
+from appliance.speech.encode import wav
 from appliance.speech.level import loudness
 from appliance.values import Audio, Word
 from benchmarks.speech import __main__ as benchmark

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from appliance.channels.speaking import Told, unheard
+from appliance.channels.door import Told, unheard
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
 from appliance.errors import ApplianceError, InvalidInput, Overloaded, Unavailable

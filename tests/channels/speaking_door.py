@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from fake_door import FakeDoor
 
-from appliance.channels.speaking import Told, unheard
+from appliance.channels.door import Told, unheard
 from appliance.errors import Unavailable
 from appliance.speech.wav import decode
 from appliance.values import Answer, Audio, Feature, Intent, Parse, Reply, Segment, Transcript, Turn, Word

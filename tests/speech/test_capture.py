@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.speech import capture as capturing
+from appliance.speech import faults
 from appliance.speech.capture import open_input
 from appliance.speech.devices import PortAudio
 from appliance.speech.faults import Absent, Busy, Refused
@@ -70,10 +70,10 @@ def test_another_stream_keeps_from_looking_and_is_asked_to_make_way() -> None:
 
 def test_why_a_device_is_not_seen_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeSounddevice()
-    monkeypatch.setattr(capturing, "holders", lambda: ("card1/pcm0c: arecord (4711)",))
+    monkeypatch.setattr(faults, "holders", lambda side: ("card1/pcm0c: arecord (4711)",))
     with pytest.raises(Busy, match=r"held by card1/pcm0c: arecord \(4711\)"):
         open_input(port=PortAudio(lambda: fake))
-    monkeypatch.setattr(capturing, "denied", lambda: ("/dev/snd/pcmC1D0c",))
+    monkeypatch.setattr(faults, "denied", lambda side: ("/dev/snd/pcmC1D0c",))
     with pytest.raises(Refused, match="none for /dev/snd/pcmC1D0c") as refused:
         open_input(port=PortAudio(lambda: fake))
     assert "usermod -aG audio" in refused.value.remedy

@@ -18,7 +18,7 @@ from appliance.speech.asr import transcript
 from appliance.speech.listen import Final, Partial, Utterances
 from appliance.speech.resample import RATE, to_16k
 from appliance.speech.segment import Endpointer
-from appliance.speech.segmental import Segmental
+from appliance.speech.segmental import SegmentalStream
 from appliance.speech.vad import FRAME, FRAME_SECONDS, USUAL, Rules, Vad
 from appliance.speech.wav import decode
 from appliance.values import Audio, Segment, Transcript, Word
@@ -188,9 +188,16 @@ def test_what_was_heard_beyond_a_cut_belongs_to_the_next_utterance() -> None:
     assert len(scribe.begun) == 3, "the first one again, to the cut"
 
 
+class Whole(Scribe):
+    """A scribe that hears whole utterances alone."""
+
+    def stream(self, *, phrases: Sequence[str] = ()) -> SegmentalStream:  # type: ignore[override]
+        return SegmentalStream(self)
+
+
 def test_a_recogniser_of_segments_serves_as_well() -> None:
     scribe = Scribe()
-    events = heard(Utterances(Endpointer(LoudNetwork(), RULES), Segmental(scribe)), SPEECH)
+    events = heard(Utterances(Endpointer(LoudNetwork(), RULES), Whole()), SPEECH)
     streamed = finals(heard(Utterances(Endpointer(LoudNetwork(), RULES), scribe), SPEECH))
     assert [event for event in events if isinstance(event, Partial)] == []
     assert [final.transcript.text for final in finals(events)] == [final.transcript.text for final in streamed]
@@ -204,11 +211,11 @@ def test_where_nobody_speaks_the_recogniser_is_not_asked() -> None:
 
 
 def test_speech_without_a_word_is_told_as_empty() -> None:
-    class Silent(Scribe):
+    class Silent(Whole):
         def transcribe(self, audio: Audio, segments: Sequence[Segment], *, deadline: float | None = None) -> Transcript:
             return transcript((), language="zh", engine=self.name, seconds=audio.seconds)
 
-    (final,) = finals(heard(Utterances(Endpointer(LoudNetwork(), RULES), Segmental(Silent())), pattern("..####...")))
+    (final,) = finals(heard(Utterances(Endpointer(LoudNetwork(), RULES), Silent()), pattern("..####...")))
     assert (final.transcript.text, final.transcript.confidence) == ("", 0.0)
 
 

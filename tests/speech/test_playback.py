@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from appliance.speech import faults
 from appliance.speech import playback as module
 from appliance.speech.devices import PortAudio
 from appliance.speech.faults import Absent, Busy, Lost, Refused
@@ -155,10 +156,10 @@ def test_an_open_microphone_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_why_a_device_is_not_seen_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeSpeakers()
-    monkeypatch.setattr(module, "holders", lambda side: (f"card1/pcm0{side}: mpv (4711)",))
+    monkeypatch.setattr(faults, "holders", lambda side: (f"card1/pcm0{side}: mpv (4711)",))
     with pytest.raises(Busy, match=r"held by card1/pcm0p: mpv \(4711\)"):
         opened(fake)
-    monkeypatch.setattr(module, "denied", lambda side: (f"/dev/snd/pcmC1D0{side}",))
+    monkeypatch.setattr(faults, "denied", lambda side: (f"/dev/snd/pcmC1D0{side}",))
     with pytest.raises(Refused, match="none for /dev/snd/pcmC1D0p"):
         opened(fake)
 

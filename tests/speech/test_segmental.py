@@ -9,8 +9,8 @@ import pytest
 
 from appliance.errors import TooLarge
 from appliance.inference.backend import WrongState
-from appliance.speech.asr import Streaming, transcript
-from appliance.speech.segmental import LONGEST_S, Segmental
+from appliance.speech.asr import Stream, transcript
+from appliance.speech.segmental import LONGEST_S, SegmentalStream
 from appliance.values import Audio, Segment, Transcript, Word
 
 
@@ -34,8 +34,7 @@ class Deaf:
 
 def test_everything_is_recognised_at_the_end() -> None:
     ear = Deaf()
-    streaming: Streaming = Segmental(ear)
-    stream = streaming.stream()
+    stream: Stream = SegmentalStream(ear)
     samples = np.linspace(-0.5, 0.5, 20_000).astype(np.float32)
     block = np.empty(1000, np.float32)
     for at in range(0, 20_000, 1000):
@@ -50,15 +49,15 @@ def test_everything_is_recognised_at_the_end() -> None:
 
 def test_nothing_said_asks_nothing() -> None:
     ear = Deaf()
-    heard = Segmental(ear).stream().finish()
+    heard = SegmentalStream(ear).finish()
     assert (heard.text, heard.confidence, heard.engine) == ("", 0.0, "fake:zh")
     assert ear.given == []
 
 
 def test_after_the_end_and_after_breaking_off() -> None:
-    over = Segmental(Deaf()).stream()
+    over = SegmentalStream(Deaf())
     over.finish()
-    broken = Segmental(Deaf()).stream()
+    broken = SegmentalStream(Deaf())
     broken.feed(np.zeros(10, np.float32))
     broken.close()
     for stream in (over, broken):
@@ -70,23 +69,7 @@ def test_after_the_end_and_after_breaking_off() -> None:
 
 
 def test_an_utterance_without_end_is_refused() -> None:
-    stream = Segmental(Deaf()).stream()
+    stream = SegmentalStream(Deaf())
     stream.feed(np.zeros(int(LONGEST_S * 16000), np.float32))
     with pytest.raises(TooLarge, match=r"at most 64 s, got 64\.1 s"):
         stream.feed(np.zeros(1600, np.float32))
-
-
-def test_it_is_the_recogniser_that_it_wraps() -> None:
-    told: list[dict[str, object]] = []
-    ear = Deaf()
-    wrapped = Segmental(ear, listener=lambda event, /, **fields: told.append({"event": event, **fields}))
-    assert (wrapped.name, wrapped.language) == ("fake:zh", "zh")
-    audio = Audio(np.zeros(160, np.float32), 16000)
-    assert wrapped.transcribe(audio, (Segment(0.0, 0.01),)).text == "在"
-    for _ in range(2):
-        wrapped.stream(phrases=["你好"])
-    assert [(event["event"], event["used"]) for event in told] == [("asr_phrases", False)], (
-        "phrases are not used: told once"
-    )
-    wrapped.close()
-    assert ear.closed

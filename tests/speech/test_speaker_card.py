@@ -82,7 +82,8 @@ def test_what_is_sent_is_what_is_heard_to_the_last_sample(card: SoundCard) -> No
 def test_sentences_of_a_voice_follow_each_other(card: SoundCard, espeak: str) -> None:
     script = """
 from appliance.speech.tts.espeak import EspeakVoice
-from appliance.speech.tts.voice import as_wav, sentences
+from appliance.speech.encode import wav
+from appliance.speech.tts.voice import sentences
 voice = EspeakVoice(sys.argv[1])
 made = []
 def keep():
@@ -93,7 +94,7 @@ with Speaker(open=steady) as speaker:
     tell(speaker.play(keep()), speaker)
 whole = Audio(np.concatenate([audio.samples for audio in made]), made[0].rate)
 with open(sys.argv[2], "wb") as file:
-    file.write(as_wav(whole))
+    file.write(wav(whole))
 """
     import soxr
 

@@ -7,6 +7,7 @@ import time
 from apiflask import APIFlask
 from flask import Response, g, request
 
+from appliance.channels.door import Door
 from appliance.channels.http.docs import register_docs
 from appliance.channels.http.events import EventStream, register_events
 from appliance.channels.http.guard import guard, secure
@@ -21,7 +22,6 @@ from appliance.channels.http.shed import SHEDDING, Shedding
 from appliance.channels.http.status import register_status, waiting
 from appliance.channels.http.turns import register_turns
 from appliance.channels.http.voice import register_voice
-from appliance.channels.speaking import SpeakingDoor
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 
@@ -32,9 +32,7 @@ SPARE_RECORDINGS = 1
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"})
 
 
-def create_app(
-    door: SpeakingDoor, settings: Settings, metrics: Metrics, *, events: EventStream | None = None
-) -> APIFlask:
+def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: EventStream | None = None) -> APIFlask:
     """The WSGI application that talks to `door` alone.
 
     `events` are the event streams of /v1/events; give your own to end them when the server stops.

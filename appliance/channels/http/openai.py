@@ -16,6 +16,7 @@ from typing import Any
 from apiflask import APIFlask
 from flask import Response, current_app, request
 
+from appliance.channels.door import Door, Told, unheard
 from appliance.channels.http import openai_written as written
 from appliance.channels.http import sse
 from appliance.channels.http.limits import JSON_BYTES, Uploads, read_body
@@ -25,10 +26,10 @@ from appliance.channels.http.peer import Peer, peer_of
 from appliance.channels.http.problems import noted, where
 from appliance.channels.http.reply import JSON, json_response
 from appliance.channels.http.status import waiting
-from appliance.channels.sound import pcm16, wav
-from appliance.channels.speaking import SpeakingDoor, Told, languages_of, unheard, usual_language
+from appliance.channels.speaking import languages_of, usual_language
 from appliance.errors import BadRequest, Overloaded, Unavailable
 from appliance.settings import Settings
+from appliance.speech.encode import pcm16, wav
 from appliance.values import Transcript
 
 TRANSCRIPTIONS, SPEECH = "/v1/audio/transcriptions", "/v1/audio/speech"
@@ -44,7 +45,7 @@ Work = Callable[[Told], Transcript]
 Event = tuple[str, "str | Transcript | Exception"]
 
 
-def register_openai(app: APIFlask, door: SpeakingDoor, settings: Settings, uploads: Uploads) -> None:
+def register_openai(app: APIFlask, door: Door, settings: Settings, uploads: Uploads) -> None:
     """Add both routes, and OpenAI's form to whatever goes wrong on them."""
 
     def room() -> None:

@@ -12,25 +12,23 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from appliance.channels.voice.feed import Event, Feed
 from appliance.channels.voice.manners import Manners
+from appliance.channels.voice.parts import Answers, Ears, Mouth, Playing, Samples, Shows, Wakes
 from appliance.errors import ApplianceError, Unavailable
 from appliance.listener import Listener, silent
 from appliance.speech.listen import Final, Partial, Utterances
 from appliance.speech.resample import RATE
 from appliance.trail import trail
-from appliance.values import Reply, Transcript
+from appliance.values import Transcript
 
 log = logging.getLogger(__name__)
 
-Samples = npt.NDArray[np.float32]
 IDLE, LISTENING, THINKING, SPEAKING = "idle", "listening", "thinking", "speaking"
 BLOCK_S = 0.1
 """Longest wait for sound, and so for what others ask meanwhile."""
@@ -42,43 +40,6 @@ DEAF_S = 10.0
 """Seconds without listening for the wake phrase after what recognises has failed: nobody asked, so nobody is told."""
 LEVEL_S = 0.1
 """Seconds between two looks of the level meter."""
-
-
-class Ears(Protocol):
-    """What the conversation needs of a microphone."""
-
-    def read(self, timeout_s: float) -> Samples:
-        """New sound at 16 kHz, empty when none came."""
-
-
-class Playing(Protocol):
-    """Words on their way out of the loudspeaker."""
-
-    @property
-    def done(self) -> bool:
-        """True once they are over or broken off."""
-
-    @property
-    def error(self) -> ApplianceError | None:
-        """Why they were not heard to their end; None where they were, or were broken off."""
-
-    def stop(self) -> None:
-        """Break them off."""
-
-
-class Mouth(Protocol):
-    """What speaks."""
-
-    def say(self, text: str, language: str) -> Playing:
-        """Begin to say `text`; raises ApplianceError where nothing can."""
-
-
-Answers = Callable[[Transcript, str | None, str], Reply]
-"""Answers what was heard (transcript, session, language)."""
-Wakes = Callable[[str], str | None]
-"""The rest of a text behind the wake phrase that it begins with (perhaps empty); None without the phrase."""
-Shows = Callable[[Reply], Mapping[str, Any]]
-"""A reply as JSON."""
 
 
 class Conversation:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from appliance import __version__
-from appliance.channels.speaking import LANGUAGES, SpeakingDoor, languages_of
+from appliance.channels.door import Door
+from appliance.channels.speaking import LANGUAGES, languages_of
 
 NAME = "appliance"
 """Name of each of its programs."""
@@ -13,7 +14,7 @@ NAME = "appliance"
 Json = dict[str, Any]
 
 
-def info(door: SpeakingDoor) -> Json:
+def info(door: Door) -> Json:
     """Fields of the event `info`; a service that is off is left out."""
     backends = {feature.name: feature.backend for feature in door.features()}
     heard, spoken = languages_of(door, "asr"), languages_of(door, "speech")

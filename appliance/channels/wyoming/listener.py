@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from appliance.channels.speaking import SpeakingDoor
+from appliance.channels.door import Door
 from appliance.channels.wyoming.visit import Shared, Visit
 from appliance.channels.wyoming.wire import LINE_BYTES, Event, read_event, written
 from appliance.errors import ApplianceError, Overloaded, RequestTimeout, SettingInvalid
@@ -36,7 +36,7 @@ class WyomingListener:
 
     def __init__(
         self,
-        door: SpeakingDoor,
+        door: Door,
         settings: Settings,
         *,
         port: int | None = None,
@@ -109,7 +109,7 @@ class WyomingListener:
 class _House:
     """The connections; lives in the listener's thread."""
 
-    def __init__(self, door: SpeakingDoor, settings: Settings, clients: int, idle_s: float, listener: Listener) -> None:
+    def __init__(self, door: Door, settings: Settings, clients: int, idle_s: float, listener: Listener) -> None:
         self._door, self._settings, self._clients, self._idle_s = door, settings, clients, idle_s
         self._listener = listener
         self._shared = Shared(settings.audio_jobs + 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.channels.sound import wav_of
 from appliance.errors import BadRequest, InvalidInput, TooLarge
 from appliance.settings import Settings
+from appliance.speech.encode import wav_of
 from appliance.speech.wav import MAX_CHANNELS, MAX_RATE, MIN_RATE
 
 WIDTHS = (2, 3, 4)

@@ -6,14 +6,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from appliance.channels.sound import PCM16_BYTES, pcm16
-from appliance.channels.speaking import LANGUAGES, SpeakingDoor, language_of, languages_of, usual_language
+from appliance.channels.door import Door
+from appliance.channels.speaking import LANGUAGES, language_of, languages_of, usual_language
 from appliance.channels.wyoming.info import info, voice_of
 from appliance.channels.wyoming.recording import Recording
 from appliance.channels.wyoming.wire import Event
 from appliance.errors import BadRequest, InvalidInput, Overloaded
 from appliance.language.clean import guess_language
 from appliance.settings import Settings
+from appliance.speech.encode import PCM16_BYTES, pcm16
 from appliance.values import Audio, Reply, Turn
 
 CHUNK = 2048
@@ -50,7 +51,7 @@ class Shared:
 class Visit:
     """What one connection has said so far."""
 
-    def __init__(self, door: SpeakingDoor, settings: Settings, work: Work, shared: Shared) -> None:
+    def __init__(self, door: Door, settings: Settings, work: Work, shared: Shared) -> None:
         self._door, self._settings, self._work, self._shared = door, settings, work, shared
         self._language: str | None = None
         self._recording: Recording | None = None

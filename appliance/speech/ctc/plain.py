@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from appliance.errors import ModelMismatch
 from appliance.inference.backend import Run
-from appliance.listener import Listener, silent
 from appliance.speech.ctc.features import Samples, icefall, wav2vec2
-from appliance.speech.ctc.recognise import BEAM, BOOST, TAIL, CtcRecogniser, Emission
-from appliance.speech.ctc.search import Search, log_softmax
+from appliance.speech.ctc.recognise import TAIL, Emission
+from appliance.speech.ctc.search import log_softmax
 from appliance.speech.ctc.tokens import Tokens
 from appliance.speech.resample import RATE
 
@@ -90,28 +89,3 @@ class Zipformer:
         if not 0 <= steps <= len(logits):
             raise ModelMismatch(f"Zipformer: expected at most {len(logits)} steps, got {steps}")
         return Emission(log_softmax(logits[:steps]), SUBSAMPLED_S)
-
-
-def recogniser(
-    emit: Wav2Vec2 | Zipformer,
-    *,
-    name: str,
-    language: str,
-    search: Search | None = None,
-    phrases: Sequence[str] = (),
-    boost: float = BOOST,
-    beam: int = BEAM,
-    listener: Listener = silent,
-) -> CtcRecogniser:
-    """A recogniser called `wav2vec2:<name>` or `zipformer:<name>` that hears `language`."""
-    return CtcRecogniser(
-        emit,
-        emit.tokens,
-        name=f"{type(emit).__name__.lower()}:{name}",
-        language=language,
-        search=search,
-        phrases=phrases,
-        boost=boost,
-        beam=beam,
-        listener=listener,
-    )

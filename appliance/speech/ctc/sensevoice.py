@@ -14,11 +14,10 @@ import numpy as np
 
 from appliance.errors import ModelMismatch, SettingInvalid
 from appliance.inference.backend import Run
-from appliance.listener import Listener, silent
 from appliance.speech.ctc.cmvn import Cmvn
 from appliance.speech.ctc.features import SHIFT_S, STEP, Samples, funasr
-from appliance.speech.ctc.recognise import BEAM, BOOST, CtcRecogniser, Emission
-from appliance.speech.ctc.search import Search, log_softmax
+from appliance.speech.ctc.recognise import Emission
+from appliance.speech.ctc.search import log_softmax
 from appliance.speech.ctc.tags import read_tags
 from appliance.speech.ctc.tokens import Tokens
 
@@ -81,28 +80,3 @@ class SenseVoice:
         known = [self.tokens.texts[token] for token in said.tolist() if token < len(self.tokens)]
         # A joined frame has its middle, not its beginning, at a multiple of 60 ms.
         return Emission(log_softmax(logits[PREFIX:steps]), STEP * SHIFT_S, -STEP * SHIFT_S / 2, read_tags(known))
-
-
-def recogniser(
-    emit: SenseVoice,
-    *,
-    name: str,
-    language: str = "zh",
-    search: Search | None = None,
-    phrases: Sequence[str] = (),
-    boost: float = BOOST,
-    beam: int = BEAM,
-    listener: Listener = silent,
-) -> CtcRecogniser:
-    """A recogniser called `sensevoice:<name>` that hears `language`, and says which of zh and en it was."""
-    return CtcRecogniser(
-        emit,
-        emit.tokens,
-        name=f"sensevoice:{name}",
-        language=language,
-        search=search,
-        phrases=phrases,
-        boost=boost,
-        beam=beam,
-        listener=listener,
-    )

@@ -1,8 +1,7 @@
-"""The contract of an engine that speaks, and what is alike for all: sentences, the pauses between them, a WAV file."""
+"""The contract of an engine that speaks, and what is alike for all: sentences, and the pauses between them."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -104,11 +103,3 @@ def trimmed(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float
         return samples[:0]
     margin = rate // 100
     return samples[max(0, int(loud[0]) - margin) : int(loud[-1]) + margin + 1]
-
-
-def as_wav(audio: Audio) -> bytes:
-    """A WAV file of `audio`: PCM, 16 bits, mono, at its own rate; samples beyond [-1, 1] are clipped."""
-    pcm = np.rint(np.clip(audio.samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-    form = struct.pack("<HHIIHH", 1, 1, audio.rate, audio.rate * 2, 2, 16)
-    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(pcm)) + pcm
-    return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -27,10 +27,10 @@ from appliance.channels.http.openai import SPEECH, TRANSCRIPTIONS, register_open
 from appliance.channels.http.openai_document import paths, schemas
 from appliance.channels.http.openapi import document
 from appliance.channels.http.server import Server
-from appliance.channels.sound import wav
 from appliance.errors import InvalidInput, ModelCorrupt, Overloaded
 from appliance.metrics import Metrics
 from appliance.settings import Settings
+from appliance.speech.encode import wav
 from appliance.values import Audio, Transcript
 
 TOKEN = "a-token-of-16-characters"

@@ -38,6 +38,10 @@ def whole(sound: Audio) -> tuple[Segment, ...]:
     return (Segment(0.0, sound.seconds),)
 
 
+def ear_of(kind: str, emit: Any, *, name: str, language: str = "zh", **more: Any) -> CtcRecogniser:
+    return CtcRecogniser(emit, emit.tokens, name=f"{kind}:{name}", language=language, **more)
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as held:
@@ -67,7 +71,7 @@ def close_to(heard: Transcript, times: list[tuple[float, float]], within: float)
 
 
 def test_sensevoice(sense: sensevoice.SenseVoice) -> None:
-    heard = sensevoice.recogniser(sense, name="tones").transcribe(audio(), whole(audio()))
+    heard = ear_of("sensevoice", sense, name="tones").transcribe(audio(), whole(audio()))
     assert heard.text == "你好好吗"
     assert [word.text for word in heard.words] == ["你", "好", "好", "吗"]
     close_to(heard, [(0.2, 0.5), (0.7, 0.94), (1.14, 1.44), (1.64, 2.0)], 0.09)
@@ -78,7 +82,7 @@ def test_sensevoice(sense: sensevoice.SenseVoice) -> None:
 def test_times_count_from_the_beginning_of_the_recording(sense: sensevoice.SenseVoice) -> None:
     sound = audio(np.concatenate([melody((2, 0.3)), TUNE, np.zeros(RATE, np.float32)]))
     shift = 0.7
-    heard = sensevoice.recogniser(sense, name="x").transcribe(
+    heard = ear_of("sensevoice", sense, name="x").transcribe(
         sound, (Segment(shift + 0.1, shift + 1.05), Segment(shift + 1.05, shift + 2.15))
     )
     assert heard.text == "你好好吗"
@@ -87,7 +91,7 @@ def test_times_count_from_the_beginning_of_the_recording(sense: sensevoice.Sense
 
 def test_the_last_word_is_not_lost(sense: sensevoice.SenseVoice) -> None:
     sound = audio(TUNE[: round(1.9 * RATE)])
-    heard = sensevoice.recogniser(sense, name="x").transcribe(sound, whole(sound))
+    heard = ear_of("sensevoice", sense, name="x").transcribe(sound, whole(sound))
     assert heard.text == "你好好吗"
     assert heard.words[-1].end <= sound.seconds
 
@@ -99,7 +103,7 @@ def test_tags_are_told_and_say_the_language(sense: sensevoice.SenseVoice) -> Non
         events.append((name, fields))
 
     for language, expected in (("auto", "zh"), ("en", "en"), ("yue", "zh")):
-        ear = sensevoice.recogniser(told(sense, language=language), name="x", language="en", listener=listen)
+        ear = ear_of("sensevoice", told(sense, language=language), name="x", language="en", listener=listen)
         assert ear.transcribe(audio(), whole(audio())).language == expected
     fields = {"engine": "sensevoice:x", "language": "en", "emotion": "NEUTRAL", "sound": "Speech"}
     assert events[1] == ("asr_tags", fields)
@@ -108,7 +112,7 @@ def test_tags_are_told_and_say_the_language(sense: sensevoice.SenseVoice) -> Non
 
 
 def test_who_does_not_speak_says_nothing(sense: sensevoice.SenseVoice) -> None:
-    heard = sensevoice.recogniser(told(sense, language="nospeech"), name="x").transcribe(audio(), whole(audio()))
+    heard = ear_of("sensevoice", told(sense, language="nospeech"), name="x").transcribe(audio(), whole(audio()))
     assert (heard.text, heard.words, heard.confidence, heard.language) == ("", (), 0.0, "zh")
 
 
@@ -137,7 +141,7 @@ def test_wav2vec2(stack: ExitStack, tmp_path: Path, mask: bool) -> None:
     assert tokens.blank == 5
     run = run_of(stack, "wav2vec2", folder / "model.onnx", len(tokens))
     inputs = ("input_values", "attention_mask") if mask else ("input_values",)
-    ear = plain.recogniser(plain.Wav2Vec2(run, tokens, inputs=inputs), name="w", language="en")
+    ear = ear_of("wav2vec2", plain.Wav2Vec2(run, tokens, inputs=inputs), name="w", language="en")
     heard = ear.transcribe(audio(melody((1, 0.2), (2, 0.2), (0, 0.2), (1, 0.2), (4, 0.2), gap=0.1)), whole(audio()))
     # H I | H E
     assert (heard.text, heard.engine, heard.language) == ("HI HE", "wav2vec2:w", "en")
@@ -148,7 +152,9 @@ def test_zipformer(stack: ExitStack, tmp_path: Path) -> None:
     folder = tone_networks.zipformer_folder(tmp_path)
     tokens = read_tokens(folder / "tokens.txt")
     run = run_of(stack, "zipformer", folder / "model.onnx", len(tokens))
-    heard = plain.recogniser(plain.Zipformer(run, tokens), name="z", language="en").transcribe(audio(), whole(audio()))
+    heard = ear_of("zipformer", plain.Zipformer(run, tokens), name="z", language="en").transcribe(
+        audio(), whole(audio())
+    )
     # pitches 0 1 1 4: ▁TURN ▁ON ▁ON S
     assert (heard.text, heard.engine) == ("TURN ON ONS", "zipformer:z")
     close_to(heard, [(0.2, 0.5), (0.7, 0.94), (1.14, 2.0)], 0.06)
@@ -250,7 +256,7 @@ def test_what_is_refused() -> None:
 
 
 def test_several_at_once(sense: sensevoice.SenseVoice) -> None:
-    ear = sensevoice.recogniser(sense, name="x", search=Search(beam=4))
+    ear = ear_of("sensevoice", sense, name="x", search=Search(beam=4))
     heard: list[str] = []
     threads = [
         threading.Thread(target=lambda: heard.append(ear.transcribe(audio(), whole(audio())).text)) for _ in range(4)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from appliance.errors import Unavailable
+from appliance.speech.encode import wav
 from appliance.speech.tts.engines import candidates, spoken_by
 from appliance.speech.tts.espeak import EspeakVoice
 from appliance.speech.tts.sherpa import SherpaVoice
-from appliance.speech.tts.voice import as_wav, chosen, joined, sentences, trimmed
+from appliance.speech.tts.voice import chosen, joined, sentences, trimmed
 from appliance.speech.wav import decode
 from appliance.values import Audio
 from tests.speech.tts.speakers import FakeVoice
@@ -61,7 +62,7 @@ def test_silence_at_the_edges_is_cut() -> None:
 
 def test_a_wav_file_is_read_again() -> None:
     audio = Audio(np.float32([0, 0.5, -0.5, 1.5, -2.0]), 22_050)
-    read = decode(as_wav(audio), max_seconds=1, max_bytes=1000)
+    read = decode(wav(audio), max_seconds=1, max_bytes=1000)
     assert read.rate == 22_050
     np.testing.assert_allclose(read.samples, [0, 0.5, -0.5, 1, -1], atol=1e-4)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from appliance.channels.sniff import format_of, to_wav
-from appliance.channels.sound import pcm16, wav, wav_of
 from appliance.channels.speaking import language_of
 from appliance.errors import UnsupportedMedia
+from appliance.speech.encode import pcm16, wav, wav_of
 from appliance.speech.wav import decode
 from appliance.values import Audio
 
