@@ -83,7 +83,7 @@ def build_voice(
         return (_listening(microphone), words.feature())
 
     def state() -> dict[str, object]:
-        found: dict[str, object] = {"mode": settings.voice, "speech": asdict(words.feature())["backend"]}
+        found: dict[str, object] = {"mode": settings.voice, "speech": words.feature().backend}
         if conversation is not None and microphone is not None:
             found |= conversation.state()
             found["microphone"] = asdict(microphone.state)
