@@ -19,8 +19,9 @@ from appliance.settings import Settings
 from appliance.speech.asr import Streaming
 from appliance.speech.ctc.load import recogniser as load_recogniser
 from appliance.speech.ctc.record import read_record
+from appliance.speech.ctc.stream import CtcStreaming
+from appliance.speech.hear import DEMO, Hearing, Limits
 from appliance.speech.hear import MODELS as ASR_MODELS
-from appliance.speech.hear import Hearing, Limits
 from appliance.speech.vad import Vad
 from appliance.speech.vosk import VoskRecogniser
 from appliance.values import Feature, statements
@@ -147,7 +148,7 @@ def build_hearing(
     settings: Settings,
     listener: Listener,
 ) -> Hears:
-    """Speech detection and the recognisers that are installed; an imported one goes before a shipped one."""
+    """Speech detection and the recognisers that are installed: an imported one, else Vosk's, else that of the demo."""
     network = networks.load(VAD_MODEL, "vad.onnx", Priority.HIGH)
     vad = Vad(network.run) if network.run is not None else None
 
@@ -172,7 +173,14 @@ def build_hearing(
         recognisers[language] = recogniser
         used.append(model)
         reasons.append(f"{language}: {model} 已加载 / {model} loaded")
-    state = "ready" if "zh" in recognisers else "fallback" if recognisers else "off"
+    real = "zh" in recognisers
+    if not real and DEMO in manifests:
+        demo, reason = _demo(networks, store, brought)
+        reasons.append(reason)
+        if demo is not None:
+            recognisers["zh"] = demo
+            used.append(DEMO)
+    state = "ready" if real else "fallback" if recognisers else "off"
     backend = "+".join(dict.fromkeys(each.name.partition(":")[0] for each in recognisers.values())) or "none"
     models = model_ids(manifests, *used)
     asr = Feature("asr", state, backend, statements(reasons), models=models, languages=tuple(recognisers))
@@ -211,6 +219,25 @@ def _imported(
         except ApplianceError as error:
             reasons.append(f"{name}: {said(error, store)}")
     return found, list(dict.fromkeys(used)), reasons
+
+
+def _demo(networks: Networks, store: ModelStore, brought: Brought) -> tuple[Streaming | None, str]:
+    """What hears Chinese where nothing better does, and what there is to say of it; None where it cannot."""
+    network = networks.load(DEMO, "acoustic.onnx")
+    if network.run is None:
+        return None, network.refusals(f"zh: {DEMO}")[0]
+    try:
+        heard = CtcStreaming(network.run, store.folder(DEMO), name=DEMO, phrases=_names(brought.pack))
+    except ApplianceError as error:
+        networks.release(network)
+        return None, f"zh: {said(error, store)}"
+    # The whole sentence is shown to whoever stands before a kiosk that has nothing better.
+    return heard, (
+        f"zh: 由演示用识别 {DEMO} 代听，它只学过合成语音；正式使用请安装: appliance models pull {ASR_MODELS['zh']}，"
+        "或 appliance models import PATH / "
+        f"the demo recogniser {DEMO}, which has learnt from synthetic speech alone, hears instead; for customers run: "
+        f"appliance models pull {ASR_MODELS['zh']}, or appliance models import PATH"
+    )
 
 
 def _names(pack: Pack | None) -> tuple[str, ...]:

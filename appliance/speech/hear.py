@@ -17,6 +17,8 @@ from appliance.values import Audio, Segment, Transcript, Word
 
 MODELS: Mapping[str, str] = {"zh": "vosk-small-cn", "en": "vosk-small-en"}
 """Model to install for each language, as `appliance models pull` calls it."""
+DEMO = "ctc-pinyin-zh"
+"""The model trained by `export.train.asr` from synthetic speech: it hears Chinese where nothing better is installed."""
 
 _Result = TypeVar("_Result")
 

@@ -17,14 +17,15 @@ from appliance.app.senses import VAD_MODEL, Brought, build_hearing
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ModelMissing
 from appliance.inference.scheduler import Scheduler
 from appliance.listener import silent
 from appliance.settings import data_dir, load_settings
 from appliance.speech.asr import Recogniser
 from appliance.speech.ctc import load
+from appliance.speech.ctc.stream import CtcStreaming
+from appliance.speech.hear import DEMO, Hearing, Limits
 from appliance.speech.hear import MODELS as VOSK_MODELS
-from appliance.speech.hear import Hearing, Limits
 from appliance.speech.vad import Vad
 from appliance.speech.vosk import VoskRecogniser
 
@@ -78,6 +79,11 @@ def _named(name: str, language: str, networks: Networks, store: ModelStore) -> R
         shipped = VoskRecogniser(folder, language=language, name=name, rehearsed=True)
         shipped.load()
         return shipped
+    if name == DEMO:
+        network = networks.load(name, "acoustic.onnx")
+        if network.run is None:
+            raise ModelMissing("; ".join(network.refusals(name)))
+        return CtcStreaming(network.run, folder, name=name, language=language)
     return load.recogniser(folder, store.manifest(name), lambda file: networks.load(name, file).run, language=language)
 
 
