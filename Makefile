@@ -18,8 +18,8 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
-.PHONY: help run test coverage hear-test check system system-test python pull models-once precisions models-tried format lock docs sizes \
-	pictures measured peer vendor fuzz locust models train-test language engines-check engines-bench export clean
+.PHONY: help run test coverage hear-test check system system-test python pull models-once precisions models-tried format lock docs \
+	sizes pictures measured peer vendor fuzz locust models shapes train-test language engines-check engines-bench export clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -158,9 +158,15 @@ $(ENGINES)/.done: constraints/engines.txt | python
 		tensorrt-rtx polygraphy onnx numpy pyyaml
 	@touch $@
 
-engines-check: $(VENV)/.dev precisions $(ENGINES)/.done  ## prove without a GPU that every network builds and every TensorRT name exists
+# Recognisers that integrators bring, in shape: torch writes them, and every precision of them is made and gated.
+SHAPES := var/asr-shapes
+shapes: $(EXPORT)/.done
+	$(EXPORT)/bin/python -m export.asr_fixtures $(SHAPES)
+	$(EXPORT)/bin/python -m export.all --models $(SHAPES) --work $(SHAPES)-work
+
+engines-check: $(VENV)/.dev precisions shapes $(ENGINES)/.done  ## prove without a GPU that every network builds and every TensorRT name exists
 	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system engines
-	$(ENGINES)/bin/python .ci/engines/check.py --tests $(BIN)/python
+	$(ENGINES)/bin/python .ci/engines/check.py --tests $(BIN)/python --also $(SHAPES) $(SHAPES)-work
 
 engines-bench: $(VENV)/.dev pull  ## measure every network on every backend here into var/engines (JSON, picture, table)
 	$(BIN)/python -m benchmarks.engines --check --out var/engines
@@ -181,7 +187,7 @@ locust: $(VENV)/.runtime models-once $(VENV)-locust/.done  ## the crowds of benc
 models: $(EXPORT)/.done  ## train all language models from nothing and write them into models/ (hours on a slow machine; resumable)
 	$(EXPORT)/bin/python -m export.train --publish
 
-export: $(EXPORT)/.done precisions  ## export, quantise and gate every network without training, and print the table of them
+export: $(EXPORT)/.done precisions shapes  ## export, quantise and gate every network without training, and print the table of them
 	$(EXPORT)/bin/python -m export.all
 
 train-test: $(EXPORT)/.done  ## train a tenth of everything for one epoch, and run the tests of the training code

@@ -1,6 +1,7 @@
 """Builds every shipped network in every precision with TensorRT-RTX, through the product's own builder.
 
-`build.py --out FOLDER`, in the environment that `make engines-check` makes. TensorRT-RTX has the parser and the
+`build.py --out FOLDER [--also MODELS WORK]`, in the environment that `make engines-check` makes; with `--also` those of
+the folder MODELS as well, whose files `export.all --work WORK` has made. TensorRT-RTX has the parser and the
 strongly typed builder of TensorRT 11 and needs no GPU; its plans run on no Jetson and are thrown away. Each file is
 built for each of `CAPABILITIES` and put before Polygraphy, whose report stays in FOLDER beside `build.json`.
 
@@ -81,7 +82,7 @@ class Row:
     """Why a plan was not built."""
 
 
-def shipped(store: ModelStore, problems: list[str]) -> Iterator[File]:
+def promised(store: ModelStore, problems: list[str]) -> Iterator[File]:
     """Every file that TensorRT is to build an engine of; what should be there and is not goes to `problems`."""
     for name, manifest in store.manifests.items():
         for file, spec in manifest.networks.items():
@@ -223,12 +224,17 @@ def main() -> int:
     """Build everything, print a line for each file and write build.json; 1 when anything was not built."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True, help="folder of build.json and Polygraphy's reports")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--also", type=Path, nargs=2, metavar=("MODELS", "WORK"), help="further models")
+    asked = parser.parse_args()
+    out: Path = asked.out
     out.mkdir(parents=True, exist_ok=True)
-    store = ModelStore(data_dir(load_settings()) / "models", load_manifests(shipped_root()))
+    stores = [ModelStore(data_dir(load_settings()) / "models", load_manifests(shipped_root()))]
+    if asked.also:
+        stores.append(ModelStore(asked.also[1] / "models", load_manifests(asked.also[0])))
     with tempfile.TemporaryDirectory() as folder:
         problems = controls(library(), Path(folder))
-    files = sorted(shipped(store, problems), key=lambda file: file.network)
+    problems += [f"{store.root}: expected models, found none" for store in stores if not store.manifests]
+    files = sorted((file for store in stores for file in promised(store, problems)), key=lambda file: file.network)
     rows = []
     # Processes, not threads: the library has one logger in each, whose words must not mix.
     with ProcessPoolExecutor(JOBS, mp_context=get_context("spawn")) as pool:

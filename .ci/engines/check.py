@@ -1,6 +1,6 @@
 """`make engines-check`: all that can be proven of the engines on a machine without a GPU, and one summary of it.
 
-`check.py --tests PYTHON`, run by the interpreter of `.venv-engines`. Every step is a process of its own, so that one
+`check.py --tests PYTHON [--also MODELS WORK]` (as `build.py` takes it), run by the interpreter of `.venv-engines`. Every step is a process of its own, so that one
 that dies (native code) is a failure of that step. Artefacts lie in var/engines-check/.
 """
 
@@ -78,7 +78,9 @@ def main() -> int:
     """Run the steps, print the summary and write summary.json; 1 when anything failed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--tests", type=Path, required=True, help="the interpreter that has the tests' environment")
+    parser.add_argument("--also", nargs=2, metavar=("MODELS", "WORK"), default=[], help="further models to build")
     given = parser.parse_args()
+    also = ["--also", *given.also] if given.also else []
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     cache = Path(sys.prefix) / "bindings"
@@ -86,7 +88,7 @@ def main() -> int:
     pytest = [given.tests.absolute(), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={xml}", *DRILLS]
     steps: dict[str, list[str | Path]] = {
         "names": [sys.executable, HERE / "names.py", "--cache", cache, "--report", OUT / "names.json"],
-        "builds": [sys.executable, HERE / "build.py", "--out", OUT],
+        "builds": [sys.executable, HERE / "build.py", "--out", OUT, *also],
         "fake drills": [str(part) for part in pytest],
     }
     seconds: dict[str, float] = {}

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from appliance.channels.voice.attend import attend
 from appliance.channels.voice.feed import Event, Feed
 from appliance.channels.voice.manners import Manners
 from appliance.channels.voice.parts import Answers, Ears, Mouth, Playing, Samples, Shows, Wakes
@@ -306,30 +307,21 @@ class Conversation:
 
     def _attend(self, playing: Playing, manners: Manners) -> bool | None:
         """Wait for the end of what is said; True when somebody spoke into it, None when something else was asked."""
-        if manners.barge_in:
-            self._utterances = self._hear(self._language)
-        while not playing.done:
+        self._utterances = self._hear(self._language) if manners.barge_in else None
+
+        def asked() -> bool:
             with self._lock:
-                asked = bool(self._asked)
-            if asked or self._closed.is_set():
-                playing.stop()
-                self._drop()
-                return None
-            samples = self._ears.read(BLOCK_S / 4)
-            if not len(samples):
-                continue
+                return bool(self._asked) or self._closed.is_set()
+
+        def took(samples: Samples) -> None:
             self._level(samples)
             if manners.barge_in:
                 self._keep(samples)
-                if self._interrupted(samples, manners):
-                    playing.stop()
-                    return True
-        return False
 
-    def _interrupted(self, samples: Samples, manners: Manners) -> bool:
-        """Whether somebody has spoken into the kiosk's words for long enough; what they said is heard on."""
-        self._left += self._heard(samples)
-        return bool(self._left) or (self._utterances is not None and self._utterances.voiced >= manners.insisting)
+        broken, self._left = attend(playing, self._ears, self._utterances, manners.insisting, asked=asked, took=took)
+        if broken is None:
+            self._drop()
+        return broken
 
     def _listen(self, patience: float) -> None:
         self._drop()

@@ -1,0 +1,185 @@
+"""A spoken conversation at a counter in software: `python -m benchmarks.voice [barge] [ghosts] [capture] [--check]`.
+
+`barge`: the kiosk's own voice in its microphone at 0, -6 and -12 dB of a customer's, with and without echo
+cancellation: how often an answer is broken off by nobody, how often and how fast by a customer. `ghosts`: minutes of
+silence, a fan, music and babble: words and answers. `capture`: minutes of the appliance's own capture: losses, and
+whether all were reported, memory. Customers and babble are the recordings of `--data` (default: the cases of the
+installed models).
+`--check` exits 1 and names each limit that is missed. Needs the virtual sound card's packages (`make system-test`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import soxr
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from appliance.app.networks import Networks
+from appliance.app.senses import Brought, build_hearing
+from appliance.app.voice import hearer
+from appliance.app.wording import build_wake
+from appliance.artifacts.imported import load_imported
+from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.artifacts.store import ModelStore
+from appliance.inference.scheduler import Scheduler
+from appliance.listener import silent
+from appliance.packs.compile import load_pack
+from appliance.settings import data_dir, load_settings
+from appliance.speech.listen import Utterances
+from appliance.speech.resample import RATE, to_16k
+from appliance.speech.tts.espeak import EspeakVoice
+from appliance.speech.wav import decode
+from benchmarks.machine import describe
+from benchmarks.speech.noise import Samples
+from benchmarks.voice import barge, capture, ghosts
+
+PARTS = ("barge", "ghosts", "capture")
+ANSWERS = (
+    "洗衣液在三号货架，第二层，左手边就是。",
+    "您的包裹已经到店，取件码是五二零一，请到柜台领取。",
+    "退货请带上小票，七天之内都可以，生鲜食品除外。",
+    "我们每天早上八点开门，晚上十点关门，节假日不休息。",
+    "寄到上海的快递首重十二元，续重每公斤两元。",
+    "好的，我已经帮您记下来了，稍后店员会给您回电话。",
+    "抱歉，这件商品今天卖完了，明天上午会补货。",
+    "会员积分可以在付款的时候直接抵扣，一百分抵一元。",
+)
+"""What the kiosk says, by its own voice."""
+
+
+def customers(folder: Path | None) -> list[Samples]:
+    """Recordings of people at 16 kHz, 1 to 6 seconds of each."""
+    if folder is not None:
+        paths = sorted(path for path in folder.rglob("*.wav"))
+    else:
+        paths = [
+            case.path
+            for name, manifest in sorted(load_manifests(shipped_root()).items())
+            if name == "silero-vad"
+            for case in manifest.cases()
+            if case.truth.get("speech")
+        ]
+    sounds = [to_16k(decode(path.read_bytes(), max_seconds=60, max_bytes=1 << 24)).samples for path in paths]
+    found = [sound[: 6 * RATE] for sound in sounds if len(sound) >= RATE]
+    if not found:
+        raise SystemExit(f"--data: expected recordings of a second or more, got none in {folder or 'the models'}")
+    return found
+
+
+def run(asked: argparse.Namespace, at: Callable[[str], None]) -> dict[str, Any]:
+    """Everything that was asked for."""
+    found: dict[str, Any] = {"machine": describe()}
+    with ExitStack() as stack:
+        hear = _hearing(stack) if {"barge", "ghosts"} & {*asked.parts} else None
+        people = customers(asked.data)
+        if "barge" in asked.parts and hear is not None:
+            voice = EspeakVoice()
+            voice.probe()
+            answers = []
+            for text in ANSWERS[: asked.answers]:
+                said = voice.say(text, "zh")
+                answers.append(soxr.resample(said.samples, said.rate, RATE))
+            done = list(barge.trials(answers, people, hear, at))
+            found["barge"] = {"rows": barge.summed(done), "trials": barge.as_json(done)}
+        if "ghosts" in asked.parts and hear is not None:
+            wakes = build_wake(load_pack("store"))
+            found["ghosts"] = {
+                kind: ghosts.heard(kind, asked.minutes or 10, hear(), wakes, people, at) for kind in ghosts.KINDS
+            }
+        if "capture" in asked.parts:
+            found["capture"] = capture.played(asked.minutes or 30, at)
+    return found
+
+
+def missed(found: dict[str, Any]) -> list[str]:
+    """Every limit that is missed."""
+    wrong = barge.missed(found["barge"]["rows"]) if "barge" in found else []
+    wrong += ghosts.missed(found["ghosts"]) if "ghosts" in found else []
+    return wrong + (capture.missed(found["capture"]) if "capture" in found else [])
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print, optionally write and check."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.voice", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", default=PARTS, help="barge, ghosts, capture; default: all")
+    parser.add_argument("--data", type=Path, help="folder of recordings: customers and babble")
+    parser.add_argument("--answers", type=int, default=len(ANSWERS), help="answers at each level")
+    parser.add_argument("--minutes", type=float, help="of each sound (10) and of capture (30)")
+    parser.add_argument("--json", type=Path, metavar="OUT")
+    parser.add_argument("--check", action="store_true")
+    asked = parser.parse_args(words)
+    if unknown := sorted({*asked.parts} - {*PARTS}):
+        parser.error(f"expected {', '.join(PARTS)}, got {', '.join(unknown)}")
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=None)
+        found = run(asked, lambda what: progress.update(task, description=what))
+    _print(found)
+    wrong = missed(found)
+    for sentence in wrong:
+        print(f"FAIL: {sentence}")
+    if asked.json:
+        text = json.dumps(found, indent=1, ensure_ascii=False, default=asdict)
+        asked.json.write_text(text + "\n", "utf-8")
+    return int(asked.check and bool(wrong))
+
+
+def _hearing(stack: ExitStack) -> Callable[[], Utterances]:
+    """What makes the utterances of a Chinese stream, with what is installed."""
+    settings = load_settings(overrides={"backends": "onnxruntime-cpu"})
+    root = data_dir(settings) / "models"
+    imported, damaged = load_imported(root)
+    manifests = imported | load_manifests(shipped_root())
+    store = ModelStore(root, manifests)
+    networks = Networks(manifests, store, settings, stack.enter_context(Scheduler(listener=silent)), silent)
+    stack.callback(networks.close)
+    hears = build_hearing(networks, store, manifests, Brought(imported, damaged), settings, silent)
+    for close in hears.closing:
+        stack.callback(close)
+    make = hearer(hears, settings)
+    return lambda: make("zh")
+
+
+def _print(found: dict[str, Any]) -> None:
+    console = Console() if sys.stdout.isatty() else Console(width=140)
+    if "barge" in found:
+        table = Table(
+            "echo, dB", "echo cancellation", "answers broken off by nobody", "by a customer", "p50, ms", "p95"
+        )
+        for row in found["barge"]["rows"]:
+            delay = row["delay"]
+            table.add_row(
+                f"{row['echo_db']:g}", "on" if row["cancelled"] else "off",
+                f"{row['false'] + row['early']} of {row['answers'] + row['interrupted']}",
+                f"{row['true']} of {row['interrupted']}", str(delay["p50_ms"]), str(delay["p95_ms"]),
+            )  # fmt: skip
+        console.print(table)
+    if "ghosts" in found:
+        table = Table("sound", "minutes", "taken for speech", "with words", "partial texts", "answered (wake)")
+        for kind, one in found["ghosts"].items():
+            table.add_row(
+                kind, f"{one.minutes:g}", *(str(n) for n in (one.utterances, one.worded, one.partials, one.woken))
+            )
+        console.print(table)
+    if "capture" in found:
+        one = found["capture"]
+        print(
+            f"capture: {one['seconds']:.0f} s of sound in {one['wall_s']:.0f} s, {len(one['shifts'])} jumps, "
+            f"{len(one['losses'])} reported losses, memory {one['rss_slope_mb_per_hour']:+.2f} MB an hour, "
+            f"CPU {one['cpu_s'] / one['wall_s']:.1%}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
