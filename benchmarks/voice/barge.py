@@ -95,11 +95,21 @@ def levelled(samples: Samples, decibels: float) -> Samples:
     return (samples * np.float32(10 ** (decibels / 20) / max(loudness(samples), 1e-6))).astype(np.float32)
 
 
-def onset(samples: Samples) -> int:
-    """First sample of which 10 ms are within 25 dB of the loud part."""
-    blocks = samples[: len(samples) // 160 * 160].reshape(-1, 160)
-    power = np.sqrt((blocks**2).mean(1))
-    return int(np.argmax(power > loudness(samples) * 10 ** (-25 / 20))) * 160
+def onset(samples: Samples, hear: Callable[[], Utterances]) -> float:
+    """Seconds of a clean recording at which somebody begins to speak.
+
+    That is where the stretch of sound begins, louder than half way (in dB) between the recording's rest and its speech,
+    in which the voice activity detection finds speech first: what a room makes before it does not count.
+    """
+    found = broken_at(samples, hear)
+    if found is None:
+        raise ValueError("expected a recording in which somebody speaks, found nobody")
+    levels = 20 * np.log10(np.sqrt((samples[: len(samples) // 160 * 160].reshape(-1, 160) ** 2).mean(1)) + 1e-9)
+    loud = levels > (np.percentile(levels, 5) + 20 * np.log10(loudness(samples))) / 2
+    at = min(round(100 * (found - Manners().insisting)), len(loud) - 1)
+    while at > 0 and loud[max(0, at - 3) : at].any():  # gaps of 30 ms are within a word
+        at -= 1
+    return at / 100
 
 
 def trials(
@@ -120,7 +130,7 @@ def trials(
                         begin = round(BEFORE_S * RATE)
                         line = np.concatenate((line, np.zeros(max(0, begin + len(customer) - len(line)), np.float32)))
                         line[begin : begin + len(customer)] += customer
-                        first = (begin + onset(customer)) / RATE
+                        first = begin / RATE + onset(customer, hear)
                     line += (10 ** (NOISE_DB / 20) * draw.standard_normal(len(line))).astype(np.float32)
                     for name, samples in room.played(words, np.concatenate((mark(), line))).items():
                         broken = broken_at(samples, hear)

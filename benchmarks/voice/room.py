@@ -23,6 +23,8 @@ Samples = npt.NDArray[np.float32]
 
 PATHS = ((20, 0.0), (45, -8.0))
 """Milliseconds and decibels of each way from the loudspeaker to the microphone."""
+GAIN = "analog_gain_control=0 digital_gain_control=0"
+"""For WebRTC's canceller: otherwise it turns the microphone's volume down for everybody, and up and down again."""
 _MARK_S = 0.08
 
 
@@ -76,6 +78,7 @@ class Room:
             self.card.pactl(
                 "load-module", "module-echo-cancel", f"aec_method={self._method}", "source_master=mic.monitor",
                 "sink_master=spk", "source_name=cancelled", "sink_name=speaker", f"rate={RATE}", "channels=1",
+                f'aec_args="{GAIN}"' if self._method == "webrtc" else "",
             )  # fmt: skip
         except BaseException:
             self.card.__exit__(None, None, None)

@@ -1,0 +1,150 @@
+"""What judges a spoken conversation: when an answer was broken off, ghost words, and sound that went missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from appliance.speech.listen import Final, Partial
+from appliance.values import Audio, Transcript
+from benchmarks.voice import barge, capture, ghosts, room
+from benchmarks.voice.barge import Recorded, Trial
+from benchmarks.voice.ghosts import Heard
+
+RATE = 16_000
+LOUD = 0.1
+
+
+class Loudness:
+    """Takes every loud block for speech, and the end of the stream for the end of a sentence of `text`."""
+
+    def __init__(self, text: str = "") -> None:
+        self.text, self.voiced, self.closed = text, 0.0, False
+
+    def feed(self, samples: np.ndarray) -> list[Partial | Final]:
+        self.voiced = self.voiced + len(samples) / RATE if np.abs(samples).max() > 0.05 else 0.0
+        return [Partial(self.text, 0.0)] if self.text and self.voiced else []
+
+    def finish(self) -> list[Partial | Final]:
+        said = Transcript(self.text, 0.9, "zh")
+        return [Final(said, Audio(np.zeros(0, np.float32), RATE), 0.0, 1.0, "flushed", {})]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def hear() -> Any:
+    return Loudness()
+
+
+def tone(seconds: float, gain: float = LOUD) -> np.ndarray:
+    return (gain * np.sin(np.arange(round(seconds * RATE)) * 0.3)).astype(np.float32)
+
+
+def quiet(seconds: float) -> np.ndarray:
+    return tone(seconds, 1e-4)
+
+
+# Interruptions.
+
+
+def test_an_answer_is_broken_off_after_enough_speech_and_not_by_a_click() -> None:
+    assert barge.broken_at(np.concatenate((quiet(1), tone(0.06), quiet(1))), hear) is None
+    assert barge.broken_at(np.concatenate((quiet(1), tone(0.5), quiet(1))), hear) == pytest.approx(1.1, abs=0.021)
+
+
+def test_a_recording_is_over_when_it_is_over_or_broken_off() -> None:
+    recorded = Recorded(tone(0.05))
+    assert [len(recorded.read(1)) for _ in range(3)] == [320, 320, 160]
+    assert recorded.done
+    other = Recorded(tone(1))
+    other.stop()
+    assert other.done
+
+
+def test_speech_begins_with_the_sound_before_what_was_found_and_not_with_the_room() -> None:
+    samples = np.concatenate((quiet(0.3), tone(0.01), quiet(0.3), tone(0.2, 0.04), tone(1), quiet(0.2)))
+    assert barge.onset(samples, hear) == pytest.approx(0.61, abs=0.021)
+    with pytest.raises(ValueError, match="somebody speaks"):
+        barge.onset(quiet(1), hear)
+
+
+def test_a_level_is_that_of_the_loud_part() -> None:
+    found = barge.levelled(np.concatenate((quiet(2), tone(1))), -20.0)
+    assert np.sqrt(np.mean(found[-RATE:] ** 2)) == pytest.approx(0.1, rel=0.05)
+
+
+def test_trials_are_counted_by_level_and_limits_hold_where_echo_is_cancelled() -> None:
+    done = [
+        Trial(0.0, True, False, None),
+        Trial(0.0, True, True, 150.0),
+        Trial(0.0, False, False, 30.0),
+        Trial(0.0, False, True, -900.0),
+    ]
+    rows = {(row["echo_db"], row["cancelled"]): row for row in barge.summed(done)}
+    assert (rows[0.0, True]["false"], rows[0.0, True]["true"], rows[0.0, True]["delay"]["p50_ms"]) == (0, 1, 150.0)
+    assert (rows[0.0, False]["false"], rows[0.0, False]["early"], rows[0.0, False]["true"]) == (1, 1, 0)
+    assert barge.missed([rows[0.0, True], rows[0.0, False]]) == []
+    late = [row for row in barge.summed([Trial(-6.0, True, True, 450.0)]) if row["interrupted"]]
+    assert barge.missed(late) == [
+        "barge-in at -6 dB with echo cancellation: expected silence within 200 ms (p50), got 450 ms"
+    ]
+    wrong = [row for row in barge.summed([Trial(-6.0, True, True, -5.0), Trial(-6.0, True, False, 9.0)])
+             if row["interrupted"]]  # fmt: skip
+    assert len(barge.missed(wrong)) == 2
+
+
+# The mark that aligns a recording.
+
+
+def test_the_mark_is_found_in_noise_and_missed_where_it_is_not() -> None:
+    noise = (0.01 * np.random.default_rng(3).standard_normal(RATE)).astype(np.float32)
+    sound = noise.copy()
+    sound[5000 : 5000 + len(room.mark())] += 0.5 * room.mark()
+    assert room.found(sound) == 5000 + len(room.mark())
+    with pytest.raises(ValueError, match="mark"):
+        room.found(noise)
+
+
+# Ghost words.
+
+
+@pytest.mark.parametrize("kind", sorted(ghosts.KINDS))
+def test_sounds_are_ten_seconds_and_of_their_level(kind: str) -> None:
+    draw = np.random.default_rng(1)
+    others = [np.random.default_rng(n).standard_normal(RATE).astype(np.float32) for n in range(5)]
+    sound = ghosts.KINDS[kind](draw, others)
+    assert (sound.dtype, sound.shape) == (np.float32, (160_000,))
+    level = 20 * np.log10(np.sqrt(np.mean(sound.astype(np.float64) ** 2)))
+    assert level == pytest.approx(-70 if kind == "silence" else ghosts.LEVEL_DB, abs=0.5)
+
+
+def test_words_are_counted_where_nobody_speaks_and_answers_anywhere() -> None:
+    heard = ghosts.heard("fan", 1 / 6, Loudness("小店你好"), lambda text: text or None, [], lambda _: None)  # type: ignore[arg-type]
+    assert (heard.utterances, heard.worded, heard.woken) == (1, 1, 1)
+    assert ghosts.missed({"fan": heard}) != []
+    assert ghosts.missed({"babble": Heard(10, utterances=4, partials=9, worded=4)}) == []
+    (said,) = ghosts.missed({"babble": Heard(10, woken=2)})
+    assert said == "babble: expected no answer in 10 minutes, got 2"
+
+
+# Capture.
+
+
+def test_a_second_knows_its_place_and_a_gap_moves_it() -> None:
+    wanted = capture.pattern()
+    endless = np.tile(wanted, 3)
+    assert capture.place(endless[:RATE], wanted)[0] == 0
+    where, fits = capture.place(endless[1234 : 1234 + RATE], wanted)
+    assert (where, fits) == (1234, pytest.approx(1.0, abs=1e-3))
+    assert capture.place(np.random.default_rng(9).standard_normal(RATE).astype(np.float32), wanted)[1] < 0.1
+
+
+def test_a_loss_that_nobody_reported_is_a_miss_and_silence_put_in_is_none() -> None:
+    found = {"seconds": 60.0, "wall_s": 60.0, "shifts": [{"at": 3, "by": 0.2}], "losses": []}
+    assert capture.missed(found) == ["capture: expected every loss reported, got 1 jumps and 0 reports"]
+    assert capture.missed(found | {"losses": [{"at": 3, "cause": "gap", "seconds": 0.2}]}) == []
+    assert capture.missed(found | {"shifts": [{"at": 3, "by": -0.2}]}) == []
+    assert capture.missed(found | {"shifts": [], "seconds": 30.0}) == ["capture: expected 60 s of sound, got 30 s"]
