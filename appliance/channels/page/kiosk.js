@@ -11,6 +11,7 @@ export class Kiosk {
   #refused = false;
   #left = false;
   phase = 'idle';
+  #open = false; // speaking breaks off the kiosk's words
 
   // `replied(reply)` gets what was heard and answered, `failed(problem)` what went wrong.
   constructor(api, words, { replied, failed }) {
@@ -75,7 +76,10 @@ export class Kiosk {
       if (name === 'reply') this.api.forget(data.session).catch(() => {});
       if (name !== 'state') return;
     }
-    if (name === 'state') this.#show(data.phase);
+    if (name === 'state') {
+      this.#open = data.barge_in;
+      this.#show(data.phase);
+    }
     if (name === 'level') $('voice').style.setProperty('--level', Math.min(1, data.peak * 1.6));
     if (name === 'partial') this.#words(data.text);
     if (name === 'reply') this.replied(data);
@@ -89,7 +93,8 @@ export class Kiosk {
     $('voice').hidden = phase === 'idle';
     $('voice').dataset.phase = phase;
     const words = this.words();
-    $('voice-phase').textContent = { listening: words.listening, thinking: words.thinking, speaking: words.speaking }[phase] ?? '';
+    const speaking = this.#open ? words.speakingOpen : words.speakingClosed;
+    $('voice-phase').textContent = { listening: words.listening, thinking: words.thinking, speaking }[phase] ?? '';
     $('voice-stop').textContent = phase === 'listening' ? words.speakStop : words.voiceStop;
     $('voice-stop').hidden = phase === 'thinking';
     if (phase === 'idle') this.#words('');

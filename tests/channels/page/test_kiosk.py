@@ -64,8 +64,8 @@ class KioskDoor(FakeDoor):
         return (*super().features(), Feature("microphone", "ready", "portaudio", "USB: 48000 Hz / 48000 Hz"))
 
 
-@pytest.fixture
-def kiosk(serve) -> Iterator[tuple[Any, Ears, Mouth]]:
+@pytest.fixture(params=[Manners(patience=20.0)])
+def kiosk(serve, request) -> Iterator[tuple[Any, Ears, Mouth]]:
     door, ears, mouth = KioskDoor(asr="ready"), Ears(), Mouth()
 
     def hear(language: str) -> FakeUtterances:
@@ -73,8 +73,7 @@ def kiosk(serve) -> Iterator[tuple[Any, Ears, Mouth]]:
             raise Unavailable("nothing hears English")
         return FakeUtterances()
 
-    manners = Manners(patience=20.0)
-    door.conversation = Conversation(ears, hear, door.heard, reply_json, mouth=mouth, manners=lambda: manners)
+    door.conversation = Conversation(ears, hear, door.heard, reply_json, mouth=mouth, manners=lambda: request.param)
     door.conversation.start()
     yield serve(door), ears, mouth
     door.conversation.close()
@@ -94,7 +93,7 @@ def test_the_button_makes_the_kiosk_listen_and_words_answer_and_phases_are_seen(
     page.click("#voice-stop")
     expect(page.locator(".customer .bubble")).to_have_text("洗衣液在哪")
     expect(page.locator(".kiosk .bubble")).to_contain_text("洗衣液在 B3 货架")
-    expect(page.locator("#voice-phase")).to_have_text("正在回答")
+    expect(page.locator("#voice-phase")).to_have_text("正在回答，按“停止”可打断")
     page.click("#voice-stop")
     expect(page.locator("#voice")).to_be_hidden()
     assert mouth.words[0].done, "enough of it"
@@ -103,6 +102,22 @@ def test_the_button_makes_the_kiosk_listen_and_words_answer_and_phases_are_seen(
     page.click("#send")
     expect(page.locator(".customer .bubble")).to_have_count(2)
     assert server.door.opened == 1
+
+
+@pytest.mark.parametrize("kiosk", [Manners(patience=20.0, barge_in=True)], indirect=True)
+def test_where_echo_is_cancelled_the_page_says_that_speaking_breaks_the_answer_off(kiosk, visit):
+    server, ears, mouth = kiosk
+    page = visit(server)
+    page.click("#speak")
+    ears.may.release(3)
+    expect(page.locator("#voice-words")).to_have_text("洗衣液")
+    page.click("#voice-stop")
+    expect(page.locator("#voice-phase")).to_have_text("正在回答，您可以直接插话")
+    page.click("#en")
+    expect(page.locator("#voice-phase")).to_have_text("Answering, you may speak into it")
+    ears.may.release(1)
+    expect(page.locator("#voice-phase")).to_have_text("Listening, please speak")
+    assert mouth.words[0].done, "the customer's word was enough"
 
 
 def test_what_goes_wrong_is_said_on_the_page(kiosk, visit):
