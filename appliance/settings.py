@@ -93,6 +93,11 @@ class Settings:
     speech_longest_s: float = _setting(
         20.0, "Seconds after which one who goes on speaking is answered", minimum=2, maximum=60
     )
+    speech_grammar: bool = _setting(
+        False,
+        "A Vosk recogniser hears the pack's sentences and names alone, in any order: fewer errors in noise, but nothing "
+        "else is understood; needs a model whose graph is not composed, as the small ones are",
+    )
     barge_in: str = _setting(
         "auto",
         "Whether speaking breaks off the kiosk's own voice: on, off, or auto (where the microphone's name tells of "

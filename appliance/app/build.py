@@ -15,7 +15,7 @@ from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Brought, Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.app.voice import build_voice
-from appliance.app.wording import build_wake, build_wording
+from appliance.app.wording import build_wake, build_wording, likely
 from appliance.app.words import build_words
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import load_imported
@@ -153,7 +153,9 @@ def _build(
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
         appliance.join(
-            build_voice(ears, appliance.heard, appliance.end, _shown, settings, _fixed(pack), wakes, listener)
+            build_voice(
+                ears, appliance.heard, appliance.end, _shown, settings, _fixed(pack), likely(pack), wakes, listener
+            )
         )
     return appliance
 

@@ -20,6 +20,7 @@ from appliance.speech.listen import Utterances
 from appliance.speech.microphone import UNWELL, Microphone
 from appliance.speech.segment import Endpointer
 from appliance.speech.vad import Rules
+from appliance.speech.vosk import VoskRecogniser
 from appliance.values import Feature, Reply, statements
 
 OFF = "未启用，设置 APPLIANCE_VOICE=push 或 wake 可启用 / not in use; APPLIANCE_VOICE=push or wake turns it on"
@@ -29,8 +30,11 @@ SETTLING = (STARTING, OPENING)
 """Reasons of features that have not been tried to their end yet."""
 
 
-def hearer(hears: Hears, settings: Settings) -> Callable[[str], Utterances]:
-    """Makes what recognises a stream of sound in a language, or raises Unavailable naming what is missing."""
+def hearer(hears: Hears, settings: Settings, likely: Sequence[str] = ()) -> Callable[[str], Utterances]:
+    """Makes what recognises a stream of sound in a language, or raises Unavailable naming what is missing.
+
+    A Vosk recogniser of Chinese hears nothing but `likely` where the settings ask for a grammar.
+    """
     rules = Rules(minimum_silence=settings.speech_silence_s, maximum=settings.speech_longest_s)
 
     def make(language: str) -> Utterances:
@@ -43,7 +47,8 @@ def hearer(hears: Hears, settings: Settings) -> Callable[[str], Utterances]:
                 remedy=("请运行 `appliance models pull silero-vad`", "Run `appliance models pull silero-vad`"),
                 retry_after=60,
             )
-        return Utterances(Endpointer(hears.vad, rules), recogniser)
+        bound = settings.speech_grammar and language == "zh" and isinstance(recogniser, VoskRecogniser)
+        return Utterances(Endpointer(hears.vad, rules), recogniser, phrases=likely if bound else ())
 
     return make
 
@@ -55,11 +60,15 @@ def build_voice(
     show: Callable[[Reply], Mapping[str, Any]],
     settings: Settings,
     phrases: Sequence[str],
+    likely: Sequence[str],
     wakes: Wakes | None,
     listener: Listener,
 ) -> Voice:
-    """What the settings ask for; what is missing is said by its feature, and nothing raises."""
-    hear = hearer(hears, settings)
+    """What the settings ask for; what is missing is said by its feature, and nothing raises.
+
+    `phrases` are said often, `likely` are sentences that customers say.
+    """
+    hear = hearer(hears, settings, likely)
     live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, listener=listener)
     words = build_mouth(settings, phrases, listener)
     microphone = Microphone(settings.microphone, listener=listener) if settings.voice != "off" else None

@@ -15,6 +15,9 @@ Wording = Callable[[str], Rewritten]
 SPARED = ("person", "address")
 """Entities in which no name is put right: people and streets are called whatever they are called."""
 
+NUMERALS = tuple("零一二三四五六七八九十百千万点幺两半")
+"""What numbers are said with."""
+
 
 def build_wording(pack: Pack, parser: Parser, *, names: bool) -> Wording:
     """Numbers always; misheard `names` of the pack only where somebody is heard: their index takes time and memory."""
@@ -34,6 +37,13 @@ def build_wording(pack: Pack, parser: Parser, *, names: bool) -> Wording:
         return spoken.rewrite(text, spared)
 
     return worded
+
+
+def likely(pack: Pack) -> tuple[str, ...]:
+    """What customers of the pack say: its sentences, names, wake phrases and numerals; each once."""
+    sentences = (sentence for rule in pack.lexicon.intents for sentence in rule.sentences)
+    names = (surface for entry in pack.lexicon.gazetteer for surface in entry.surfaces)
+    return tuple(dict.fromkeys((*sentences, *names, *(pack.wake or (DEFAULT,)), *NUMERALS)))
 
 
 def build_wake(pack: Pack) -> Callable[[str], str | None]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.app.wording import build_wake, build_wording
+from appliance.app.wording import build_wake, build_wording, likely
 from appliance.errors import PackInvalid
 from appliance.language.parse import Parser
 from appliance.packs.compile import load_pack
@@ -58,3 +58,10 @@ def test_a_pack_without_one_has_the_usual_phrase_and_an_unfit_one_is_refused(pac
         build_wake(replace(pack, wake=("你好",)))
     with pytest.raises(PackInvalid, match="customers say"):
         build_wake(replace(pack, wake=("请问一下",)))
+
+
+def test_what_customers_say_is_sentences_names_the_wake_phrase_and_numerals_each_once() -> None:
+    said = likely(load_pack("store"))
+    assert len(said) == len(set(said))
+    for one in ("好的", "小店你好", "洗衣液", "幺"):
+        assert one in said
