@@ -95,8 +95,8 @@ class Settings:
     )
     speech_grammar: bool = _setting(
         False,
-        "A Vosk recogniser hears the pack's sentences and names alone, in any order: fewer errors in noise, but nothing "
-        "else is understood; needs a model whose graph is not composed, as the small ones are",
+        "A Vosk recogniser hears the pack's sentences and names alone, in any order: fewer errors in noise, and "
+        "nothing else is understood; takes a model whose graph is not composed, as the small ones are",
     )
     barge_in: str = _setting(
         "auto",

@@ -15,7 +15,7 @@ from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Brought, Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.app.voice import build_voice
-from appliance.app.wording import build_wake, build_wording, likely
+from appliance.app.wording import build_wake, build_wording
 from appliance.app.words import build_words
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import load_imported
@@ -29,7 +29,6 @@ from appliance.language.redact import redact
 from appliance.language.suggest import Suggester
 from appliance.listener import Listener, silent
 from appliance.packs.compile import load_pack
-from appliance.packs.schema import Pack
 from appliance.packs.vocabulary import ABSENT
 from appliance.records.events import EventLog
 from appliance.settings import Settings, data_dir
@@ -152,18 +151,8 @@ def _build(
     )
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
-        appliance.join(
-            build_voice(
-                ears, appliance.heard, appliance.end, _shown, settings, _fixed(pack), likely(pack), wakes, listener
-            )
-        )
+        appliance.join(build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener))
     return appliance
-
-
-def _fixed(pack: Pack) -> tuple[str, ...]:
-    """What the kiosk says every day: the welcome, and answers without a value in them."""
-    plain = (text for response in pack.responses.values() for text in response.zh if "{" not in text)
-    return (pack.welcome.zh, *plain)
 
 
 def _shown(reply: Reply) -> dict[str, Any]:

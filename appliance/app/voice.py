@@ -9,12 +9,14 @@ from typing import Any
 from appliance.app.mouth import STARTING, build_mouth
 from appliance.app.senses import Hears
 from appliance.app.spoken import Voice
+from appliance.app.wording import fixed, likely
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
 from appliance.channels.voice.manners import Manners, breaks_in
 from appliance.channels.voice.parts import Answers, Wakes
 from appliance.errors import Unavailable
 from appliance.listener import Listener
+from appliance.packs.schema import Pack
 from appliance.settings import Settings
 from appliance.speech.listen import Utterances
 from appliance.speech.microphone import UNWELL, Microphone
@@ -30,10 +32,10 @@ SETTLING = (STARTING, OPENING)
 """Reasons of features that have not been tried to their end yet."""
 
 
-def hearer(hears: Hears, settings: Settings, likely: Sequence[str] = ()) -> Callable[[str], Utterances]:
+def hearer(hears: Hears, settings: Settings, said: Sequence[str] = ()) -> Callable[[str], Utterances]:
     """Makes what recognises a stream of sound in a language, or raises Unavailable naming what is missing.
 
-    A Vosk recogniser of Chinese hears nothing but `likely` where the settings ask for a grammar.
+    A Vosk recogniser of Chinese hears nothing but `said` where the settings ask for a grammar.
     """
     rules = Rules(minimum_silence=settings.speech_silence_s, maximum=settings.speech_longest_s)
 
@@ -48,7 +50,7 @@ def hearer(hears: Hears, settings: Settings, likely: Sequence[str] = ()) -> Call
                 retry_after=60,
             )
         bound = settings.speech_grammar and language == "zh" and isinstance(recogniser, VoskRecogniser)
-        return Utterances(Endpointer(hears.vad, rules), recogniser, phrases=likely if bound else ())
+        return Utterances(Endpointer(hears.vad, rules), recogniser, phrases=said if bound else ())
 
     return make
 
@@ -59,18 +61,14 @@ def build_voice(
     end: Callable[[str], object],
     show: Callable[[Reply], Mapping[str, Any]],
     settings: Settings,
-    phrases: Sequence[str],
-    likely: Sequence[str],
+    pack: Pack,
     wakes: Wakes | None,
     listener: Listener,
 ) -> Voice:
-    """What the settings ask for; what is missing is said by its feature, and nothing raises.
-
-    `phrases` are said often, `likely` are sentences that customers say.
-    """
-    hear = hearer(hears, settings, likely)
+    """What the settings ask for; what is missing is said by its feature, and nothing raises."""
+    hear = hearer(hears, settings, likely(pack))
     live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, listener=listener)
-    words = build_mouth(settings, phrases, listener)
+    words = build_mouth(settings, fixed(pack), listener)
     microphone = Microphone(settings.microphone, listener=listener) if settings.voice != "off" else None
     conversation = None
     if microphone is not None:

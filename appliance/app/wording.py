@@ -39,6 +39,12 @@ def build_wording(pack: Pack, parser: Parser, *, names: bool) -> Wording:
     return worded
 
 
+def fixed(pack: Pack) -> tuple[str, ...]:
+    """What the kiosk says every day: the welcome, and answers without a value in them."""
+    plain = (text for response in pack.responses.values() for text in response.zh if "{" not in text)
+    return (pack.welcome.zh, *plain)
+
+
 def likely(pack: Pack) -> tuple[str, ...]:
     """What customers of the pack say: its sentences, names, wake phrases and numerals; each once."""
     sentences = (sentence for rule in pack.lexicon.intents for sentence in rule.sentences)
