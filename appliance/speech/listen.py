@@ -76,11 +76,6 @@ class Utterances:
         return self._endpointer.speaking
 
     @property
-    def voiced(self) -> float:
-        """Seconds for which somebody speaks now, gaps not counted; 0 while nobody does."""
-        return self._endpointer.voiced
-
-    @property
     def probability(self) -> float:
         """Probability of speech in the last 32 ms."""
         return self._endpointer.probability

@@ -91,11 +91,6 @@ class Endpointer:
         return self._begin is not None
 
     @property
-    def voiced(self) -> float:
-        """Seconds for which somebody speaks now, gaps not counted; 0 while nobody does. Counts before Began too."""
-        return self._voiced * FRAME_SECONDS
-
-    @property
     def heard(self) -> float:
         """Seconds of the stream so far, with what waits for its frame to fill."""
         return (self._origin + self._length + len(self._rest)) / RATE

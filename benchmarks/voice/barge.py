@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from appliance.channels.voice.attend import attend
+from appliance.channels.voice.attend import Insistence, attend
 from appliance.channels.voice.manners import Manners
 from appliance.errors import ApplianceError
 from appliance.speech.level import loudness
@@ -33,6 +33,8 @@ BLOCK = RATE // 50
 """Samples that a microphone delivers at a time."""
 WITHIN_MS = 200.0
 """What the issue allows from the customer's first sound to the kiosk's silence."""
+INSISTENCE = Insistence(Manners().insisting, level=10 ** ((CUSTOMER_DB - Manners().softer_db) / 20))
+"""What the conversation asks of a customer who was as loud before."""
 _PAUSE = RATE // 4
 
 
@@ -84,7 +86,7 @@ def broken_at(samples: Samples, hear: Callable[[], Utterances]) -> float | None:
     """Seconds of `samples` after which an answer is broken off; None where it is not."""
     recorded, utterances = Recorded(samples), hear()
     try:
-        broken, _ = attend(recorded, recorded, utterances, Manners().insisting)
+        broken, _ = attend(recorded, recorded, utterances, INSISTENCE)
     finally:
         utterances.close()
     return recorded.at / RATE if broken else None

@@ -58,16 +58,20 @@ class FakeUtterances:
         return bool(self.sound)
 
     @property
-    def voiced(self) -> float:
+    def probability(self) -> float:
+        return float(self.speaking)
+
+    @property
+    def seconds(self) -> float:
         return sum(map(len, self.sound)) / 16_000
 
     def feed(self, samples: npt.NDArray[np.float32]) -> list[Partial | Final]:
         self.sound.append(samples)
-        said = min(len(self.WORDS), int(self.voiced * 2))
+        said = min(len(self.WORDS), int(self.seconds * 2))
         if said == self.said:
             return []
         self.said = said
-        return [Partial(self.WORDS[:said], self.voiced)]
+        return [Partial(self.WORDS[:said], self.seconds)]
 
     def finish(self) -> list[Partial | Final]:
         sound = Audio(np.concatenate(self.sound) if self.sound else np.zeros(0, np.float32), 16_000)

@@ -222,12 +222,12 @@ def test_speech_without_a_word_is_told_as_empty() -> None:
 def test_it_can_be_seen_that_somebody_speaks() -> None:
     utterances = Utterances(Endpointer(LoudNetwork(), RULES), Scribe())
     utterances.feed(pattern("..#"))
-    assert (utterances.speaking, utterances.voiced) == (False, pytest.approx(FRAME_SECONDS))
+    assert not utterances.speaking
     utterances.feed(pattern("##"))
-    assert (utterances.speaking, utterances.voiced) == (True, pytest.approx(3 * FRAME_SECONDS))
+    assert utterances.speaking
     assert utterances.probability > 0.5
     utterances.feed(pattern("......"))
-    assert (utterances.speaking, utterances.voiced) == (False, 0.0)
+    assert not utterances.speaking
 
 
 @pytest.mark.parametrize("where", ["stream", "feed", "finish"])

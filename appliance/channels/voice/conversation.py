@@ -17,12 +17,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from appliance.channels.voice.attend import attend
+from appliance.channels.voice.attend import Insistence, attend
 from appliance.channels.voice.feed import Event, Feed
 from appliance.channels.voice.manners import Manners
 from appliance.channels.voice.parts import Answers, Ears, Mouth, Playing, Samples, Shows, Wakes
 from appliance.errors import ApplianceError, Unavailable
 from appliance.listener import Listener, silent
+from appliance.speech.level import loudness
 from appliance.speech.listen import Final, Partial, Utterances
 from appliance.speech.resample import RATE
 from appliance.trail import trail
@@ -39,6 +40,8 @@ STARVED_S = 2.0
 """Seconds without any sound, as of a microphone that was pulled out, after which a sentence is over."""
 DEAF_S = 10.0
 """Seconds without listening for the wake phrase after what recognises has failed: nobody asked, so nobody is told."""
+USUAL_LEVEL = 0.05
+"""How loud somebody is taken to be who has not been heard yet, root mean square: -26 dB of full scale."""
 LEVEL_S = 0.1
 """Seconds between two looks of the level meter."""
 
@@ -85,6 +88,7 @@ class Conversation:
         self._utterances: Utterances | None = None
         self._recent: deque[Samples] = deque()
         self._left: list[Partial | Final] = []
+        self._loud = USUAL_LEVEL
 
     @property
     def phase(self) -> str:
@@ -197,6 +201,7 @@ class Conversation:
             if rest is None:
                 continue
             self._recent.clear()
+            self._loud = loudness(event.audio.samples) or USUAL_LEVEL
             self._woken = True
             self._listener("voice_woken")
             if rest:
@@ -241,6 +246,7 @@ class Conversation:
         """Answer one sentence; False when no word of it was recognised."""
         if not final.transcript.text:
             return False
+        self._loud = loudness(final.audio.samples) or USUAL_LEVEL
         transcript = final.transcript
         if self._woken and self._wakes is not None:  # some say the phrase before every sentence
             rest = self._wakes(transcript.text)
@@ -318,7 +324,9 @@ class Conversation:
             if manners.barge_in:
                 self._keep(samples)
 
-        broken, self._left = attend(playing, self._ears, self._utterances, manners.insisting, asked=asked, took=took)
+        level = self._loud * 10 ** (-manners.softer_db / 20)
+        insistence = Insistence(manners.insisting, level=level)
+        broken, self._left = attend(playing, self._ears, self._utterances, insistence, asked=asked, took=took)
         if broken is None:
             self._drop()
         return broken

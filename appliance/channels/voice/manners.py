@@ -16,8 +16,10 @@ class Manners:
     """How long somebody who has been asked to speak may say nothing."""
     follow: float = 6.0
     """How long the kiosk goes on listening after an answer to one who came by the wake phrase."""
-    insisting: float = 0.1
-    """How long somebody speaks into the kiosk's words until it falls silent: a cough is shorter."""
+    insisting: float = 0.08
+    """How long somebody speaks into the kiosk's words until it falls silent: a click is shorter."""
+    softer_db: float = 14.0
+    """How much softer than before a customer may speak into the kiosk's words, in dB."""
     barge_in: bool = False
     """Whether speaking breaks off the kiosk's words."""
 

@@ -53,15 +53,15 @@ class ScriptedUtterances:
         return self.blocks > 0
 
     @property
-    def voiced(self) -> float:
-        return self.blocks * 0.1
+    def probability(self) -> float:
+        return float(self.blocks > 0)
 
     def feed(self, samples: np.ndarray) -> list[Partial | Final]:
         if self.fails:
             raise self.fails.pop()
         if samples[0] == SPEECH:
             self.blocks += 1
-            return [Partial("…" * self.blocks, self.voiced)]
+            return [Partial("…" * self.blocks, self.blocks * 0.1)]
         return self.finish() if samples[0] == END else []
 
     def finish(self) -> list[Partial | Final]:
