@@ -1,10 +1,10 @@
-"""A spoken conversation at a counter in software: `python -m benchmarks.voice [barge] [ghosts] [capture] [--check]`.
+"""A spoken conversation at a counter in software: `python -m benchmarks.voice [PART...] [--check]`.
 
 `barge`: the kiosk's own voice in its microphone at 0, -6 and -12 dB of a customer's, with and without echo
 cancellation: how often an answer is broken off by nobody, how often and how fast by a customer. `ghosts`: minutes of
 silence, a fan, music and babble: words and answers. `capture`: minutes of the appliance's own capture: losses, and
-whether all were reported, memory. Customers and babble are the recordings of `--data` (default: the cases of the
-installed models).
+whether all were reported, memory. `answers`: from the end decision to the answer's text, by stages. Customers and
+babble are the recordings of `--data` (default: the cases of the models that hear).
 `--check` exits 1 and names each limit that is missed. Needs the virtual sound card's packages (`make system-test`).
 """
 
@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from appliance.app.build import build
 from appliance.app.networks import Networks
 from appliance.app.senses import Brought, build_hearing
 from appliance.app.voice import hearer
@@ -41,9 +42,9 @@ from appliance.speech.tts.espeak import EspeakVoice
 from appliance.speech.wav import decode
 from benchmarks.machine import describe
 from benchmarks.speech.noise import Samples
-from benchmarks.voice import barge, capture, ghosts
+from benchmarks.voice import answers, barge, capture, ghosts
 
-PARTS = ("barge", "ghosts", "capture")
+PARTS = ("answers", "barge", "ghosts", "capture")
 ANSWERS = (
     "洗衣液在三号货架，第二层，左手边就是。",
     "您的包裹已经到店，取件码是五二零一，请到柜台领取。",
@@ -65,9 +66,8 @@ def customers(folder: Path | None) -> list[Samples]:
         paths = [
             case.path
             for name, manifest in sorted(load_manifests(shipped_root()).items())
-            if name == "silero-vad"
             for case in manifest.cases()
-            if case.truth.get("speech")
+            if case.path.suffix == ".wav" and case.truth.get("speech")
         ]
     sounds = [to_16k(decode(path.read_bytes(), max_seconds=60, max_bytes=1 << 24)).samples for path in paths]
     found = [sound[: 6 * RATE] for sound in sounds if len(sound) >= RATE]
@@ -80,17 +80,21 @@ def run(asked: argparse.Namespace, at: Callable[[str], None]) -> dict[str, Any]:
     """Everything that was asked for."""
     found: dict[str, Any] = {"machine": describe()}
     with ExitStack() as stack:
-        hear = _hearing(stack) if {"barge", "ghosts"} & {*asked.parts} else None
+        hear = _hearing(stack) if {"answers", "barge", "ghosts"} & {*asked.parts} else None
         people = customers(asked.data)
+        if "answers" in asked.parts and hear is not None:
+            appliance = stack.enter_context(build(load_settings(overrides={"voice": "off"}), senses=()))
+            done = answers.waited(people, hear, lambda said: appliance.heard(said, None, "zh"), at)
+            found["answers"] = answers.summed(done)
         if "barge" in asked.parts and hear is not None:
             voice = EspeakVoice()
             voice.probe()
-            answers = []
+            words = []
             for text in ANSWERS[: asked.answers]:
                 said = voice.say(text, "zh")
-                answers.append(soxr.resample(said.samples, said.rate, RATE))
-            done = list(barge.trials(answers, people, hear, at))
-            found["barge"] = {"rows": barge.summed(done), "trials": barge.as_json(done)}
+                words.append(soxr.resample(said.samples, said.rate, RATE))
+            trials = list(barge.trials(words, people, hear, at))
+            found["barge"] = {"rows": barge.summed(trials), "trials": barge.as_json(trials)}
         if "ghosts" in asked.parts and hear is not None:
             wakes = build_wake(load_pack("store"))
             found["ghosts"] = {
@@ -103,7 +107,8 @@ def run(asked: argparse.Namespace, at: Callable[[str], None]) -> dict[str, Any]:
 
 def missed(found: dict[str, Any]) -> list[str]:
     """Every limit that is missed."""
-    wrong = barge.missed(found["barge"]["rows"]) if "barge" in found else []
+    wrong = answers.missed(found["answers"]) if "answers" in found else []
+    wrong += barge.missed(found["barge"]["rows"]) if "barge" in found else []
     wrong += ghosts.missed(found["ghosts"]) if "ghosts" in found else []
     return wrong + (capture.missed(found["capture"]) if "capture" in found else [])
 
@@ -113,7 +118,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.voice", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", default=PARTS, help="barge, ghosts, capture; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", default=PARTS, help=f"{', '.join(PARTS)}; default: all")
     parser.add_argument("--data", type=Path, help="folder of recordings: customers and babble")
     parser.add_argument("--answers", type=int, default=len(ANSWERS), help="answers at each level")
     parser.add_argument("--minutes", type=float, help="of each sound (10) and of capture (30)")
@@ -153,6 +158,11 @@ def _hearing(stack: ExitStack) -> Callable[[], Utterances]:
 
 def _print(found: dict[str, Any]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=140)
+    if "answers" in found:
+        table = Table("milliseconds", "sentences", "p50", "p95")
+        for stage, row in found["answers"].items():
+            table.add_row(stage, str(row["count"]), str(row["p50_ms"]), str(row["p95_ms"]))
+        console.print(table)
     if "barge" in found:
         table = Table(
             "echo, dB", "echo cancellation", "answers broken off by nobody", "by a customer", "p50, ms", "p95"

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.speech.listen import Final, Partial
 from appliance.values import Audio, Transcript
-from benchmarks.voice import barge, capture, ghosts, room
+from benchmarks.voice import answers, barge, capture, ghosts, room
 from benchmarks.voice.barge import Recorded, Trial
 from benchmarks.voice.ghosts import Heard
 
@@ -148,3 +148,40 @@ def test_a_loss_that_nobody_reported_is_a_miss_and_silence_put_in_is_none() -> N
     assert capture.missed(found | {"losses": [{"at": 3, "cause": "gap", "seconds": 0.2}]}) == []
     assert capture.missed(found | {"shifts": [{"at": 3, "by": -0.2}]}) == []
     assert capture.missed(found | {"shifts": [], "seconds": 30.0}) == ["capture: expected 60 s of sound, got 30 s"]
+
+
+# The wait for an answer.
+
+
+class Sentence(Loudness):
+    """One utterance, over with the first silence behind it."""
+
+    def feed(self, samples: np.ndarray) -> list[Partial | Final]:
+        before = self.probability
+        super().feed(samples)
+        latency = {"silence": 500.0, "vad": 1.0, "finish": 30.0, "asr": 90.0}
+        said = Transcript(self.text, 0.9, "zh")
+        over = before and not self.probability
+        return [Final(said, Audio(samples, RATE), 0.0, 1.0, "silence", latency)] if over else []
+
+
+def test_what_a_customer_waits_is_work_behind_the_end_and_silence_before_it() -> None:
+    asked: list[str] = []
+    found = answers.waited(
+        [tone(0.5)] * 3, lambda: Sentence("你好"), lambda said: asked.append(said.text), lambda _: None
+    )  # type: ignore[arg-type,return-value,func-returns-value]
+    assert asked == ["你好"] * 3
+    assert found[0]["silence"] == 500.0
+    assert found[0]["finish"] == 30.0
+    assert 0 <= found[0]["answer"] < 1000
+    rows = answers.summed([{"silence": 500.0, "vad": 1.0, "finish": 30.0, "answer": 9.0}])
+    assert rows["from the end decision"] == {"count": 1, "p50_ms": 40.0, "p95_ms": 40.0}
+    assert rows["from the last speech"]["p95_ms"] == 540.0
+    assert answers.missed(rows) == []
+
+
+def test_slow_answers_and_no_answers_are_missed() -> None:
+    slow = answers.summed([{"silence": 500.0, "vad": 1.0, "finish": 30.0, "answer": 900.0}])
+    assert len(answers.missed(slow)) == 2
+    assert answers.waited([tone(0.5)], lambda: Sentence(""), lambda said: None, lambda _: None) == []  # type: ignore[arg-type,return-value]
+    assert answers.missed(answers.summed([])) == ["answers: expected sentences in which words are recognised, got none"]
