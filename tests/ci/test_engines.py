@@ -187,7 +187,7 @@ def test_the_projects_own_sources_use_what_the_check_knows(script: Callable[[str
 def test_networks_that_are_not_there_are_named(script: Callable[[str], ModuleType], tmp_path: Path) -> None:
     manifests = load_manifests(REPOSITORY / "models")
     problems: list[str] = []
-    assert list(script("build").shipped(ModelStore(tmp_path, manifests), problems)) == []
+    assert list(script("build").promised(ModelStore(tmp_path, manifests), problems)) == []
     networks = [spec.name for manifest in manifests.values() for spec in manifest.networks.values()]
     assert [said.partition(":")[0] for said in problems] == networks
     assert all("appliance models pull" in said for said in problems)
@@ -199,7 +199,7 @@ def test_a_file_that_serves_two_backends_is_one_file(script: Callable[[str], Mod
     store = shelf(tmp_path)
     derive(store, "understand-zh")
     problems: list[str] = []
-    found = [(file.precision, file.path.name) for file in script("build").shipped(store, problems)]
+    found = [(file.precision, file.path.name) for file in script("build").promised(store, problems)]
     assert found == [("fp32", "model.onnx"), ("fp16", "model.fp16.half.onnx")]
 
 

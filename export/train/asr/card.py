@@ -37,8 +37,8 @@ syllable lies.
 
 ## Source and licence
 
-Weights and sentences: Apache-2.0. espeak-ng (GPL-3) spoke the sentences as a program of its own and is not part of it.
-Readings and words: pypinyin, MIT.
+Weights and sentences: Apache-2.0. espeak-ng (GPL-3, <https://github.com/espeak-ng/espeak-ng>) spoke the sentences as a
+program of its own and is not part of it. Readings and words: pypinyin, MIT.
 
 ## Measured
 
