@@ -13,7 +13,7 @@ from appliance.app.appliance import Appliance, Rooms
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
-from appliance.app.senses import Brought, Hears, Sense, audio_limits, build_hearing, build_reader
+from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.app.voice import build_voice
 from appliance.app.wording import build_wake, build_wording
 from appliance.app.words import build_words
@@ -78,8 +78,7 @@ def _build(
     closing: ExitStack,
 ) -> Appliance:
     folder = data_dir(settings)
-    imported, damaged = load_imported(folder / "models")
-    manifests = imported | load_manifests(shipped_root())
+    manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
     scheduler = Scheduler(listener=listener)
     engines = make(EngineStore(folder / "engines", listener), store, settings)
@@ -104,11 +103,7 @@ def _build(
         if "ocr" in senses
         else Sense(None, lambda: _left_out("ocr"))
     )
-    ears = (
-        build_hearing(networks, store, manifests, Brought(imported, damaged, pack), settings, listener)
-        if "asr" in senses
-        else _deaf(settings)
-    )
+    ears = build_hearing(networks, store, manifests, pack, settings, listener) if "asr" in senses else _deaf(settings)
     for close in ears.closing:
         closing.callback(close)
     wakes = build_wake(pack) if settings.voice == "wake" else None

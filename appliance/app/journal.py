@@ -15,6 +15,7 @@ TROUBLE = frozenset(
         "backend_restored",
         "backend_switched",
         "backend_tend_failed",
+        "recognisers_look_failed",
         "batch_retried",
         "close_failed",
         "deadline_exceeded",

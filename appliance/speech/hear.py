@@ -37,9 +37,12 @@ class Hearing:
     """Recognises WAV recordings. Thread-safe when its recognisers are."""
 
     def __init__(self, vad: Vad | None, recognisers: Mapping[str, Recogniser], *, limits: Limits) -> None:
-        """Use `vad` to find speech (None: the whole recording counts as speech) and a recogniser for each language."""
+        """Use `vad` to find speech (None: the whole recording counts as speech) and a recogniser for each language.
+
+        Others may join `recognisers` later.
+        """
         self.vad = vad
-        self.recognisers = dict(recognisers)
+        self.recognisers = recognisers
         self.limits = limits
 
     def transcribe(

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from appliance.app.networks import Networks
-from appliance.app.senses import VAD_MODEL, Brought, build_hearing
+from appliance.app.senses import VAD_MODEL, build_hearing
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
@@ -42,15 +42,14 @@ def opened(spec: str, language: str, threads: int, *, detect: bool = True) -> It
     """
     settings = load_settings(overrides={"onnxruntime_threads": threads, "backends": "onnxruntime-cpu"})
     root = data_dir(settings) / "models"
-    imported, damaged = load_imported(root)
-    manifests = imported | load_manifests(shipped_root())
+    manifests = load_imported(root)[0] | load_manifests(shipped_root())
     store = ModelStore(root, manifests)
     with ExitStack() as stack:
         scheduler = stack.enter_context(Scheduler(listener=silent))
         networks = Networks(manifests, store, settings, scheduler, silent)
         stack.callback(networks.close)
         if spec == INSTALLED:
-            hears = build_hearing(networks, store, manifests, Brought(imported, damaged), settings, silent)
+            hears = build_hearing(networks, store, manifests, None, settings, silent)
             for close in hears.closing:
                 stack.callback(close)
             if language not in hears.hearing.recognisers:

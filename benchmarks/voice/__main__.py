@@ -26,7 +26,7 @@ from rich.table import Table
 
 from appliance.app.build import build
 from appliance.app.networks import Networks
-from appliance.app.senses import Brought, build_hearing
+from appliance.app.senses import build_hearing
 from appliance.app.voice import hearer
 from appliance.app.wording import build_wake
 from appliance.artifacts.imported import load_imported
@@ -144,12 +144,11 @@ def _hearing(stack: ExitStack) -> Callable[[], Utterances]:
     """What makes the utterances of a Chinese stream, with what is installed."""
     settings = load_settings(overrides={"backends": "onnxruntime-cpu"})
     root = data_dir(settings) / "models"
-    imported, damaged = load_imported(root)
-    manifests = imported | load_manifests(shipped_root())
+    manifests = load_imported(root)[0] | load_manifests(shipped_root())
     store = ModelStore(root, manifests)
     networks = Networks(manifests, store, settings, stack.enter_context(Scheduler(listener=silent)), silent)
     stack.callback(networks.close)
-    hears = build_hearing(networks, store, manifests, Brought(imported, damaged), settings, silent)
+    hears = build_hearing(networks, store, manifests, None, settings, silent)
     for close in hears.closing:
         stack.callback(close)
     make = hearer(hears, settings)

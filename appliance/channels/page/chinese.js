@@ -50,7 +50,7 @@ export const CHINESE = {
   voiceStop: '停止',
   speakNone: '没有找到麦克风，或未获得使用许可。',
   speakOff: '语音功能未开启，请打字或点选问题。',
-  speakStaff: '店员：在这台机器上运行下面的命令，然后重新启动服务。',
+  speakStaff: '店员：在这台机器上运行下面的命令，装好几秒后即可使用。',
   seconds: '秒',
   suggested: (n) => `有 ${n} 条建议，用上下键选择`,
   scanBusy: '请稍候，再扫一次',

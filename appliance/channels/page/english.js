@@ -50,7 +50,7 @@ export const ENGLISH = {
   voiceStop: 'Stop',
   speakNone: 'No microphone was found, or it may not be used.',
   speakOff: 'Speech is off on this machine. Please type or tap a question.',
-  speakStaff: 'Staff: run the command below on this machine, then start the service again.',
+  speakStaff: 'Staff: run the command below on this machine; it hears some seconds after that.',
   seconds: 's',
   suggested: (n) => `${n === 1 ? '1 suggestion' : `${n} suggestions`}, up and down to choose`,
   scanBusy: 'One moment, then scan again',

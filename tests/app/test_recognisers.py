@@ -1,0 +1,116 @@
+"""Recognisers that are installed, mended or spoilt while the appliance serves."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from appliance.app import recognisers
+from appliance.app.appliance import Appliance
+from appliance.app.build import build
+from appliance.app.recognisers import Recognisers
+from appliance.errors import Unavailable
+from appliance.settings import Settings
+from appliance.speech.ctc.install import bring
+from appliance.speech.encode import wav
+from appliance.values import Audio, Feature
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "speech" / "ctc"))
+import tone_networks
+
+TUNE = wav(Audio(tone_networks.melody((0, 0.3), (1, 0.3), (4, 0.3)).astype(np.float32), tone_networks.RATE))
+
+
+@pytest.fixture
+def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Appliance, Path]]:
+    """An appliance on an empty data folder that looks often, and its folder of models."""
+    monkeypatch.setattr(recognisers, "LOOK_S", 0.05)
+    with build(Settings(data_dir=str(tmp_path / "data")), senses=("asr",)) as appliance:
+        yield appliance, tmp_path / "data" / "models"
+
+
+def hearing(appliance: Appliance) -> Feature:
+    return next(feature for feature in appliance.features() if feature.name == "asr")
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, f"expected that {what}"
+        time.sleep(0.05)
+
+
+def test_one_that_is_imported_while_the_appliance_serves_hears_without_a_restart(
+    serving: tuple[Appliance, Path], tmp_path: Path
+) -> None:
+    appliance, models = serving
+    assert hearing(appliance).state == "off"
+    with pytest.raises(Unavailable):
+        appliance.hear(TUNE)
+    bring(models, tone_networks.sensevoice_folder(tmp_path / "SenseVoice Small"))
+    until(lambda: "loaded" in hearing(appliance).reason, "it hears")
+    asr = hearing(appliance)
+    assert (asr.backend, asr.languages) == ("sensevoice", ("zh", "en"))
+    assert asr.models[0].startswith("sensevoice-small@")
+    assert "sensevoice-small 已加载" in asr.reason
+    assert "vosk-small-cn" not in asr.reason, "what is heard already is not missed"
+    reply = appliance.hear(TUNE)
+    assert reply.transcript is not None
+    assert reply.transcript.text
+
+
+def test_one_that_is_corrupt_is_shown_and_hears_again_once_it_is_installed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognisers, "LOOK_S", 0.05)
+    folder = tone_networks.sensevoice_folder(tmp_path / "SenseVoice Small")
+    models = tmp_path / "data" / "models"
+    bring(models, folder)
+    (network,) = models.rglob("model.onnx")
+    network.chmod(0o644)
+    network.write_bytes(network.read_bytes()[:-100])
+    with build(Settings(data_dir=str(tmp_path / "data")), senses=("asr",)) as appliance:
+        asr = hearing(appliance)
+        assert asr.state == "off"
+        assert "sensevoice-small" in asr.reason
+        bring(models, folder)
+        until(lambda: hearing(appliance).state == "ready", "it hears again")
+        reply = appliance.hear(TUNE)
+        assert reply.transcript is not None
+        assert reply.transcript.text
+
+
+def test_a_look_that_fails_is_told_and_the_next_one_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    looked: list[int] = []
+
+    class Failing(Recognisers):
+        def look(self) -> None:
+            looked.append(1)
+            raise RuntimeError("a defect")
+
+    monkeypatch.setattr(recognisers, "LOOK_S", 0.01)
+    watched = Failing(None, None, {}, None, lambda event, /, **more: told.append((event, more)))  # type: ignore[arg-type]
+    watched.start()
+    until(lambda: len(looked) > 2, "it looks again")
+    watched.close()
+    watched.close()
+    assert told[0][0] == "recognisers_look_failed"
+    assert "RuntimeError" in told[0][1]["reason"]
+    assert "a defect" not in told[0][1]["reason"], "a message may hold anything"
+
+
+def test_nothing_is_loaded_anew_while_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with build(Settings(data_dir=str(tmp_path / "data")), senses=("asr",)) as appliance:
+        assert hearing(appliance).state == "off"
+        loads: list[int] = []
+        monkeypatch.setattr(Recognisers, "load", lambda self: loads.append(1))
+        monkeypatch.setattr(recognisers, "LOOK_S", 0.01)
+        time.sleep(0.2)
+        assert loads == []
