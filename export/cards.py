@@ -35,10 +35,11 @@ likenesses of questions become a probability.
 
 ## How it was made
 
-`make models` does it again: a teacher ({layers_teacher} layers, the pruned multilingual-e5-small; the lowest {frozen} of
-them stay as they are) is fine-tuned on the project's sentences, the student ({layers} layers, width {width}, {pieces}
-pieces, {parameters:.1f} M parameters) begins with some of its layers and learns from labels, the teacher's logits and
-its hidden states. Its stages took {minutes:.0f} minutes in all on 2 CPU cores, other work beside them included.
+`make models` does it again: a teacher ({layers_teacher} layers, the pruned multilingual-e5-small; the lowest {frozen}
+of them stay as they are) is fine-tuned on the project's sentences, the student ({layers} layers, width {width},
+{pieces} pieces, {parameters:.1f} M parameters) begins with some of its layers and learns from labels, the teacher's
+logits and its hidden states. Its stages took {minutes:.0f} minutes in all on 2 CPU cores, other work beside them
+included.
 
 Data: `export/train/data/store` ({sentences} sentences) and the questions of pack `store`, all written for this project
 by language-model agents, none by customers; its README says how. No share-alike data and no test sentence was used.

@@ -1,7 +1,8 @@
 """`make engines-check`: all that can be proven of the engines on a machine without a GPU, and one summary of it.
 
-`check.py --tests PYTHON [--also MODELS WORK]` (as `build.py` takes it), run by the interpreter of `.venv-engines`. Every step is a process of its own, so that one
-that dies (native code) is a failure of that step. Artefacts lie in var/engines-check/.
+`check.py --tests PYTHON [--also MODELS WORK]` (as `build.py` takes it), run by the interpreter of `.venv-engines`.
+Every step is a process of its own, so that one that dies (native code) is a failure of that step. Artefacts lie in
+var/engines-check/.
 """
 
 from __future__ import annotations

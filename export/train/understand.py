@@ -70,9 +70,7 @@ def _measure(seen: Any) -> dict[str, float]:
     return found
 
 
-def teach(
-    encoder: Path, material: Material, out: Path, schedule: Schedule = TEACHER, *, frozen: float = 0.0
-) -> Bundle:
+def teach(encoder: Path, material: Material, out: Path, schedule: Schedule = TEACHER, *, frozen: float = 0.0) -> Bundle:
     """Fine-tune the encoder in folder `encoder` on `material`; writes the bundle, its history and plots to `out`.
 
     `frozen` is the share of its layers, from the lowest, that stay as they are.
