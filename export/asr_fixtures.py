@@ -149,6 +149,8 @@ class Shape:
     inputs: list[dict[str, object]]
     outputs: list[dict[str, object]]
     threshold: float
+    int8: str = "qdq"
+    """Recipe of its int8 file."""
 
 
 def sensevoice_inputs(batch: int, frames: int) -> dict[str, np.ndarray]:
@@ -206,6 +208,7 @@ def shapes() -> tuple[Shape, ...]:
             [{"name": "input_values", "dtype": "float32", "shape": [1, "samples"]}],
             [{"name": "logits", "dtype": "float32", "shape": [1, "steps", CLASSES]}],
             0.9,
+            "qdq-products",  # its convolutions hear the bare waveform: in int8 a fifth of the classes become others
         ),
     )
 
@@ -239,7 +242,7 @@ def manifest(shape: Shape, home: Path) -> dict[str, object]:
     sizes = zip(("minimum", "optimum", "maximum"), LENGTHS[shape.name.partition("-")[0]], strict=True)
     derived = [
         {"precision": "fp16", "recipe": "half", "backend": "tensorrt"},
-        {"precision": "int8", "recipe": "qdq", "backend": "tensorrt"},
+        {"precision": "int8", "recipe": shape.int8, "backend": "tensorrt"},
     ]
     return {
         "name": shape.name,
