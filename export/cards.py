@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.train.recipe import FROZEN
-
 PAGE = {
     "understand-zh": "https://huggingface.co/intfloat/multilingual-e5-small",
     "entities-zh": "https://github.com/kmkurn/pytorch-crf",
@@ -35,11 +33,10 @@ likenesses of questions become a probability.
 
 ## How it was made
 
-`make models` does it again: a teacher ({layers_teacher} layers, the pruned multilingual-e5-small; the lowest {frozen}
-of them stay as they are) is fine-tuned on the project's sentences, the student ({layers} layers, width {width},
-{pieces} pieces, {parameters:.1f} M parameters) begins with some of its layers and learns from labels, the teacher's
-logits and its hidden states. Its stages took {minutes:.0f} minutes in all on 2 CPU cores, other work beside them
-included.
+`make models` does it again: a teacher ({layers_teacher} layers, the pruned multilingual-e5-small) is fine-tuned on the
+project's sentences, the student ({layers} layers, width {width}, {pieces} pieces, {parameters:.1f} M parameters) begins
+with some of its layers and learns from labels, the teacher's logits and its hidden states. Its stages took
+{minutes:.0f} minutes in all on 2 CPU cores, other work beside them included.
 
 Data: `export/train/data/store` ({sentences} sentences) and the questions of pack `store`, all written for this project
 by language-model agents, none by customers; its README says how. No share-alike data and no test sentence was used.
@@ -150,7 +147,6 @@ def _understand(folder: Path, work: Path) -> tuple[str, dict[str, Any]]:
         longest=meaning["longest"],
         width=student["hidden_size"],
         layers_teacher=teacher["num_hidden_layers"],
-        frozen=round(FROZEN * teacher["num_hidden_layers"]),
         layers=student["num_hidden_layers"],
         pieces=student["vocab_size"],
         parameters=_parameters(folder / "model.onnx") / 1e6,

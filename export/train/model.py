@@ -72,22 +72,6 @@ class Understander(nn.Module):
             self.sounds = nn.Embedding(int(sounds.max()) + 1, width, padding_idx=0)
             nn.init.zeros_(self.sounds.weight)
 
-    def freeze(self, layers: int) -> None:
-        """Leave the vectors of pieces as they are, and with `layers` above 0 all embeddings and the lowest layers, too.
-
-        The lower layers of a pretrained encoder change least while it is fine-tuned (Lee et al. 2019, "What Would Elsa
-        Do?"), and what is frozen needs no backward pass. ValueError where the encoder has fewer layers.
-        """
-        every = self.encoder.encoder.layer
-        if not 0 <= layers <= len(every):
-            raise ValueError(f"expected 0 to {len(every)} layers to freeze, got {layers}")
-        # An epoch or four would teach the frequent pieces alone.
-        self.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
-        if layers:
-            self.encoder.embeddings.requires_grad_(False)
-        for layer in every[:layers]:
-            layer.requires_grad_(False)
-
     @torch.no_grad()
     def fold_sounds(self) -> None:
         """Add the vectors of sounds to those of the pieces, for good: what runs needs to know nothing of sounds."""

@@ -20,8 +20,6 @@ from export.train.sentences import Sentence
 from export.train.stages import Stage
 from export.train.student import Size
 
-FROZEN = 0.5
-"""Share of the teacher's layers that fine-tuning leaves as they are: it saves a third of its time."""
 MENTORS = 3
 """Taggers of other seeds that teach the one that is shipped."""
 HERE = Path(__file__).parent
@@ -69,7 +67,7 @@ def stages(
         encoder.make(out, body or source, corpus.load(load_pack(pack)).texts, cache)
 
     def make_teacher(out: Path, before: Mapping[str, Path]) -> None:
-        understand.teach(before["encoder"], chosen(), out, teaching, frozen=FROZEN)
+        understand.teach(before["encoder"], chosen(), out, teaching)
 
     def make_student(out: Path, before: Mapping[str, Path]) -> None:
         start = before.get("body")
@@ -93,13 +91,7 @@ def stages(
     return [
         first,
         *bodies,
-        Stage(
-            "teacher",
-            make_teacher,
-            ("encoder",),
-            (*data, *learning, *extra),
-            {"schedule": asdict(teaching), "frozen": FROZEN},
-        ),
+        Stage("teacher", make_teacher, ("encoder",), (*data, *learning, *extra), {"schedule": asdict(teaching)}),
         Stage(
             "student",
             make_student,

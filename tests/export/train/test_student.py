@@ -66,26 +66,6 @@ def test_the_vector_is_the_mean_of_the_tokens_and_so_is_that_of_every_layer(teac
     assert torch.allclose(each, torch.stack([hidden.mean(1) for hidden in out.hidden_states]), atol=1e-6)
 
 
-@pytest.mark.parametrize(("layers", "moving"), [(0, {0, 1, 2, 3}), (2, {2, 3}), (4, set())])
-def test_frozen_layers_have_no_gradient_and_the_others_have(teacher: Bundle, layers: int, moving: set[int]) -> None:
-    model = teacher.model
-    model.freeze(layers)
-    labels = torch.zeros(len(TEXTS), dtype=torch.int64)
-    model(**batch(teacher, *TEXTS), intent=labels, polarity=labels)["loss"].backward()
-    trained = {name for name, weights in model.named_parameters() if weights.grad is not None}
-    found = {number for number in range(4) if any(f"encoder.layer.{number}." in name for name in trained)}
-    assert found == moving
-    assert not any("word_embeddings" in name for name in trained)
-    assert any("position_embeddings" in name for name in trained) == (layers == 0)
-    assert any(name.startswith("intent.") for name in trained)
-
-
-@pytest.mark.parametrize("layers", [-1, 5])
-def test_no_more_layers_are_frozen_than_there_are(teacher: Bundle, layers: int) -> None:
-    with pytest.raises(ValueError, match=f"expected 0 to 4 layers to freeze, got {layers}"):
-        teacher.model.freeze(layers)
-
-
 def test_sentence_vectors_have_length_one(teacher: Bundle) -> None:
     intents, polarities, asked, unit = outputs(teacher.model, batch(teacher, *TEXTS))
     assert (intents.shape, polarities.shape, asked.shape) == ((6, 3), (6, 3), (6, 3))  # two rows, and none
