@@ -1,0 +1,101 @@
+"""Where nothing better is installed, the recogniser that was trained here hears, and is named for what it is."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("kaldi_native_fbank")
+
+from appliance.app.build import build
+from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.artifacts.store import ModelStore
+from appliance.errors import Unavailable
+from appliance.settings import Settings
+from appliance.speech.ctc.install import bring
+from appliance.speech.ctc.stream import edits
+from appliance.speech.encode import wav
+from appliance.speech.hear import DEMO
+from appliance.values import Audio, Feature
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "speech" / "ctc"))
+import tone_networks
+
+MANIFESTS = load_manifests(shipped_root())
+pytestmark = pytest.mark.skipif(DEMO not in MANIFESTS, reason="not trained yet: python -m export.train.asr --publish")
+TUNE = Audio(tone_networks.melody((0, 0.3), (1, 0.3), (4, 0.3)).astype(np.float32), tone_networks.RATE)
+SOUND = wav(Audio(np.zeros(16_000, np.float32), 16_000))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A data folder with nothing but the demo's recogniser."""
+    home = ModelStore(tmp_path / "models", MANIFESTS).home(DEMO)
+    home.mkdir(parents=True)
+    for entry in MANIFESTS[DEMO].files:
+        shutil.copyfile(MANIFESTS[DEMO].home / entry.path, home / entry.path)
+    return tmp_path
+
+
+def hearing(features: tuple[Feature, ...]) -> Feature:
+    (found,) = (feature for feature in features if feature.name == "asr")
+    return found
+
+
+def test_it_hears_a_sentence_and_says_what_it_is_and_what_to_install(fresh: Path) -> None:
+    case = next(case for case in MANIFESTS[DEMO].cases() if case.kind == "utterance")
+    with build(Settings(data_dir=str(fresh)), senses=("asr",)) as appliance:
+        asr = hearing(appliance.features())
+        assert (asr.state, asr.backend, asr.languages) == ("fallback", "ctc", ("zh",))
+        assert asr.models[0].startswith(f"{DEMO}@")
+        for part in (
+            "演示用识别",
+            "synthetic speech",
+            "appliance models pull vosk-small-cn",
+            "appliance models import",
+        ):
+            assert part in asr.reason
+        reply = appliance.hear(case.path.read_bytes())
+        assert reply.transcript is not None
+        assert reply.transcript.engine == f"ctc:{DEMO}"
+        said = str(case.truth["text"])
+        assert edits(said, reply.transcript.text) <= 0.3 * len(said), reply.transcript.text
+        with pytest.raises(Unavailable, match="vosk-small-en"):
+            appliance.hear(SOUND, language="en")
+
+
+def test_one_that_was_imported_goes_before_it(fresh: Path) -> None:
+    bring(fresh / "models", tone_networks.sensevoice_folder(fresh / "SenseVoice Small"))
+    with build(Settings(data_dir=str(fresh)), senses=("asr",)) as appliance:
+        asr = hearing(appliance.features())
+        assert (asr.state, asr.backend) == ("ready", "sensevoice")
+        assert DEMO not in asr.reason
+        reply = appliance.hear(wav(TUNE))
+        assert reply.transcript is not None
+        assert reply.transcript.engine.startswith("sensevoice:")
+
+
+@pytest.mark.parametrize("file", ["acoustic.onnx", "acoustic.json", "characters.npz"])
+def test_a_damaged_file_of_it_is_named_and_whoever_types_is_answered(fresh: Path, file: str) -> None:
+    (path,) = (fresh / "models").rglob(file)
+    path.write_bytes(path.read_bytes()[:-20])
+    with build(Settings(data_dir=str(fresh)), senses=("asr",)) as appliance:
+        asr = hearing(appliance.features())
+        assert asr.state == "off"
+        assert file in asr.reason
+        assert "appliance models pull" in asr.reason
+        assert appliance.ready()
+        with pytest.raises(Unavailable):
+            appliance.hear(SOUND)
+
+
+def test_without_it_nothing_hears_and_that_is_said(tmp_path: Path) -> None:
+    with build(Settings(data_dir=str(tmp_path)), senses=("asr",)) as appliance:
+        asr = hearing(appliance.features())
+        assert asr.state == "off"
+        assert DEMO in asr.reason
+        assert "appliance models pull" in asr.reason
