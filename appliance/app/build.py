@@ -138,7 +138,7 @@ def _build(
         reader=sight.reader,
         decode=_decoder(settings),
         hearing=ears.hearing,
-        wording=build_wording(pack, parser, names=bool(ears.streaming)),
+        wording=build_wording(pack, parser, names="asr" in senses),
         features=features,
         details=details,
         tidy=tidy,

@@ -6,8 +6,11 @@ One that was imported goes before Vosk's, and both before the demo's, which has 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
-from appliance.app.networks import Networks, said
+from appliance.app.networks import Network, Networks, said
 from appliance.artifacts.imported import FILE, load_imported
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
@@ -30,7 +33,11 @@ LOOK_S = 5.0
 
 
 class Recognisers:
-    """Loads recognisers; `by_language` has those that serve now. `load` once, then `start`, in the end `close`."""
+    """Loads recognisers; `by_language` has those that serve now. `load` once, then `start`, in the end `close`.
+
+    One that was replaced stays open until the end: somebody may be speaking into it. One that was removed goes on
+    serving until the next start.
+    """
 
     def __init__(
         self,
@@ -46,16 +53,16 @@ class Recognisers:
         self._listener = listener
         self.by_language: dict[str, Streaming] = {}
         """What hears each language."""
-        self._models: dict[str, str] = {}
+        self._serving: dict[str, _Serving] = {}
         self._own: set[str] = set()
-        self._found: dict[str, tuple[str, Streaming]] = {}
         self._reasons: list[str] = []
+        self._open: list[Streaming] = []
         self._seen: tuple[tuple[str, int], ...] = ()
         self._left = threading.Event()
         self._thread: threading.Thread | None = None
 
     def load(self) -> None:
-        """Load the best that is installed for each language that nothing real hears yet. Never raises."""
+        """Load the best that is installed for each language, where it does not serve yet. Never raises."""
         self._seen = self._installed()
         imported, damaged = load_imported(self._store.root)
         for name, manifest in imported.items():
@@ -63,28 +70,21 @@ class Recognisers:
                 self._own.add(name)
                 self._manifests[name] = manifest
         reasons = [f"asr: {said(error, self._store)}" for error in damaged]
-        self._found = {}
         for name in sorted(self._own & set(imported)):
-            self._import(name, self._manifests[name], reasons)
+            self._tried(name, partial(self._import, name), reasons)
         for language, model in VOSK_MODELS.items():
-            self._vosk(language, model, reasons)
-        if "zh" not in {*self.by_language, *self._found} and DEMO in self._manifests:
-            self._demo(reasons)
-        elif self._models.get("zh") == DEMO and "zh" not in self._found:
-            reasons.append(_INSTEAD)
-        before = [one for language, one in self.by_language.items() if language in self._found]
-        for language, (model, made) in self._found.items():
-            self._models[language], self.by_language[language] = model, made
+            self._tried(language, partial(self._vosk, language, model), reasons)
+        if DEMO in self._manifests:
+            self._tried("zh", self._demo, reasons)
         self._reasons = reasons
-        for one in before:
-            one.close()  # its streams go on to their end
 
     def feature(self) -> Feature:
         """State of `asr` now and why."""
-        heard, models = dict(self.by_language), dict(self._models)
-        state = "ready" if models.get("zh", DEMO) != DEMO else "fallback" if heard else "off"
+        heard, serving = dict(self.by_language), dict(self._serving)
+        real = "zh" in serving and serving["zh"].rank > _DEMO
+        state = "ready" if real else "fallback" if heard else "off"
         backend = "+".join(dict.fromkeys(one.name.partition(":")[0] for one in heard.values())) or "none"
-        used = tuple(f"{name}@{self._manifests[name].digest}" for name in dict.fromkeys(models.values()))
+        used = tuple(dict.fromkeys(f"{one.model}@{one.digest}" for one in serving.values()))
         return Feature("asr", state, backend, statements(self._reasons), models=used, languages=tuple(heard))
 
     def start(self) -> None:
@@ -93,7 +93,7 @@ class Recognisers:
         self._thread.start()
 
     def look(self) -> None:
-        """Load anew where something was installed or removed since the last look."""
+        """Load anew where something was installed since the last look."""
         if self._installed() != self._seen:
             self.load()
 
@@ -102,7 +102,7 @@ class Recognisers:
         self._left.set()
         if self._thread is not None:
             self._thread.join(10)
-        for one in self.by_language.values():
+        for one in tuple(self._open):
             one.close()
 
     def _watch(self) -> None:
@@ -115,7 +115,7 @@ class Recognisers:
     def _installed(self) -> tuple[tuple[str, int], ...]:
         """What tells that something was installed: folders of models and manifests of imported ones, by their times."""
         found = []
-        for folder in sorted(self._store.root.glob("*")):
+        for folder in sorted(self._store.root.glob("[!.]*")):
             for path in (folder, folder / FILE):
                 try:
                     found.append((str(path), path.stat().st_mtime_ns))
@@ -123,65 +123,106 @@ class Recognisers:
                     continue
         return tuple(found)
 
-    def _wanted(self, language: str) -> bool:
-        heard = language in self.by_language and self._models.get(language) != DEMO
-        return not heard and language not in self._found
+    def _tried(self, what: str, work: Callable[[list[str]], None], reasons: list[str]) -> None:
+        """One model; whatever is wrong with it, the others are loaded."""
+        if self._left.is_set():
+            return
+        try:
+            work(reasons)
+        except ApplianceError as error:
+            reasons.append(f"{what}: {said(error, self._store)}")
+        except Exception as error:  # noqa: BLE001 - a defect with one must not keep the others away
+            reasons.append(f"{what}: 无法加载 / cannot be loaded")
+            self._listener("recognisers_look_failed", reason=trail(error))
 
-    def _serve(self, language: str, model: str, recogniser: Streaming, reason: str, reasons: list[str]) -> None:
-        self._found[language] = model, recogniser
-        reasons.append(reason)
+    def _wanted(self, language: str, model: str, rank: int) -> bool:
+        """Whether this model is better than what serves, or another version of it."""
+        now = self._serving.get(language)
+        if now is None or now.rank < rank:
+            return True
+        return now.model == model and now.digest != self._manifests[model].digest
 
-    def _import(self, name: str, manifest: Manifest, reasons: list[str]) -> None:
+    def _serve(self, language: str, model: str, rank: int, made: Streaming) -> None:
+        self._open.append(made)
+        if self._left.is_set():  # closed meanwhile
+            made.close()
+            return
+        self._serving[language] = _Serving(model, self._manifests[model].digest, rank)
+        self.by_language[language] = made
+
+    def _loaded(self, language: str, model: str, reasons: list[str]) -> None:
+        now = self._serving.get(language)
+        if now is not None and now.model == model:
+            reasons.append(f"{language}: {model} 已加载 / {model} loaded")
+
+    def _import(self, name: str, reasons: list[str]) -> None:
+        manifest = self._manifests[name]
         if manifest.kind != "asr":
             return
-        loaded: dict[str, Run | None] = {}
+        loaded: dict[str, Network] = {}
 
         def run_of(file: str) -> Run | None:
             if file not in loaded:
-                loaded[file] = self._networks.load(name, file).run
-            return loaded[file]
+                loaded[file] = self._networks.load(name, file)
+            return loaded[file].run
 
+        made: dict[str, Streaming] = {}
         try:
             folder = self._store.folder(name)
-            for language in read_record(folder).languages:
-                if self._models.get(language) == name:
-                    reasons.append(_loaded(language, name))
-                elif self._wanted(language):
-                    made = load_recogniser(
+            languages = read_record(folder).languages
+            for language in languages:
+                if self._wanted(language, name, _IMPORTED):
+                    made[language] = load_recogniser(
                         folder, manifest, run_of, language=language, phrases=self._names, listener=self._listener
                     )
-                    self._serve(language, name, made, _loaded(language, name), reasons)
-        except ApplianceError as error:
-            reasons.append(f"{name}: {said(error, self._store)}")
+        except BaseException:
+            for network in loaded.values():  # nothing hears by them
+                self._networks.release(network)
+            for one in made.values():
+                one.close()
+            raise
+        for language, one in made.items():
+            self._serve(language, name, _IMPORTED, one)
+        for language in languages:
+            self._loaded(language, name, reasons)
 
     def _vosk(self, language: str, model: str, reasons: list[str]) -> None:
-        if self._models.get(language) == model:
-            reasons.append(_loaded(language, model))
-        if not self._wanted(language):
-            return
-        try:
+        if self._wanted(language, model, _VOSK):
             # The store has hashed every file against the manifest: a second load to find damage would only cost time.
             made = VoskRecogniser(
                 self._store.folder(model), language=language, name=model, rehearsed=True, listener=self._listener
             )
             made.load()
-        except ApplianceError as error:
-            reasons.append(f"{language}: {said(error, self._store)}")
-            return
-        self._serve(language, model, made, _loaded(language, model), reasons)
+            self._serve(language, model, _VOSK, made)
+        self._loaded(language, model, reasons)
 
     def _demo(self, reasons: list[str]) -> None:
-        network = self._networks.load(DEMO, "acoustic.onnx")
-        if network.run is None:
-            reasons += network.refusals(f"zh: {DEMO}")[:1]
-            return
-        try:
-            made = CtcStreaming(network.run, self._store.folder(DEMO), name=DEMO, phrases=self._names)
-        except ApplianceError as error:
-            self._networks.release(network)
-            reasons.append(f"zh: {said(error, self._store)}")
-            return
-        self._serve("zh", DEMO, made, _INSTEAD, reasons)
+        if self._wanted("zh", DEMO, _DEMO):
+            network = self._networks.load(DEMO, "acoustic.onnx")
+            if network.run is None:
+                reasons += network.refusals(f"zh: {DEMO}")[:1]
+                return
+            try:
+                made = CtcStreaming(network.run, self._store.folder(DEMO), name=DEMO, phrases=self._names)
+            except BaseException:
+                self._networks.release(network)
+                raise
+            self._serve("zh", DEMO, _DEMO, made)
+        if self._serving["zh"].rank == _DEMO:
+            reasons.append(_INSTEAD)
+
+
+_DEMO, _VOSK, _IMPORTED = range(3)
+"""From the last resort to what an integrator chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """What serves a language."""
+
+    model: str
+    digest: str
+    rank: int
 
 
 _INSTEAD = (
@@ -190,10 +231,6 @@ _INSTEAD = (
     f"the demo recogniser {DEMO}, which has learnt from synthetic speech alone, hears instead; for customers run: "
     f"appliance models pull {VOSK_MODELS['zh']}, or appliance models import PATH"
 )
-
-
-def _loaded(language: str, model: str) -> str:
-    return f"{language}: {model} 已加载 / {model} loaded"
 
 
 def _names(pack: Pack | None) -> tuple[str, ...]:

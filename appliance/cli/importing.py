@@ -46,4 +46,4 @@ def told(made: Installed) -> None:
     )
     for chinese, english in made.warnings:
         typer.echo(f"  ! {chinese} / {english}", err=True)
-    typer.echo("  → 重新启动后使用 / It serves after the next start: appliance serve")
+    typer.echo("  → 几秒后开始使用，也可启动服务 / It serves some seconds from now, or start it: appliance serve")

@@ -86,7 +86,7 @@ class Hearing:
         command = f"appliance models pull {MODELS[language]}" if language in MODELS else "appliance models list"
         raise Unavailable(
             f"speech recognition: expected a recogniser for {language!r}, got {', '.join(self.recognisers) or 'none'}",
-            remedy=(f"请运行 `{command}`，然后重新启动", f"Run `{command}`, then start the appliance again"),
+            remedy=(f"请运行 `{command}`，几秒后即可使用", f"Run `{command}`; it hears some seconds later"),
             retry_after=60,
         )
 

@@ -28,7 +28,7 @@ from appliance.app.build import build
 from appliance.app.networks import Networks
 from appliance.app.senses import build_hearing
 from appliance.app.voice import hearer
-from appliance.app.wording import build_wake
+from appliance.app.wording import build_wake, likely
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
@@ -83,7 +83,7 @@ def run(asked: argparse.Namespace, at: Callable[[str], None]) -> dict[str, Any]:
         hear = _hearing(stack) if {"answers", "barge", "ghosts"} & {*asked.parts} else None
         people = customers(asked.data)
         if "answers" in asked.parts and hear is not None:
-            appliance = stack.enter_context(build(load_settings(overrides={"voice": "off"}), senses=()))
+            appliance = stack.enter_context(build(load_settings(overrides={"voice": "off"}), senses=("asr",)))
             done = answers.waited(people, hear, lambda said: appliance.heard(said, None, "zh"), at)
             found["answers"] = answers.summed(done)
         if "barge" in asked.parts and hear is not None:
@@ -143,15 +143,15 @@ def main(words: Sequence[str] | None = None) -> int:
 def _hearing(stack: ExitStack) -> Callable[[], Utterances]:
     """What makes the utterances of a Chinese stream, with what is installed."""
     settings = load_settings(overrides={"backends": "onnxruntime-cpu"})
-    root = data_dir(settings) / "models"
+    root, pack = data_dir(settings) / "models", load_pack(settings.pack)
     manifests = load_imported(root)[0] | load_manifests(shipped_root())
     store = ModelStore(root, manifests)
     networks = Networks(manifests, store, settings, stack.enter_context(Scheduler(listener=silent)), silent)
     stack.callback(networks.close)
-    hears = build_hearing(networks, store, manifests, None, settings, silent)
+    hears = build_hearing(networks, store, manifests, pack, settings, silent)
     for close in hears.closing:
         stack.callback(close)
-    make = hearer(hears, settings)
+    make = hearer(hears, settings, likely(pack))
     return lambda: make("zh")
 
 

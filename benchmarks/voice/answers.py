@@ -1,7 +1,7 @@
 """How long a customer waits: from the end decision to the answer's text, by stages; and from the last speech sample.
 
-Recordings are fed as a microphone gives them, as fast as they are heard; what the stages take does not depend on when
-sound comes. `silence` is sound, not work: what the endpointer waits for to be sure that the sentence is over.
+Recordings are fed as fast as they are spoken, as a microphone gives them. `silence` is sound, not work: what the
+endpointer waits for to be sure that the sentence is over.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def waited(
     hear: Callable[[], Utterances],
     answer: Callable[[Transcript], Reply],
     at: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[dict[str, float]]:
     """Milliseconds by stage of every sentence in which words were recognised, each asked by a customer of its own."""
     found = []
@@ -38,12 +39,14 @@ def waited(
         at(f"answers: {number + 1} of {len(sounds)}")
         utterances = hear()
         padded = np.concatenate((_PAUSE, sound, _PAUSE))
+        began = time.perf_counter()
         for first in range(0, len(padded), BLOCK):
+            sleep(max(0.0, began + (first + BLOCK) / RATE - time.perf_counter()))
             for event in utterances.feed(padded[first : first + BLOCK]):
                 if isinstance(event, Final) and event.transcript.text:
-                    began = time.perf_counter()
+                    decided = time.perf_counter()
                     answer(event.transcript)
-                    ms = (time.perf_counter() - began) * 1000
+                    ms = (time.perf_counter() - decided) * 1000
                     found.append({stage: event.latency_ms.get(stage, ms) for stage in STAGES})
         utterances.close()
     return found

@@ -1,7 +1,7 @@
 """Minutes of capture by the appliance's own microphone, on a virtual card: what was lost, what of it was said, memory.
 
-What is played in is noise that repeats every second, so that where a second of what arrives lies in it is known to the
-sample: every shift is sound that was lost (or silence that the player put in), whether anybody said so or not.
+What is played in is noise that repeats every eight seconds, so that where a second of what arrives lies in it is known
+to the sample: every shift is sound that was lost (or silence that the player put in), whether anybody said so or not.
 `run` needs the card's environment; `python -m benchmarks.voice capture` starts it there.
 """
 
@@ -26,20 +26,25 @@ from benchmarks.speech.noise import Samples
 
 SHIFT_S = 0.002
 """Smallest shift that counts as a loss: two clocks part by less in a second."""
-SECOND = RATE
+SECOND, PERIOD = RATE, 8 * RATE
+FITS = 0.9
+"""Share of the seconds in which the pattern has to be found, or nothing was measured."""
 REPORT_S = 5.0
 
 
 def pattern() -> Samples:
-    """One second that does not repeat in itself."""
-    return (0.1 * np.random.default_rng(5).standard_normal(SECOND)).astype(np.float32)
+    """Eight seconds that do not repeat in themselves."""
+    return (0.1 * np.random.default_rng(5).standard_normal(PERIOD)).astype(np.float32)
 
 
 def place(second: Samples, wanted: Samples) -> tuple[int, float]:
-    """Where in the repeating pattern `second` begins, in samples, and how well it fits, 0 to 1."""
-    matched = np.fft.irfft(np.fft.rfft(second) * np.conj(np.fft.rfft(wanted)), SECOND)
+    """Where in the repeating pattern `second` begins, in samples, and how well it fits there, 0 to 1."""
+    padded = np.zeros(PERIOD, np.float32)
+    padded[: len(second)] = second
+    matched = np.fft.irfft(np.fft.rfft(wanted) * np.conj(np.fft.rfft(padded)), PERIOD)
     best = int(matched.argmax())
-    return -best % SECOND, float(matched[best] / (np.linalg.norm(second) * np.linalg.norm(wanted) + 1e-12))
+    there = wanted.take(range(best, best + len(second)), mode="wrap")
+    return best, float(matched[best] / (np.linalg.norm(second) * np.linalg.norm(there) + 1e-12))
 
 
 @dataclass
@@ -48,6 +53,8 @@ class Captured:
 
     seconds: float = 0.0
     """Sound that arrived."""
+    fitting: float = 0.0
+    """Seconds of it in which the pattern was found."""
     wall_s: float = 0.0
     """Time that passed."""
     shifts: list[dict[str, float]] = field(default_factory=list)
@@ -78,10 +85,12 @@ def run(minutes: float, at: Callable[[str], None]) -> Captured:
                 where, fits = place(waiting[:SECOND], wanted)
                 waiting = waiting[SECOND:]
                 found.seconds += 1
+                last, before = before, None if before is None else before + SECOND
                 if fits < 0.5:  # the pattern has not begun, or a jump lies in this second: the next one tells
                     continue
-                if before is not None:
-                    moved = (where - before + SECOND // 2) % SECOND - SECOND // 2
+                found.fitting += 1
+                if last is not None and before is not None:
+                    moved = (where - before + PERIOD // 2) % PERIOD - PERIOD // 2
                     if abs(moved) > SHIFT_S * RATE:
                         found.shifts.append({"at": round(now, 1), "by": round(moved / RATE, 4)})
                 before = where
@@ -98,7 +107,7 @@ def played(minutes: float, at: Callable[[str], None]) -> dict[str, Any]:
     """Run in a process of its own on a card of its own, into whose microphone the pattern is played."""
     from tests.soundcard import SoundCard
 
-    second = (pattern() * 32767).astype("<i2").tobytes()
+    sound = (pattern() * 32767).astype("<i2").tobytes()
     with SoundCard() as card:
         player = card.spawn(
             "pacat", "--playback", "--device=mic", "--format=s16le", f"--rate={RATE}", "--channels=1", "--raw",
@@ -110,7 +119,7 @@ def played(minutes: float, at: Callable[[str], None]) -> dict[str, Any]:
         def feed() -> None:
             try:
                 while True:
-                    pipe.write(second)
+                    pipe.write(sound)
             except OSError:  # the card is gone
                 return
 
@@ -140,6 +149,10 @@ def missed(found: dict[str, Any]) -> list[str]:
     wrong = []
     if gone > len(found["losses"]):
         wrong.append(f"capture: expected every loss reported, got {gone} jumps and {len(found['losses'])} reports")
+    if found["fitting"] < FITS * found["seconds"]:
+        wrong.append(
+            f"capture: expected what was played in {found['seconds']:.0f} s, found it in {found['fitting']:.0f}"
+        )
     if found["seconds"] < 0.9 * found["wall_s"]:
         wrong.append(f"capture: expected {found['wall_s']:.0f} s of sound, got {found['seconds']:.0f} s")
     return wrong

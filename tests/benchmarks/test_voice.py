@@ -137,17 +137,22 @@ def test_a_second_knows_its_place_and_a_gap_moves_it() -> None:
     wanted = capture.pattern()
     endless = np.tile(wanted, 3)
     assert capture.place(endless[:RATE], wanted)[0] == 0
-    where, fits = capture.place(endless[1234 : 1234 + RATE], wanted)
-    assert (where, fits) == (1234, pytest.approx(1.0, abs=1e-3))
+    for begin in (1234, 7 * RATE + 99, 8 * RATE - 1):  # the last two go beyond the pattern's end
+        where, fits = capture.place(endless[begin : begin + RATE], wanted)
+        assert (where, fits) == (begin, pytest.approx(1.0, abs=1e-3))
     assert capture.place(np.random.default_rng(9).standard_normal(RATE).astype(np.float32), wanted)[1] < 0.1
 
 
 def test_a_loss_that_nobody_reported_is_a_miss_and_silence_put_in_is_none() -> None:
-    found = {"seconds": 60.0, "wall_s": 60.0, "shifts": [{"at": 3, "by": 0.2}], "losses": []}
+    found = {"seconds": 60.0, "fitting": 59.0, "wall_s": 60.0, "shifts": [{"at": 3, "by": 0.2}], "losses": []}
     assert capture.missed(found) == ["capture: expected every loss reported, got 1 jumps and 0 reports"]
     assert capture.missed(found | {"losses": [{"at": 3, "cause": "gap", "seconds": 0.2}]}) == []
     assert capture.missed(found | {"shifts": [{"at": 3, "by": -0.2}]}) == []
-    assert capture.missed(found | {"shifts": [], "seconds": 30.0}) == ["capture: expected 60 s of sound, got 30 s"]
+    assert capture.missed(found | {"shifts": [], "seconds": 30.0, "fitting": 30.0}) == [
+        "capture: expected 60 s of sound, got 30 s"
+    ]
+    (nothing,) = capture.missed(found | {"shifts": [], "fitting": 0.0})
+    assert nothing == "capture: expected what was played in 60 s, found it in 0"
 
 
 # The wait for an answer.
@@ -183,5 +188,5 @@ def test_what_a_customer_waits_is_work_behind_the_end_and_silence_before_it() ->
 def test_slow_answers_and_no_answers_are_missed() -> None:
     slow = answers.summed([{"silence": 500.0, "vad": 1.0, "finish": 30.0, "answer": 900.0}])
     assert len(answers.missed(slow)) == 2
-    assert answers.waited([tone(0.5)], lambda: Sentence(""), lambda said: None, lambda _: None) == []  # type: ignore[arg-type,return-value]
+    assert answers.waited([tone(0.5)], lambda: Sentence(""), lambda said: None, lambda _: None, lambda _: None) == []  # type: ignore[arg-type,return-value]
     assert answers.missed(answers.summed([])) == ["answers: expected sentences in which words are recognised, got none"]

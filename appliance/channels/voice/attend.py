@@ -15,11 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from appliance.channels.voice.parts import Ears, Playing, Samples
-from appliance.speech.listen import Final, Partial, Utterances
+from appliance.speech.listen import Utterances
 from appliance.speech.resample import RATE
 
 LOOK_S = 0.025
 """Longest wait for sound while the kiosk speaks: what a customer who speaks into it waits at most for a look."""
+BACKLOG_S = 0.2
+"""Sound read at once beyond this is not new; it is heard and does not count."""
+PIECE = 512
+"""Samples that are looked at together: a frame of the voice activity detection."""
 GAP_S = 0.1
 """Pause within speech: what came before a longer one no longer counts."""
 
@@ -65,28 +69,29 @@ def attend(
     *,
     asked: Callable[[], bool] = lambda: False,
     took: Callable[[Samples], None] = lambda _samples: None,
-) -> tuple[bool | None, list[Partial | Final]]:
+) -> bool | None:
     """Wait for the end of what is said; it is broken off as soon as somebody insists.
 
-    `utterances` hears into it; None where nothing may break it off. True with what was heard of the utterance that did,
-    None where `asked` said so, which breaks it off as well, else False. `took` gets all sound that came.
+    `utterances` finds speech in what comes; None where nothing may break it off. What words it finds are no matter: the
+    kiosk's own are among them. True where somebody insisted, None where `asked` said so, which breaks it off as well,
+    else False. `took` gets all sound that came.
     """
     counted = Counted(insistence)
-    heard: list[Partial | Final] = []
     while not playing.done:
         if asked():
             playing.stop()
-            return None, []
+            return None
         samples = ears.read(LOOK_S)
-        if not len(samples):
-            continue
-        took(samples)
-        if utterances is None:
-            continue
-        heard += utterances.feed(samples)
-        if counted(samples, utterances.probability):
-            playing.stop()
-            return True, heard
-        if heard and isinstance(heard[-1], Final):  # to its end, and nobody insisted: the kiosk's own voice
-            heard.clear()
-    return False, []
+        late = len(samples) > BACKLOG_S * RATE  # from before these words, or while this thread had no time
+        for first in range(0, len(samples), PIECE):
+            piece = samples[first : first + PIECE]
+            took(piece)
+            if utterances is None:
+                continue
+            utterances.feed(piece)
+            if not late and counted(piece, utterances.probability):
+                if first + PIECE < len(samples):
+                    took(samples[first + PIECE :])
+                playing.stop()
+                return True
+    return False

@@ -42,6 +42,8 @@ DEAF_S = 10.0
 """Seconds without listening for the wake phrase after what recognises has failed: nobody asked, so nobody is told."""
 USUAL_LEVEL = 0.05
 """How loud somebody is taken to be who has not been heard yet, root mean square: -26 dB of full scale."""
+SOFTEST = 0.005
+"""Least level of speech that breaks an answer off, -46 dB: what echo cancellation leaves is softer, mostly."""
 LEVEL_S = 0.1
 """Seconds between two looks of the level meter."""
 
@@ -324,9 +326,13 @@ class Conversation:
             if manners.barge_in:
                 self._keep(samples)
 
-        level = self._loud * 10 ** (-manners.softer_db / 20)
+        softer = 10 ** (-manners.softer_db / 20)
+        level = min(max(self._loud * softer, SOFTEST), USUAL_LEVEL * softer)
         insistence = Insistence(manners.insisting, level=level)
-        broken, self._left = attend(playing, self._ears, self._utterances, insistence, asked=asked, took=took)
+        broken = attend(playing, self._ears, self._utterances, insistence, asked=asked, took=took)
+        if broken:  # heard anew from just before: what came earlier are the kiosk's own words
+            self._drop()
+            self._left = [event for block in self._recent for event in self._heard(block)]
         if broken is None:
             self._drop()
         return broken
