@@ -138,7 +138,7 @@ def _build(
         reader=sight.reader,
         decode=_decoder(settings),
         hearing=ears.hearing,
-        wording=build_wording(pack, parser, names="asr" in senses),
+        wording=build_wording(pack, parser, heard=lambda: ears.streaming),
         features=features,
         details=details,
         tidy=tidy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from appliance.language.numbers.written import Writer
@@ -19,16 +20,30 @@ NUMERALS = tuple("零一二三四五六七八九十百千万点幺两半")
 """What numbers are said with."""
 
 
-def build_wording(pack: Pack, parser: Parser, *, names: bool) -> Wording:
-    """Numbers always; misheard `names` of the pack only where somebody is heard: their index takes time and memory."""
-    if not names:
-        writer = Writer(surface for entry in pack.lexicon.gazetteer for surface in entry.surfaces)
+def build_wording(pack: Pack, parser: Parser, *, heard: Callable[[], object]) -> Wording:
+    """Numbers always; misheard names of the pack only where somebody is `heard`: their index takes time and memory.
 
-        def numbered(text: str) -> Rewritten:
-            written = writer.write(text)
-            return Rewritten(written.text, text, written.spans)
+    It is made now where something hears now, else with the first words after a recogniser has joined.
+    """
+    if heard():
+        return _with_names(pack, parser)
+    writer = Writer(surface for entry in pack.lexicon.gazetteer for surface in entry.surfaces)
+    making = threading.Lock()
+    made: list[Wording] = []
 
-        return numbered
+    def numbered(text: str) -> Rewritten:
+        if heard():
+            with making:
+                if not made:
+                    made.append(_with_names(pack, parser))
+            return made[0](text)
+        written = writer.write(text)
+        return Rewritten(written.text, text, written.spans)
+
+    return numbered
+
+
+def _with_names(pack: Pack, parser: Parser) -> Wording:
     carriers = carriers_said(row["name_zh"] for row in pack.tables.get("carriers", ()))
     spoken = Spoken(pack.lexicon, carriers, [way for row in pack.faq for way in row.ways])
 

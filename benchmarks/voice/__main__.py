@@ -26,20 +26,24 @@ from rich.table import Table
 
 from appliance.app.build import build
 from appliance.app.networks import Networks
-from appliance.app.senses import build_hearing
+from appliance.app.senses import VAD_MODEL, build_hearing
 from appliance.app.voice import hearer
 from appliance.app.wording import build_wake, likely
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
+from appliance.errors import ApplianceError
 from appliance.inference.scheduler import Scheduler
 from appliance.listener import silent
 from appliance.packs.compile import load_pack
 from appliance.settings import data_dir, load_settings
+from appliance.speech.asr import transcript
 from appliance.speech.listen import Utterances
 from appliance.speech.resample import RATE, to_16k
+from appliance.speech.segment import Endpointer
 from appliance.speech.tts.espeak import EspeakVoice
 from appliance.speech.wav import decode
+from appliance.values import Transcript
 from benchmarks.machine import describe
 from benchmarks.speech.noise import Samples
 from benchmarks.voice import answers, barge, capture, ghosts
@@ -80,20 +84,20 @@ def run(asked: argparse.Namespace, at: Callable[[str], None]) -> dict[str, Any]:
     """Everything that was asked for."""
     found: dict[str, Any] = {"machine": describe()}
     with ExitStack() as stack:
-        hear = _hearing(stack) if {"answers", "barge", "ghosts"} & {*asked.parts} else None
+        hear = _hearing(stack) if {"answers", "ghosts"} & {*asked.parts} else None
         people = customers(asked.data)
         if "answers" in asked.parts and hear is not None:
             appliance = stack.enter_context(build(load_settings(overrides={"voice": "off"}), senses=("asr",)))
             done = answers.waited(people, hear, lambda said: appliance.heard(said, None, "zh"), at)
             found["answers"] = answers.summed(done)
-        if "barge" in asked.parts and hear is not None:
+        if "barge" in asked.parts:
             voice = EspeakVoice()
             voice.probe()
             words = []
             for text in ANSWERS[: asked.answers]:
                 said = voice.say(text, "zh")
                 words.append(soxr.resample(said.samples, said.rate, RATE))
-            trials = list(barge.trials(words, people, hear, at))
+            trials = list(barge.trials(words, people, _detecting(stack), at))
             found["barge"] = {"rows": barge.summed(trials), "trials": barge.as_json(trials)}
         if "ghosts" in asked.parts and hear is not None:
             wakes = build_wake(load_pack("store"))
@@ -152,7 +156,43 @@ def _hearing(stack: ExitStack) -> Callable[[], Utterances]:
     for close in hears.closing:
         stack.callback(close)
     make = hearer(hears, settings, likely(pack))
+    try:
+        make("zh")
+    except ApplianceError as error:
+        raise SystemExit(f"expected a recogniser of Chinese, got none: {error.account}") from error
     return lambda: make("zh")
+
+
+class _Deaf:
+    """A recogniser that hears nothing: where only it matters whether somebody speaks."""
+
+    name, language = "deaf", "zh"
+
+    def stream(self, *, phrases: Sequence[str] = ()) -> _Deaf:
+        return self
+
+    def feed(self, samples: Samples, /) -> str:
+        return ""
+
+    def finish(self) -> Transcript:
+        return transcript((), language=self.language, engine=self.name, seconds=0.0)
+
+    def close(self) -> None:
+        pass
+
+
+def _detecting(stack: ExitStack) -> Callable[[], Utterances]:
+    """What finds speech with the appliance's own rules, and recognises nothing."""
+    settings = load_settings(overrides={"backends": "onnxruntime-cpu"})
+    manifests = load_manifests(shipped_root())
+    store = ModelStore(data_dir(settings) / "models", manifests)
+    networks = Networks(manifests, store, settings, stack.enter_context(Scheduler(listener=silent)), silent)
+    stack.callback(networks.close)
+    network = networks.load(VAD_MODEL, "vad.onnx")
+    if network.run is None:
+        raise SystemExit(f"barge: expected {VAD_MODEL}, got none; run: appliance models pull {VAD_MODEL}")
+    run = network.run
+    return lambda: Utterances(Endpointer(run), _Deaf())  # type: ignore[arg-type]
 
 
 def _print(found: dict[str, Any]) -> None:

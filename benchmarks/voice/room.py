@@ -7,16 +7,15 @@ docs/voice.md sets it up. No room, no loudspeaker and no microphone distort anyt
 
 from __future__ import annotations
 
-import io
 import time
-import wave
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
+from appliance.speech.encode import wav
 from appliance.speech.resample import RATE
+from appliance.values import Audio
 from tests.soundcard import PATIENCE_S, SoundCard
 
 Samples = npt.NDArray[np.float32]
@@ -46,18 +45,6 @@ def found(samples: Samples) -> int:
     if np.abs(matched[best]) < CLEAR * float(matched.std()):
         raise ValueError("expected the mark in the recording, found none")
     return best + len(wanted)
-
-
-def stored(path: Path, samples: Samples, rate: int = RATE) -> Path:
-    """`samples` as a WAV file of 16 bits."""
-    body = io.BytesIO()
-    with wave.open(body, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    path.write_bytes(body.getvalue())
-    return path
 
 
 class Room:
@@ -109,7 +96,9 @@ class Room:
         Each begins where the mark ends that `customer` has to begin with, and is as long as the rest of `customer`.
         """
         folder = self.card.folder
-        speech, words = stored(folder / "customer.wav", customer), stored(folder / "kiosk.wav", kiosk)
+        speech, words = folder / "customer.wav", folder / "kiosk.wav"
+        speech.write_bytes(wav(Audio(customer, RATE)))
+        words.write_bytes(wav(Audio(kiosk, RATE)))
         files = {name: folder / f"{name}.raw" for name in ("plain", "cancelled")}
         recording = [
             self.card.spawn(

@@ -35,13 +35,13 @@ def parser(pack: Pack) -> Parser:
     ],
 )
 def test_numbers_and_names(pack: Pack, parser: Parser, said: str, meant: str) -> None:
-    assert build_wording(pack, parser, names=True)(said).text == meant
+    assert build_wording(pack, parser, heard=lambda: True)(said).text == meant
 
 
 def test_without_a_recogniser_no_names_are_indexed_and_numbers_are_written_all_the_same(
     pack: Pack, parser: Parser
 ) -> None:
-    worded = build_wording(pack, parser, names=False)
+    worded = build_wording(pack, parser, heard=lambda: False)
     assert worded("顺风快递幺三八零零一三八零零零").text == "顺风快递13800138000"
 
 
@@ -65,3 +65,11 @@ def test_what_customers_say_is_sentences_names_the_wake_phrase_and_numerals_each
     assert len(said) == len(set(said))
     for one in ("好的", "小店你好", "洗衣液", "幺"):
         assert one in said
+
+
+def test_names_are_put_right_once_a_recogniser_has_joined(pack: Pack, parser: Parser) -> None:
+    joined: list[str] = []
+    worded = build_wording(pack, parser, heard=lambda: joined)
+    assert worded("顺风快递到哪了").text == "顺风快递到哪了"
+    joined.append("zh")
+    assert worded("顺风快递到哪了").text == "顺丰快递到哪了"

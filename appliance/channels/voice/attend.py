@@ -1,7 +1,7 @@
 """Listens into the kiosk's own words: whether somebody speaks into them, for long enough and loudly enough to mean it.
 
 Echo cancellation leaves something of the kiosk's voice, some 20 to 30 dB below a customer's, and the voice activity
-detection, which does not care for levels, takes that for speech: of 48 answers on a virtual sound card 21 broke
+detection, which does not care for levels, takes that for speech: of 48 answers on a virtual sound card 22 broke
 themselves off (`python -m benchmarks.voice barge`). So what counts is speech that the detection is sure of, and that is
 about as loud as the customer was whom the kiosk answers.
 """
@@ -32,12 +32,12 @@ GAP_S = 0.1
 class Insistence:
     """What it takes to break an answer off."""
 
-    seconds: float = 0.08
-    """How long somebody has to speak; a click is shorter."""
+    seconds: float
+    """How long somebody has to speak."""
+    level: float
+    """Least level, root mean square."""
     sure: float = 0.9
     """Least probability of speech."""
-    level: float = 0.01
-    """Least level, root mean square."""
 
 
 class Counted:
