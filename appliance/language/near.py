@@ -11,20 +11,15 @@ wrong character belongs to a word that reaches out of the name, not where two na
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import json
 import re
-from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from appliance.errors import ApplianceError
 from appliance.language.clean import is_han
+from appliance.language.phrases import LONGEST
 from appliance.language.sounds import Sounds, apart, classes
 
-_LONGEST_WORD = 4
 _LIMITS = {2: (0.2, 0.2), 3: (0.4, 0.2), 4: (0.6, 0.4)}
 """Greatest distance of a name by its length, and of one of its syllables; longer names are as those of four."""
 
@@ -61,34 +56,6 @@ class Corrected:
     """The text."""
     changes: tuple[Change, ...] = ()
     """What was changed, in order of position."""
-
-
-def read_words() -> frozenset[str]:
-    """Ordinary words of two to four characters: pypinyin's phrases, read as a file as in `pinyin.read_table`.
-
-    Raises ApplianceError where the file is missing.
-    """
-    spec = importlib.util.find_spec("pypinyin")
-    folders = spec.submodule_search_locations if spec else None
-    path = Path(folders[0]) / "phrases_dict.json" if folders else Path("phrases_dict.json")
-    if not path.is_file():
-        raise ApplianceError(
-            f"expected pypinyin's table of phrases at {path}, got no such file",
-            remedy=("请运行 `pip install pypinyin`", "Run `pip install pypinyin`"),
-        )
-    return frozenset(word for word in json.loads(path.read_text("utf-8")) if 2 <= len(word) <= _LONGEST_WORD)
-
-
-def phrases_of(sentences: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Runs of two to four characters of `sentences`: those that they say more than once, and those said once."""
-    counted = Counter(
-        sentence[at : at + size]
-        for sentence in sentences
-        for size in range(2, _LONGEST_WORD + 1)
-        for at in range(len(sentence) - size + 1)
-    )
-    often = frozenset(phrase for phrase, count in counted.items() if count > 1)
-    return often, frozenset(counted) - often
 
 
 class Names:
@@ -201,7 +168,7 @@ class Names:
 
     def _belongs(self, text: str, at: int, start: int, end: int) -> bool:
         """True when the character `at` is part of an ordinary word that reaches out of the name."""
-        for size in range(2, _LONGEST_WORD + 1):
+        for size in range(2, LONGEST + 1):
             for low in range(max(0, at - size + 1), min(at, len(text) - size) + 1):
                 if (low < start or low + size > end) and text[low : low + size] in self._words:
                     return True

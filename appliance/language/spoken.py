@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from appliance.language.lexicon import Lexicon
-from appliance.language.near import Change, Names, phrases_of, read_words
+from appliance.language.near import Change, Names
 from appliance.language.numbers.written import Writer
+from appliance.language.phrases import phrases_of, read_words
 from appliance.values import Word
 
 CARRIER_TAILS = ("", "快递", "速运", "速递", "快运", "物流")

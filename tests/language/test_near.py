@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.language.lexicon import Lexicon
-from appliance.language.near import Corrected, Names, phrases_of, read_words
+from appliance.language.near import Corrected, Names
+from appliance.language.phrases import phrases_of, read_words
 from appliance.packs.compile import find_pack
 from appliance.packs.reader import read_csv
 
