@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,7 +17,7 @@ from appliance.app.networks import Networks
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.app.voice import build_voice
 from appliance.app.wording import build_wake, build_wording
-from appliance.app.words import build_words
+from appliance.app.words import Words, build_words
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import load_manifests, shipped_root
@@ -29,6 +30,7 @@ from appliance.language.redact import redact
 from appliance.language.suggest import Suggester
 from appliance.listener import Listener, silent
 from appliance.packs.compile import load_pack
+from appliance.packs.schema import Pack
 from appliance.packs.vocabulary import ABSENT
 from appliance.records.events import EventLog
 from appliance.settings import Settings, data_dir
@@ -86,23 +88,34 @@ def _build(
     # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
     closing.callback(networks.close)
     closing.enter_context(scheduler)
-    pack = load_pack(settings.pack)
-    words = build_words(networks, store, manifests, pack, folder / "cache", listener)
-    if words.learning is not None:
-        closing.callback(words.learning.close)
-    parser = Parser(pack.lexicon, minds=words.minds)
-    offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
+
+    def see() -> Sense:
+        if "ocr" not in senses:
+            return Sense(None, lambda: _left_out("ocr"))
+        return build_reader(networks, store, manifests, settings, listener)
+
+    def understand(pack: Pack) -> Words:
+        words = build_words(networks, store, manifests, pack, folder / "cache", listener)
+        if words.learning is not None:
+            closing.callback(words.learning.close)
+        return words
+
+    # Networks load beside the pack's rules: most of their time goes by outside of Python, on another core.
+    with ThreadPoolExecutor(1, "loading") as beside:
+        seeing = beside.submit(see)
+        pack = load_pack(settings.pack)
+        understanding = beside.submit(understand, pack)
+        parser = Parser(pack.lexicon)
+        offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
+        suggester = Suggester(pack.questions, offered, Cleaner())
+    sight, words = seeing.result(), understanding.result()
+    parser.join(words.minds)
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
     closing.callback(events.close)
     dialogue = Dialogue(
         pack, parser, events, idle_s=settings.session_idle_s, sessions=settings.sessions, listener=listener
     )
     closing.callback(dialogue.close)
-    sight = (
-        build_reader(networks, store, manifests, settings, listener)
-        if "ocr" in senses
-        else Sense(None, lambda: _left_out("ocr"))
-    )
     ears = build_hearing(networks, store, manifests, pack, settings, listener) if "asr" in senses else _deaf(settings)
     for close in ears.closing:
         closing.callback(close)
@@ -133,7 +146,7 @@ def _build(
         settings=settings,
         pack=pack,
         parser=parser,
-        suggester=Suggester(pack.questions, offered, Cleaner()),
+        suggester=suggester,
         dialogue=dialogue,
         reader=sight.reader,
         decode=_decoder(settings),

@@ -93,6 +93,7 @@ class Networks:
         self._listener = listener
         self._engines, self._clock = engines, clock
         self._backends: list[SwitchingBackend] = []
+        self._joining = threading.Lock()
         self._stopped = threading.Event()
         self._tending: threading.Thread | None = None
 
@@ -113,16 +114,20 @@ class Networks:
             switch.load()
         except ApplianceError:  # the reason is in its selection
             return Network(model, file, None, "", switch)
-        self._backends.append(switch)
-        self._tend()
+        with self._joining:  # start-up loads in two threads
+            self._backends.append(switch)
+            self._tend()
         run = self._scheduler.bind(switch, priority)
         return Network(model, file, run, "", switch, self._scheduler.bind(switch, Priority.LOW))
 
     def release(self, network: Network) -> None:
         """Close a network that is not needed after all."""
-        if network.switch in self._backends:
-            self._backends.remove(network.switch)
-            network.switch.close()
+        switch = network.switch
+        with self._joining:
+            if switch is None or switch not in self._backends:
+                return
+            self._backends.remove(switch)
+        switch.close()
 
     def _tend(self) -> None:
         """Have a thread of its own bring better backends back: loading one takes seconds, and requests go on."""
@@ -167,8 +172,8 @@ class Networks:
 
     @property
     def backends(self) -> tuple[SwitchingBackend, ...]:
-        """Every backend that serves."""
-        return tuple(self._backends)
+        """Every backend that serves, by the names of their networks."""
+        return tuple(sorted(self._backends, key=lambda backend: backend.spec.name))
 
     def close(self) -> None:
         """Release every network."""

@@ -66,6 +66,10 @@ class Parser:
                     self._emoji.setdefault(picture, rule.name)
         self._matcher = IntentMatcher(lexicon, self._cleaner, syllables, examples)
 
+    def join(self, minds: Minds) -> None:
+        """Let these networks take part in turns from now on."""
+        self._minds = minds
+
     def language(self, text: str) -> str:
         """`en` when `text` is mostly English words, else `zh`."""
         return guess_language(text)

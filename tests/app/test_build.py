@@ -1,4 +1,4 @@
-"""What build() wires by itself: the decoder."""
+"""What build() does by itself: networks load beside the pack, and the decoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from appliance.app import build as building
-from appliance.errors import InvalidInput
+from appliance.app.senses import Sense
+from appliance.errors import InvalidInput, PackInvalid
 from appliance.settings import Settings
 from appliance.vision.container import ImageInfo
 
@@ -53,3 +54,55 @@ def test_broken_image_leaves_the_decoder_free(monkeypatch):
     for _ in range(2):
         with pytest.raises(InvalidInput):
             decoded(b"")
+
+
+def test_networks_load_while_the_pack_is_read(tmp_path, monkeypatch):
+    """Each waits for the other: one after the other would never end."""
+    both = threading.Barrier(2)
+
+    def load_pack(name: str) -> object:
+        both.wait(10)
+        return real(name)
+
+    def build_reader(*_: object) -> Sense:
+        both.wait(10)
+        return Sense(None, lambda: building._left_out("ocr"))
+
+    real = building.load_pack
+    monkeypatch.setattr(building, "load_pack", load_pack)
+    monkeypatch.setattr(building, "build_reader", build_reader)
+    with building.build(Settings(data_dir=str(tmp_path)), senses=("ocr",)) as appliance:
+        assert appliance.ready()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loading")]
+
+
+@pytest.mark.parametrize("which", ["reader", "words"])
+def test_what_fails_beside_the_pack_is_raised_and_everything_is_closed(tmp_path, monkeypatch, which):
+    def broken(*_: object) -> object:
+        raise OSError("disk")
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(building, f"build_{which}", broken)
+    with pytest.raises(OSError, match="disk"):
+        building.build(Settings(data_dir=str(tmp_path)), senses=("ocr",))
+    assert set(threading.enumerate()) == before
+
+
+def test_a_pack_that_is_refused_waits_for_what_loads_and_closes_it(tmp_path, monkeypatch):
+    def refused(name: str) -> object:
+        raise PackInvalid("store: expected intents, got none")
+
+    loaded = threading.Event()
+
+    def build_reader(*_: object) -> Sense:
+        time.sleep(0.1)
+        loaded.set()
+        return Sense(None, lambda: building._left_out("ocr"))
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(building, "load_pack", refused)
+    monkeypatch.setattr(building, "build_reader", build_reader)
+    with pytest.raises(PackInvalid):
+        building.build(Settings(data_dir=str(tmp_path)), senses=("ocr",))
+    assert loaded.is_set(), "nothing is closed under what still loads"
+    assert set(threading.enumerate()) == before

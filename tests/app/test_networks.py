@@ -239,7 +239,7 @@ def test_two_models_serve_side_by_side_and_are_released_one_by_one(
     derive(shelf(tmp_path), "entities-zh")
     both = networks()
     encoder, tagger = both.load(MODEL, FILE), both.load("entities-zh", "tagger.onnx")
-    assert served(both) == [("model.int8.dynamic.onnx", "int8"), ("tagger.int8.dynamic.onnx", "int8")]
+    assert served(both) == [("tagger.int8.dynamic.onnx", "int8"), ("model.int8.dynamic.onnx", "int8")], "by their names"
     assert len(why((encoder, tagger))) == 2
     both.release(encoder)
     assert served(both) == [("tagger.int8.dynamic.onnx", "int8")]
