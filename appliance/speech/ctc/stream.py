@@ -25,6 +25,7 @@ from appliance.speech.asr import transcript
 from appliance.speech.ctc import characters
 from appliance.speech.ctc.characters import NONE, Favoured, Spelling, Weights, Writer
 from appliance.speech.ctc.features import MELS, Samples
+from appliance.speech.ctc.slots import Slot, Slots
 from appliance.speech.resample import RATE, to_16k
 from appliance.speech.wav import decode
 from appliance.values import Audio, Segment, Transcript, Word
@@ -58,8 +59,10 @@ class Sizes:
     """Exponent of the character model's probability."""
     beam: int = 24
     """Writings that are kept."""
+    tone: float = 1.0
+    """Exponent of a tone's probability among those of its syllable."""
     maybe: float = 0.2
-    """Probability from which on a unit that is less likely than the blank may have been said."""
+    """Probability from which on a syllable that is less likely than the blank may have been said."""
     piece: int = 16
     """Filter banks given to the network at a time."""
 
@@ -121,64 +124,6 @@ class Bank:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A syllable that was heard: what it may be."""
-
-    units: tuple[int, ...]
-    """Classes, the likeliest first."""
-    logprobs: tuple[float, ...]
-    """Natural logarithms of their probabilities."""
-    nothing: float
-    """Natural logarithm of the probability that there was none."""
-    first: int
-    """Step at which it begins."""
-    last: int
-    """One past its last step."""
-
-
-class Slots:
-    """Makes slots of probabilities as they come: neighbouring steps with the same likeliest unit are one."""
-
-    _most = 6
-    """Units of a slot."""
-
-    def __init__(self, maybe: float) -> None:
-        """A unit is heard where it beats the blank, or has a probability of `maybe`."""
-        self._least = float(np.log(maybe))
-        self._at = 0
-        self._unit = 0
-        self._first = 0
-        self._best: npt.NDArray[np.float32] | None = None
-
-    def push(self, logprobs: npt.NDArray[np.float32]) -> list[Slot]:
-        """Slots that the next steps (n, units) end; the blank is class 0."""
-        ended = []
-        for row in logprobs:
-            unit = 1 + int(row[1:].argmax())
-            heard = row[unit] > min(row[0], self._least)
-            if self._best is not None and (not heard or unit != self._unit):
-                ended.append(self._made(self._best))
-                self._best = None
-            if heard:
-                if self._best is None:
-                    self._unit, self._first, self._best = unit, self._at, row
-                elif row[unit] > self._best[unit]:
-                    self._best = row
-            self._at += 1
-        return ended
-
-    def open(self) -> Slot | None:
-        """The slot that has not ended yet."""
-        return None if self._best is None else self._made(self._best)
-
-    def _made(self, row: npt.NDArray[np.float32]) -> Slot:
-        order = 1 + np.argpartition(-row[1:], min(self._most, len(row) - 2))[: self._most]
-        order = order[np.lexsort((order, -row[order]))]
-        chances = tuple(float(row[unit]) for unit in order)
-        return Slot(tuple(order.tolist()), chances, float(row[0]), self._first, self._at)
-
-
 class CtcStream:
     """One utterance of a `CtcStreaming`: see `asr.Stream`. For one caller at a time."""
 
@@ -191,7 +136,7 @@ class CtcStream:
         self._state = sizes.zeros()
         self._bank = Bank()
         self._waiting: list[npt.NDArray[np.float32]] = []
-        self._slots = Slots(sizes.maybe)
+        self._slots = Slots(spelling.units, sizes.maybe, sizes.tone)
         self._heard: list[Slot] = []
         self._writer = Writer(spelling, Weights(sizes.language, sizes.beam), favoured)
         self._samples = 0

@@ -26,17 +26,17 @@ COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0, "blue": -1.0}
 class Chances:
     """How often each distortion happens, and how strong it is."""
 
-    room: float = 0.45
+    room: float = 0.35
     """Share with reverberation."""
-    noise: float = 0.5
+    noise: float = 0.4
     """Share with coloured noise."""
-    babble: float = 0.2
+    babble: float = 0.15
     """Share with other voices behind."""
-    line: float = 0.2
+    line: float = 0.15
     """Share through a narrow band or a coarse codec."""
     speed: float = 0.08
     """Largest change of speed, which changes the pitch and the length of the throat, too."""
-    quietest: float = 6.0
+    quietest: float = 8.0
     """Least signal-to-noise ratio in dB."""
     loudest: float = 30.0
     """Largest signal-to-noise ratio in dB."""
@@ -154,14 +154,17 @@ def distorted(wave: Samples, draw: Draw, chances: Chances, others: Sequence[Samp
 
 
 def masked(features: npt.NDArray[np.float32], draw: Draw, fill: npt.NDArray[np.float32]) -> None:
-    """Cover up to two bands and, a second of sound each, up to one stretch of 50 to 150 ms with `fill`, in place."""
+    """Cover up to two bands and, a second of sound each, up to one stretch of 60 ms with `fill`, in place.
+
+    No more than that: what a masked syllable was, nothing around it tells, and three epochs are too few to overfit in.
+    """
     count, mels = features.shape
     for _ in range(2):
-        width = int(draw.integers(0, 13))
+        width = int(draw.integers(0, 9))
         at = int(draw.integers(0, mels - width))
         features[:, at : at + width] = fill[at : at + width]
     for _ in range(max(1, count // 100)):
-        width = int(draw.integers(0, min(13, max(2, count // 8))))
+        width = int(draw.integers(0, min(7, max(2, count // 8))))
         at = int(draw.integers(0, max(1, count - width)))
         features[at : at + width] = fill
 

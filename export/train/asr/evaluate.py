@@ -24,7 +24,8 @@ from appliance.packs.schema import Pack
 from appliance.specs import ModelSpec, ShapeProfile, TensorSpec
 from appliance.speech.ctc.characters import Spelling, Weights, Writer
 from appliance.speech.ctc.features import MELS
-from appliance.speech.ctc.stream import STRIDE, CtcStreaming, Sizes, Slots, edits
+from appliance.speech.ctc.slots import Slots
+from appliance.speech.ctc.stream import STRIDE, CtcStreaming, Sizes, edits
 from appliance.speech.wav import decode
 from appliance.values import Audio, Segment, Turn
 from export.train.asr import network, recordings, shards
@@ -36,6 +37,8 @@ UNDERSTANDING = "understand-zh"
 """The model that finds intents."""
 LANGUAGES = (0.2, 0.35, 0.5, 0.7, 0.9)
 """Exponents of the character model that are tried on dev."""
+TONES = (0.15, 0.25, 0.4, 0.6, 0.8, 1.0)
+"""Exponents of a tone's probability that are tried on dev."""
 LIMITS: Mapping[str, tuple[str, float]] = {
     "cer": ("at most", 0.08),
     "intents": ("at least", 0.92),
@@ -112,7 +115,8 @@ def emissions(run: Run, sizes: Sizes, block: npt.NDArray[Any]) -> npt.NDArray[np
 
 def written(rows: npt.NDArray[np.float32], spelling: Spelling, sizes: Sizes) -> str:
     """What the character step makes of emissions."""
-    slots, writer = Slots(sizes.maybe), Writer(spelling, Weights(sizes.language, sizes.beam))
+    slots = Slots(spelling.units, sizes.maybe, sizes.tone)
+    writer = Writer(spelling, Weights(sizes.language, sizes.beam))
     ended = slots.push(rows)
     last = slots.open()
     for slot in [*ended, *([last] if last else [])]:
@@ -123,16 +127,24 @@ def written(rows: npt.NDArray[np.float32], spelling: Spelling, sizes: Sizes) -> 
 def tuned(
     folder: Path, sizes: Sizes, spelling: Spelling, clips: Sequence[Clip], blocks: Sequence[Any]
 ) -> tuple[Sizes, dict[str, float]]:
-    """`sizes` with the weight of the character model that makes the fewest errors on dev, and all that were tried."""
+    """`sizes` with the weights of tones and characters that make the fewest errors on dev, and all that were tried."""
     with running(spec_of(sizes, len(spelling.units)), folder / network.FILE) as run:
         rows = [emissions(run, sizes, block) for block in blocks]
-    found = {}
-    for language in LANGUAGES:
-        trial = replace(sizes, language=language)
-        pairs = [(clip.text, written(row, spelling, trial)) for clip, row in zip(clips, rows, strict=True)]
-        found[language] = cer(pairs)
-    best = min(found, key=lambda language: found[language])
-    return replace(sizes, language=best), {str(language): round(value, 4) for language, value in found.items()}
+    found: dict[tuple[float, float], float] = {}
+
+    def wrong(tone: float, language: float) -> float:
+        if (tone, language) not in found:
+            trial = replace(sizes, tone=tone, language=language)
+            pairs = [(clip.text, written(row, spelling, trial)) for clip, row in zip(clips, rows, strict=True)]
+            found[tone, language] = cer(pairs)
+        return found[tone, language]
+
+    tone, language = 0.4, LANGUAGES[len(LANGUAGES) // 2]
+    for _ in range(2):  # one after the other, twice: the best of one depends on the other, but not by much
+        tone = min(TONES, key=lambda one: wrong(one, language))
+        language = min(LANGUAGES, key=lambda one: wrong(tone, one))
+    tried = {f"tone {tone}, language {language}": round(value, 4) for (tone, language), value in found.items()}
+    return replace(sizes, tone=tone, language=language), tried
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class Shape:
     """Frames that each of the two first convolutions sees; each halves the frame rate."""
     every: int = 3
     """Every so many layers one looks a frame ahead."""
-    dropout: float = 0.1
+    dropout: float = 0.05
     """Share of channels that are silenced in training."""
 
     @property

@@ -76,7 +76,7 @@ def shard(found: Sequence[Recording], folder: Path, *, times: int, seed: int) ->
                 sound = distort.distorted(clean, draw, distort.USUAL) if number else clean
                 block = shards.features(sound).astype(np.float16)
                 middles = shards.middles_of(clean, len(units.read(one.text)))
-                rows.append(Clip(one.text, "", "own", one.path.name, 0, 0, at, at + len(block), middles))
+                rows.append(Clip(one.text, "", "own", one.path.name, 0, 0, 0, at, at + len(block), middles))
                 blocks.append(block)
                 at += len(block)
         shards.write(path, rows, blocks)

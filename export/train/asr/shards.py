@@ -47,6 +47,8 @@ class Clip:
     """As in `speak.Setting`."""
     pitch: int
     """As in `speak.Setting`."""
+    melody: int
+    """As in `speak.Setting`."""
     begin: int
     """First frame in the shard."""
     end: int
@@ -130,14 +132,15 @@ def _made(task: Task) -> Path:
     others: list[distort.Samples] = []
     rows, blocks, at = [], [], 0
     for number, (line, setting) in enumerate(zip(task.lines, task.settings, strict=True)):
-        clean = distort.placed(speak.synthesise(line.text, setting), draw, task.chances)
+        spoken, said = speak.spoken(line.text, setting)
+        clean = distort.placed(spoken, draw, task.chances)
         sound = distort.distorted(clean, draw, task.chances, others)
         if len(others) < _KEPT:
             others.append(clean)
         else:
             others[int(draw.integers(_KEPT))] = clean
         block = features(sound).astype(np.float16)
-        how = (setting.voice, setting.rate, setting.pitch)
+        how = (said.voice, said.rate, said.pitch, said.melody)
         middles = middles_of(clean, len(units.read(line.text)))
         rows.append(Clip(line.bare, line.label, line.source, *how, at, at + len(block), middles))
         blocks.append(block)

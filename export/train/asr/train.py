@@ -39,7 +39,7 @@ class Schedule:
 
     epochs: int = 3
     """Times that every clip is heard."""
-    seconds: float = 90.0
+    seconds: float = 60.0
     """Most sound of a batch, padding included."""
     rate: float = 2e-3
     """Highest learning rate; it rises for `warm` of the steps and then falls to nothing as a cosine."""

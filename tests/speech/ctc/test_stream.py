@@ -29,7 +29,6 @@ from appliance.inference.backend import WrongState  # noqa: E402
 from appliance.speech.ctc.stream import (  # noqa: E402
     Bank,
     CtcStreaming,
-    Slots,
     character_accuracy,
     edits,
     pieces_in,
@@ -218,37 +217,6 @@ def test_filter_banks_come_in_pieces_as_they_would_at_once() -> None:
     pieces = [frame for part in np.array_split(SOUND, 37) for frame in bank(part)]
     assert len(at_once) == (len(SOUND) - 400) // 160 + 1
     assert np.array_equal(np.stack(at_once), np.stack(pieces))
-
-
-def chances(*rows: dict[int, float]) -> np.ndarray:
-    """Logarithms of the probabilities of five classes; what is not named shares the rest."""
-    found = np.zeros((len(rows), 5), np.float32)
-    for line, row in zip(found, rows, strict=True):
-        line[:] = (1 - sum(row.values())) / (5 - len(row))
-        for unit, value in row.items():
-            line[unit] = value
-    return np.log(np.maximum(found, 1e-9))
-
-
-def test_neighbouring_steps_of_one_unit_are_one_slot() -> None:
-    slots = Slots(0.2)
-    rows = chances(
-        {0: 0.9}, {1: 0.6}, {1: 0.8}, {0: 0.9}, {1: 0.7}, {2: 0.7}, {0: 0.9}, {0: 0.7, 3: 0.25}, {0: 0.9}, {4: 0.8}
-    )
-    found = [slot for row in rows for slot in slots.push(row[None])]
-    last = slots.open()
-    assert last is not None
-    assert [(s.units[0], s.first, s.last) for s in [*found, last]] == [
-        (1, 1, 3),
-        (1, 4, 5),
-        (2, 5, 6),
-        (3, 7, 8),
-        (4, 9, 10),
-    ]
-    assert found[0].logprobs[0] == pytest.approx(np.log(0.8), abs=1e-5), "the surest step speaks for the slot"
-    assert found[3].nothing == pytest.approx(np.log(0.7), abs=1e-5)
-    again = Slots(0.2)
-    assert again.push(rows) == found
 
 
 def test_the_gate_counts_characters(hears: CtcStreaming, folder: Path, tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_lines_are_what_they_were(lines: Lines, tmp_path) -> None:  # type: igno
     assert text.load(load_pack("store"), each=60, drills=200) == lines
 
 
-def test_parts_share_no_voice_rate_or_pitch() -> None:
-    for name in ("voices", "rates", "pitches"):
+def test_parts_share_no_voice_rate_pitch_or_range() -> None:
+    for name in ("voices", "rates", "pitches", "melodies"):
         seen = [set(getattr(speak.RANGES[part], name)) for part in ("train", "dev", "test")]
         assert not (seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2]), name
 

@@ -123,7 +123,7 @@ def test_a_batch_ends_in_silence_and_knows_where_units_lie() -> None:
 
 def test_what_cannot_be_learnt_from_is_left_out() -> None:
     block = np.zeros((40, 80), np.float16)
-    clips = [Clip(text, "", "written", "", 0, 0, 0, 40, middles) for text, middles in (
+    clips = [Clip(text, "", "written", "", 0, 0, 0, 0, 40, middles) for text, middles in (
         ("妈你好", (5, 15, 25)), ("妈你好", ()), ("猫", (5,)), ("", ()), ("妈妈妈妈妈妈", ()),
     )]  # fmt: skip
     found = train.rows_of(clips, [block] * 5, NAMES)
