@@ -7,11 +7,13 @@ by their names: a voice counts when the tones in its phonemes are those that wer
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from xml.sax.saxutils import escape
 
 from appliance.errors import ApplianceError, BackendFailed, DeadlineExceeded, InvalidInput, Unavailable
 from appliance.speech.tts.pinyin import Pinyin
@@ -20,7 +22,13 @@ from appliance.speech.tts.voice import joined
 from appliance.speech.wav import decode
 from appliance.values import Audio
 
+log = logging.getLogger(__name__)
+
 PROGRAM = "espeak-ng"
+MELODY = 160
+"""How far the pitch of Chinese moves, in percent of the voice's own range. That is two to four semitones, and its tones
+are hard to tell apart; a speaker of Mandarin takes eight to twelve."""
+_OWN = 100
 _CHINESE = ("cmn-latn-pinyin", "cmn", "zh")
 _ENGLISH = ("en-us", "en-gb", "en")
 _PROBE = "yin2 hang2 zai4 chong2 qing4"
@@ -35,6 +43,10 @@ _BROKEN = (
 )
 
 
+class _Died(BackendFailed):
+    """The program was ended by a signal."""
+
+
 class EspeakVoice:
     """Speaks Chinese and English through one child process for each run of one language. Thread-safe."""
 
@@ -44,19 +56,23 @@ class EspeakVoice:
         *,
         words_per_minute: int = 165,
         pitch: int = 50,
+        melody: int = MELODY,
         telephone: bool = True,
         timeout_s: float = 10.0,
     ) -> None:
         """Use `program` at `words_per_minute` (80 to 450) and `pitch` (0 to 99), each child ended after `timeout_s`.
 
-        `telephone` says 1 as 幺 in numbers that are read digit by digit. Raises InvalidInput beyond these ranges.
+        `melody` (50 to 200) is how far the pitch of Chinese moves, in percent of the voice's own range. `telephone`
+        says 1 as 幺 in numbers that are read digit by digit. Raises InvalidInput beyond these ranges.
         """
-        if not 80 <= words_per_minute <= 450 or not 0 <= pitch <= 99:
+        if not (80 <= words_per_minute <= 450 and 0 <= pitch <= 99 and 50 <= melody <= 200):
             raise InvalidInput(
-                f"espeak-ng: expected 80 to 450 words a minute and a pitch of 0 to 99, got {words_per_minute}, {pitch}"
+                "espeak-ng: expected 80 to 450 words a minute, a pitch of 0 to 99 and a melody of 50 to 200, "
+                f"got {words_per_minute}, {pitch}, {melody}"
             )
         self._program = program
         self._manner = ["-s", str(words_per_minute), "-p", str(pitch)]
+        self._melody = melody
         self._telephone = telephone
         self._timeout = timeout_s
         self._lock = threading.Lock()
@@ -123,7 +139,7 @@ class EspeakVoice:
         for run in spoken(text, language, telephone=self._telephone):
             written = self._written(run)
             if written:
-                parts.append((run.text, self._sound(written, self._voice(run.language), stops)))
+                parts.append((run.text, self._sound(written, self._voice(run.language), stops, run.language)))
         return joined(parts)
 
     def phonemes(self, text: str, language: str) -> str:
@@ -161,8 +177,16 @@ class EspeakVoice:
             raise self._reason or Unavailable("espeak-ng: expected it open, got closed")
         return voice
 
-    def _sound(self, text: str, voice: str, stops: int) -> Audio:
-        data = self._run(["-v", voice, *self._manner, "--stdout"], text, stops)
+    def _sound(self, text: str, voice: str, stops: int, language: str) -> Audio:
+        arguments = ["-v", voice, *self._manner, "--stdout"]
+        data = b""
+        if language == "zh" and self._melody != _OWN:
+            wide = f'<speak><prosody range="{self._melody}%">{escape(text)}</prosody></speak>'  # there is no option
+            try:
+                data = self._run(["-m", *arguments], wide, stops)
+            except _Died as error:  # 1.51 does, of a few sentences in some ranges and voices
+                log.warning("said in the voice's own range of pitch: %s", error.detail)
+        data = data or self._run(arguments, text, stops)
         try:
             return decode(data, max_seconds=_LONGEST_S, max_bytes=_MOST_BYTES)
         except ApplianceError as error:
@@ -208,7 +232,8 @@ class EspeakVoice:
             raise _stopped()
         if child.returncode != 0:
             said = " ".join(err.decode("utf-8", "replace").split())[:300]
-            raise BackendFailed(f"espeak-ng: expected exit status 0, got {child.returncode}: {said}")
+            kind = _Died if child.returncode < 0 else BackendFailed
+            raise kind(f"espeak-ng: expected exit status 0, got {child.returncode}: {said}")
         return out
 
 

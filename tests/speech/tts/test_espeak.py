@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from appliance.language.pinyin import read_table
 from appliance.speech.tts import espeak as espeak_module
 from appliance.speech.tts.espeak import EspeakVoice, reads_pinyin
 from appliance.speech.tts.pinyin import numbered
+from appliance.values import Audio
 
 Program = Callable[[str], str]
 
@@ -129,11 +131,53 @@ def test_pitch(espeak: str) -> None:
     assert lowest[1] > 1.2 * lowest[0]
 
 
+def pitches(audio: Audio) -> np.ndarray:
+    """Fundamental frequencies between 60 and 200 Hz, by autocorrelation of 50 ms every 10 ms, of what is loud."""
+    found = []
+    for at in range(0, len(audio.samples) - 1102, 220):
+        piece = audio.samples[at : at + 1102] * np.hanning(1102)
+        if np.sqrt(np.mean(piece**2)) > 0.05:
+            again = np.fft.irfft(np.abs(np.fft.rfft(piece, 4096)) ** 2)[:1102]
+            lag = 110 + int(again[110:368].argmax())
+            if again[lag] > 0.5 * again[0]:
+                found.append(audio.rate / lag)
+    return np.array(found)
+
+
+def test_a_wider_melody_tells_the_tones_apart(espeak: str) -> None:
+    ranges = []
+    for melody in (100, 160, 200):
+        found = pitches(EspeakVoice(espeak, melody=melody).say("妈麻马骂", "zh"))
+        ranges.append(12 * np.log2(np.percentile(found, 95) / np.percentile(found, 5)))
+    assert ranges[1] > 1.3 * ranges[0], "semitones"
+    assert ranges[2] > ranges[1]
+
+
+def test_what_the_program_dies_of_is_said_in_the_voice_s_own_range(
+    program: Program, espeak: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """espeak-ng 1.51 dies of a few sentences in wide ranges."""
+    real = shutil.which(espeak)
+    voice = EspeakVoice(program(f'case "$*" in\n*-m*) kill -11 $$ ;;\n*) exec {real} "$@" ;;\nesac'))
+    audio = voice.say("你好", "zh")
+    assert audio.seconds > 0.3
+    assert "own range" in caplog.text
+    assert np.array_equal(audio.samples, EspeakVoice(espeak, melody=100).say("你好", "zh").samples)
+
+
+@pytest.mark.parametrize("text", ["A&B公司", "1<2，好吗", "“引号”和'引号'"])
+def test_signs_of_markup_are_nothing_but_text(espeak: str, text: str) -> None:
+    wide, own = (EspeakVoice(espeak, melody=melody).say(text, "zh") for melody in (160, 100))
+    assert 0.8 < wide.seconds / own.seconds < 1.25
+
+
 def test_nothing_to_say_is_silence_of_no_length(voice: EspeakVoice) -> None:
     assert len(voice.say("😀", "zh").samples) == 0
 
 
-@pytest.mark.parametrize("manner", [{"words_per_minute": 20}, {"words_per_minute": 900}, {"pitch": 200}])
+@pytest.mark.parametrize(
+    "manner", [{"words_per_minute": 20}, {"words_per_minute": 900}, {"pitch": 200}, {"melody": 20}, {"melody": 300}]
+)
 def test_a_manner_beyond_its_range(manner: dict[str, int]) -> None:
     with pytest.raises(InvalidInput):
         EspeakVoice(**manner)  # type: ignore[arg-type]
