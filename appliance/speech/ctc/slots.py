@@ -56,14 +56,14 @@ class Slots:
         self._maybe, self._tone = maybe, tone
         self._at = self._first = self._base = self._sure = 0
         self._best: Floats | None = None
-        self._bases = np.zeros(0)
+        self._bases: npt.NDArray[np.float64] = np.zeros(0)
 
     def push(self, logprobs: Floats) -> list[Slot]:
         """Slots that the next steps (n, units) end; the blank is class 0."""
         ended = []
         for row in logprobs:
             chances = np.exp(row.astype(np.float64))
-            bases = np.bincount(self._of, chances, len(self._members))
+            bases = np.bincount(self._of, chances, len(self._members)).astype(np.float64)
             base = 1 + int(bases[1:].argmax())
             members = self._members[base]
             unit = int(members[chances[members].argmax()])
