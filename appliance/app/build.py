@@ -102,12 +102,16 @@ def _build(
 
     # Networks load beside the pack's rules: most of their time goes by outside of Python, on another core.
     with ThreadPoolExecutor(1, "loading") as beside:
-        seeing = beside.submit(see)
-        pack = load_pack(settings.pack)
-        understanding = beside.submit(understand, pack)
-        parser = Parser(pack.lexicon)
-        offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
-        suggester = Suggester(pack.questions, offered, Cleaner())
+        try:
+            seeing = beside.submit(see)
+            pack = load_pack(settings.pack)
+            understanding = beside.submit(understand, pack)
+            parser = Parser(pack.lexicon)
+            offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
+            suggester = Suggester(pack.questions, offered, Cleaner())
+        except BaseException:
+            beside.shutdown(wait=False, cancel_futures=True)  # what loads already is waited for below
+            raise
     sight, words = seeing.result(), understanding.result()
     parser.join(words.minds)
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)

@@ -114,7 +114,7 @@ class Networks:
             switch.load()
         except ApplianceError:  # the reason is in its selection
             return Network(model, file, None, "", switch)
-        with self._joining:  # start-up loads in two threads
+        with self._joining:  # several threads load: at the start, and when a recogniser is installed
             self._backends.append(switch)
             self._tend()
         run = self._scheduler.bind(switch, priority)

@@ -50,7 +50,8 @@ class Phrases:
 def _key(text: str) -> int:
     """The packed text, 0 for one that is no phrase."""
     units = text.encode("utf-16-le", "surrogatepass")
-    return int.from_bytes(units, "little") if SHORTEST * 2 <= len(units) <= LONGEST * 2 else 0
+    short = SHORTEST <= len(text) <= LONGEST and len(units) == 2 * len(text)
+    return int.from_bytes(units, "little") if short else 0
 
 
 def phrases_of(sentences: Iterable[str]) -> tuple[Phrases, Phrases]:
@@ -83,9 +84,12 @@ def read_words() -> Phrases:
     remedy = ("请运行 `pip install pypinyin`", "Run `pip install pypinyin`")
     if not path.is_file():
         raise ApplianceError(f"expected pypinyin's table of phrases at {path}, got no such file", remedy=remedy)
-    words = Phrases.of(map(bytes.decode, _KEY.findall(path.read_bytes())))
-    if not len(words):
+    data = path.read_bytes()
+    words = Phrases.of(key.decode("utf-8", "replace") for key in _KEY.findall(data))
+    if not len(words) or b"\\u" in data:
         raise ApplianceError(
-            f"expected a JSON object of phrases with their readings in {path}, got none", remedy=remedy
+            f"expected phrases with their readings, a JSON object in UTF-8 without escapes, in {path}, "
+            f"got {len(words)} phrases",
+            remedy=remedy,
         )
     return words

@@ -85,7 +85,7 @@ def test_what_fails_beside_the_pack_is_raised_and_everything_is_closed(tmp_path,
     monkeypatch.setattr(building, f"build_{which}", broken)
     with pytest.raises(OSError, match="disk"):
         building.build(Settings(data_dir=str(tmp_path)), senses=("ocr",))
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_pack_that_is_refused_waits_for_what_loads_and_closes_it(tmp_path, monkeypatch):
@@ -105,4 +105,27 @@ def test_a_pack_that_is_refused_waits_for_what_loads_and_closes_it(tmp_path, mon
     with pytest.raises(PackInvalid):
         building.build(Settings(data_dir=str(tmp_path)), senses=("ocr",))
     assert loaded.is_set(), "nothing is closed under what still loads"
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_parser_that_fails_lets_nothing_more_load(tmp_path, monkeypatch):
+    loading, go = threading.Event(), threading.Event()
+
+    def build_reader(*_: object) -> Sense:
+        loading.set()
+        go.wait(10)
+        return Sense(None, lambda: building._left_out("ocr"))
+
+    def parser(*_: object) -> object:
+        assert loading.wait(10)
+        threading.Timer(0.1, go.set).start()
+        raise PackInvalid("store: expected templates, got none")
+
+    begun = []
+    monkeypatch.setattr(building, "build_reader", build_reader)
+    monkeypatch.setattr(building, "build_words", lambda *_: begun.append(1))
+    monkeypatch.setattr(building, "Parser", parser)
+    with pytest.raises(PackInvalid):
+        building.build(Settings(data_dir=str(tmp_path)), senses=("ocr",))
+    assert go.is_set(), "what loaded already came to its end"
+    assert begun == []

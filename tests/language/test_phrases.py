@@ -16,7 +16,7 @@ PYPINYIN = Path((importlib.util.find_spec("pypinyin").submodule_search_locations
 
 
 def test_what_was_put_in_is_found_and_nothing_else() -> None:
-    phrases = Phrases.of(["电池", "五号电池", "池", "洗衣液在哪", "AA电", "电池"])
+    phrases = Phrases.of(["电池", "五号电池", "池", "洗衣液在哪", "AA电", "电池", "\U00020000"])
     assert len(phrases) == 3
     assert all(text in phrases for text in ("电池", "五号电池", "AA电"))
     assert not any(text in phrases for text in ("池", "洗衣液在哪", "", "池电", "电池五号", "\U00020000", "电", 7))
@@ -54,7 +54,10 @@ def test_words_are_the_phrases_that_pypinyin_lists() -> None:
     assert all(word in words for word in short)
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "no such file"), ("[]", "got none")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "no such file"), ("[]", "got 0"), (r'{"\u7535\u6c60": [], "牛奶": []}', "without escapes")],
+)
 def test_a_table_that_is_missing_or_strange_is_said(tmp_path, monkeypatch, content, said) -> None:
     (tmp_path / "pypinyin").mkdir()
     (tmp_path / "pypinyin" / "__init__.py").touch()

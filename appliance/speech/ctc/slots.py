@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 SYLLABLES = 4
 """Syllables of a slot."""
 _LEAST = 1e-6
-"""Least probability that is told from none."""
+"""Least probability of a syllable that may have been said, and of a tone."""
 _FAR = 12.0
 """Logarithms below the likeliest unit from which on one is left out."""
 _SURE = 0.5
@@ -33,6 +33,8 @@ class Slot:
     """Classes, the likeliest first."""
     logprobs: tuple[float, ...]
     """Natural logarithms of their probabilities, tones weighted."""
+    sure: float
+    """Probability of the likeliest syllable, whatever its tone."""
     nothing: float
     """Natural logarithm of the probability that there was none."""
     first: int
@@ -88,13 +90,14 @@ class Slots:
         return None if self._best is None else self._made(self._best)
 
     def _made(self, row: Floats) -> Slot:
-        logs = np.log(np.maximum(self._bases, _LEAST))
         nearest = 1 + np.argsort(-self._bases[1:], kind="stable")[:SYLLABLES]
+        nearest = nearest[: max(1, int((self._bases[nearest] > _LEAST).sum()))]
         units = np.concatenate([self._members[base] for base in nearest])
-        whole = logs[self._of[units]]
+        whole = np.log(self._bases[self._of[units]])
         tones = np.maximum(row[units].astype(np.float64), np.log(_LEAST)) - whole
         scores = whole + self._tone * np.minimum(tones, 0.0)
         order = np.lexsort((units, -scores))
         order = order[scores[order] > scores[order[0]] - _FAR]
         chances = tuple(float(score) for score in scores[order])
-        return Slot(tuple(units[order].tolist()), chances, float(logs[0]), self._first, self._at)
+        sure = float(self._bases[nearest[0]])
+        return Slot(tuple(units[order].tolist()), chances, sure, float(row[0]), self._first, self._at)

@@ -81,6 +81,8 @@ def read_sizes(path: Path) -> Sizes:
         found = json.loads(path.read_text("utf-8"))
         known = {field.name: found[field.name] for field in fields(Sizes) if field.name in found}
         sizes = Sizes(**known | {"front": (int(known["front"][0]), int(known["front"][1]))})
+        if not 0 <= sizes.tone <= 1 or not 0 <= sizes.language <= 4:
+            raise ValueError(f"weights {known}")
         if sizes.piece < STRIDE or sizes.piece % STRIDE or min(sizes.layers, sizes.past, sizes.width) < 1:
             raise ValueError(f"sizes {known}")
     except FileNotFoundError as error:
@@ -210,7 +212,7 @@ class CtcStream:
 
     def _word(self, character: str, slot: Slot, seconds: float) -> Word:
         start, end = (min(at * STEP_S, seconds) for at in (slot.first, slot.last))
-        return Word(character, start, end, float(np.exp(min(slot.logprobs[0], 0.0))))
+        return Word(character, start, end, min(slot.sure, 1.0))
 
 
 class CtcStreaming:

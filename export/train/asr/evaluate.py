@@ -139,7 +139,7 @@ def tuned(
             found[tone, language] = cer(pairs)
         return found[tone, language]
 
-    tone, language = 0.4, LANGUAGES[len(LANGUAGES) // 2]
+    language = LANGUAGES[len(LANGUAGES) // 2]
     for _ in range(2):  # one after the other, twice: the best of one depends on the other, but not by much
         tone = min(TONES, key=lambda one: wrong(one, language))
         language = min(LANGUAGES, key=lambda one: wrong(tone, one))

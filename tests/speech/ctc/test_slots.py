@@ -35,7 +35,15 @@ def test_neighbouring_steps_of_one_syllable_are_one_slot() -> None:
     found = heard(rows)
     assert [(s.units[0], s.first, s.last) for s in found] == [(1, 1, 3), (1, 4, 5), (2, 5, 6), (3, 7, 8), (4, 9, 10)]
     assert found[0].logprobs[0] == pytest.approx(np.log(0.8), abs=1e-5), "the surest step speaks for the slot"
+    assert found[0].sure == pytest.approx(0.84, abs=1e-4), "ma4's share of the rest, too"
     assert found[3].nothing == pytest.approx(np.log(0.7), abs=1e-5)
+
+
+def test_a_syllable_that_is_sure_is_not_cheaply_dropped() -> None:
+    row = chances({1: 0.99})
+    row[0, 0] = -40.0
+    (slot,) = heard(row)
+    assert slot.nothing == -40.0
 
 
 def test_pieces_give_what_the_whole_gives() -> None:
@@ -63,6 +71,7 @@ def test_a_tone_that_changes_on_the_way_is_the_same_syllable_unless_both_are_sur
 @pytest.mark.parametrize("tone", [0.0, 0.5, 1.0])
 def test_a_tone_counts_by_its_weight(tone: float) -> None:
     (slot,) = heard(chances({0: 0.05, 1: 0.6, 5: 0.2}), tone=tone)
+    assert slot.sure == pytest.approx(0.8, abs=1e-4), "whatever tones weigh"
     scores = dict(zip(slot.units, slot.logprobs, strict=True))
     assert scores[1] - scores[5] == pytest.approx(tone * np.log(3), abs=1e-4)
     whole = np.log(0.8)

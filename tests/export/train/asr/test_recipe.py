@@ -67,6 +67,7 @@ def test_from_recordings_to_a_published_recogniser(tmp_path: Path, own: Path) ->
     with running(spec, folder / "acoustic.onnx") as run:
         assert 0 <= character_accuracy(run, cases, folder) <= 1
     assert sizes["language"] in evaluate.LANGUAGES
+    assert sizes["tone"] in evaluate.TONES
 
 
 def test_figures_are_those_of_the_definition() -> None:

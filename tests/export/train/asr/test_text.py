@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from appliance.packs.compile import load_pack
@@ -93,6 +97,27 @@ def test_a_faster_voice_is_shorter_and_another_one_sounds_otherwise() -> None:
     assert 0.5 < len(slow) / speak.RATE < 4
     assert abs(slow).max() <= 1
     assert slow.shape != other.shape or not (slow == other).all()
+
+
+@pytest.fixture
+def mortal(espeak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """espeak-ng that dies of every range of 200 %, as 1.51 does of a few sentences."""
+    program = tmp_path / "espeak-ng"
+    real = shutil.which(espeak)
+    program.write_text(f'#!/bin/bash\nsaid=$(cat)\n[[ $said != *200%* ]] || kill -11 $$\n{real} "$@" <<<"$said"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("mortal")
+def test_what_the_program_dies_of_is_said_in_the_voice_s_own_range() -> None:
+    wide = speak.Setting("m1", 150, 50, 200)
+    with pytest.raises(speak.Crashed, match="200%|-m"):
+        speak.synthesise("你好", wide)
+    samples, said = speak.spoken("你好", wide)
+    assert said == speak.Setting("m1", 150, 50, 100), "and the clip says so"
+    assert len(samples) == len(speak.synthesise("你好", said))
+    assert speak.spoken("你好", speak.Setting("m1", 150, 50, 180))[1].melody == 180
 
 
 def test_without_the_program_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
