@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from appliance.app.appliance import Appliance, Rooms
@@ -20,7 +21,7 @@ from appliance.app.wording import build_wake, build_wording
 from appliance.app.words import Words, build_words
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import load_imported
-from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.dialogue.policy import Dialogue
 from appliance.inference.scheduler import Scheduler
@@ -88,31 +89,8 @@ def _build(
     # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
     closing.callback(networks.close)
     closing.enter_context(scheduler)
-
-    def see() -> Sense:
-        if "ocr" not in senses:
-            return Sense(None, lambda: _left_out("ocr"))
-        return build_reader(networks, store, manifests, settings, listener)
-
-    def understand(pack: Pack) -> Words:
-        words = build_words(networks, store, manifests, pack, folder / "cache", listener)
-        if words.learning is not None:
-            closing.callback(words.learning.close)
-        return words
-
-    # Networks load beside the pack's rules: most of their time goes by outside of Python, on another core.
-    with ThreadPoolExecutor(1, "loading") as beside:
-        try:
-            seeing = beside.submit(see)
-            pack = load_pack(settings.pack)
-            understanding = beside.submit(understand, pack)
-            parser = Parser(pack.lexicon)
-            offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
-            suggester = Suggester(pack.questions, offered, Cleaner())
-        except BaseException:
-            beside.shutdown(wait=False, cancel_futures=True)  # what loads already is waited for below
-            raise
-    sight, words = seeing.result(), understanding.result()
+    loaded = _load(_Shelf(networks, store, manifests, folder / "cache"), settings, listener, senses, closing)
+    pack, parser, sight, words, ears = loaded.pack, loaded.parser, loaded.sight, loaded.words, loaded.ears
     parser.join(words.minds)
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
     closing.callback(events.close)
@@ -120,9 +98,6 @@ def _build(
         pack, parser, events, idle_s=settings.session_idle_s, sessions=settings.sessions, listener=listener
     )
     closing.callback(dialogue.close)
-    ears = build_hearing(networks, store, manifests, pack, settings, listener) if "asr" in senses else _deaf(settings)
-    for close in ears.closing:
-        closing.callback(close)
     wakes = build_wake(pack) if settings.voice == "wake" else None
     unspoken = () if "voice" in senses else (_left_out("microphone"), _left_out("speech"))
     flows = len(pack.flows)
@@ -150,7 +125,7 @@ def _build(
         settings=settings,
         pack=pack,
         parser=parser,
-        suggester=suggester,
+        suggester=loaded.suggester,
         dialogue=dialogue,
         reader=sight.reader,
         decode=_decoder(settings),
@@ -165,6 +140,67 @@ def _build(
     if "voice" in senses:
         appliance.join(build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener))
     return appliance
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Where models come from."""
+
+    networks: Networks
+    store: ModelStore
+    manifests: dict[str, Manifest]
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What takes its time at the start."""
+
+    pack: Pack
+    parser: Parser
+    suggester: Suggester
+    sight: Sense
+    words: Words
+    ears: Hears
+
+
+def _load(
+    shelf: _Shelf, settings: Settings, listener: Listener, senses: Collection[str], closing: ExitStack
+) -> _Loaded:
+    """Networks beside the pack's rules: most of their time goes by outside of Python, on another core."""
+    networks, store, manifests = shelf.networks, shelf.store, shelf.manifests
+
+    def see() -> Sense:
+        if "ocr" not in senses:
+            return Sense(None, lambda: _left_out("ocr"))
+        return build_reader(networks, store, manifests, settings, listener)
+
+    def understand(pack: Pack) -> Words:
+        words = build_words(networks, store, manifests, pack, shelf.cache, listener)
+        if words.learning is not None:
+            closing.callback(words.learning.close)
+        return words
+
+    def hear(pack: Pack) -> Hears:
+        if "asr" not in senses:
+            return _deaf(settings)
+        ears = build_hearing(networks, store, manifests, pack, settings, listener)
+        for close in ears.closing:
+            closing.callback(close)
+        return ears
+
+    with ThreadPoolExecutor(1, "loading") as beside:
+        try:
+            seeing = beside.submit(see)
+            pack = load_pack(settings.pack)
+            understanding, hearing = beside.submit(understand, pack), beside.submit(hear, pack)
+            parser = Parser(pack.lexicon)
+            offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
+            suggester = Suggester(pack.questions, offered, Cleaner())
+        except BaseException:
+            beside.shutdown(wait=False, cancel_futures=True)  # what loads already is waited for below
+            raise
+    return _Loaded(pack, parser, suggester, seeing.result(), understanding.result(), hearing.result())
 
 
 def _shown(reply: Reply) -> dict[str, Any]:
