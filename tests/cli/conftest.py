@@ -18,7 +18,7 @@ import pytest
 from appliance.app import build
 from appliance.cli import main
 from appliance.language.lexicon import Lexicon
-from appliance.language.parse import Minds, Parser
+from appliance.language.parse import Parser
 from appliance.packs.compile import load_pack
 from appliance.packs.schema import Pack
 from appliance.settings import Settings
@@ -82,14 +82,10 @@ def command(
         lexicons[id(pack.lexicon)] = parser
         return pack
 
-    def parser_of(lexicon: Lexicon, minds: Minds) -> Parser:
+    def parser_of(lexicon: Lexicon) -> Parser:
         parser = lexicons.get(id(lexicon))
-        if parser is None:
-            return Parser(lexicon, minds=minds)
         # The compiled templates are the dear part; who else thinks along is this appliance's own matter.
-        with_minds = copy.copy(parser)
-        with_minds._minds = minds
-        return with_minds
+        return Parser(lexicon) if parser is None else copy.copy(parser)
 
     monkeypatch.setattr(build, "load_pack", pack_of)
     monkeypatch.setattr(build, "Parser", parser_of)

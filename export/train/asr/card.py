@@ -30,10 +30,10 @@ network always gets {piece} frames at a time, so that what a stream hears is exa
 `python -m export.train.asr --publish` does it again, in {minutes:.0f} minutes on 2 CPU cores, of which {training:.0f}
 are training. {lines} lines (the training sentences of `export/train/data/store`, frequent questions, sentences drawn
 from the pack's templates, names of the pack, and words of a dictionary for every sound of Mandarin) were spoken
-{times} times each (what was drawn, once), {hours:.0f} hours in all, by {voices} variants of espeak-ng at many rates and
-pitches, their pitch moving up to twice as far as by themselves, as people's does in Mandarin; with rooms, coloured
-noise, hum, other voices, narrow bands and mu law, from {low:.0f} to {high:.0f} dB of full scale. CTC (Graves et al. 2006), {epochs} epochs, SpecAugment; at first the network is also told about where each
-syllable lies.
+{times} times each (what was drawn, once), {hours:.0f} hours in all, by {voices} variants of espeak-ng at many rates
+and pitches, their pitch moving up to twice as far as by themselves, as people's does in Mandarin; with rooms,
+coloured noise, hum, other voices, narrow bands and mu law, from {low:.0f} to {high:.0f} dB of full scale. CTC (Graves
+et al. 2006), {epochs} epochs, SpecAugment; at first the network is also told about where each syllable lies.
 
 ## Source and licence
 
@@ -42,10 +42,10 @@ program of its own and is not part of it. Readings and words: pypinyin, MIT.
 
 ## Measured
 
-Held out: {count} sentences, the project's test sentences and sentences of templates that training has nothing from, by
-voices, rates, pitches and ranges that training has not heard. Sentences with English words, typing errors and characters that
-Mandarin does not have are left out. CER in characters, numbers as they are spoken, no punctuation; between: 95 %
-(bootstrap).
+Held out: {count} sentences, the project's test sentences and sentences of templates that training has nothing from,
+by voices, rates, pitches and ranges that training has not heard. Sentences with English words, typing errors and
+characters that Mandarin does not have are left out. CER in characters, numbers as they are spoken, no punctuation;
+between: 95 % (bootstrap).
 
 | | CER | between | whole sentences | intent right | intent of the true text | real-time factor, 1 thread |
 |---|---|---|---|---|---|---|
