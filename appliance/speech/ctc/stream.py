@@ -23,15 +23,14 @@ from appliance.inference.backend import Run, WrongState
 from appliance.inference.signature import Arrays
 from appliance.speech.asr import transcript
 from appliance.speech.ctc import characters
+from appliance.speech.ctc.bank import BANDS, HOP, Bank
 from appliance.speech.ctc.characters import NONE, Favoured, Spelling, Weights, Writer
-from appliance.speech.ctc.features import MELS, Samples
+from appliance.speech.ctc.features import Samples
 from appliance.speech.ctc.slots import Slot, Slots
 from appliance.speech.resample import RATE, to_16k
 from appliance.speech.wav import decode
 from appliance.values import Audio, Segment, Transcript, Word
 
-HOP = RATE // 100
-"""Samples from one filter bank to the next."""
 STRIDE = 4
 """Filter banks of one step of the network: 40 ms."""
 STEP_S = STRIDE * HOP / RATE
@@ -69,7 +68,7 @@ class Sizes:
     def zeros(self) -> dict[str, npt.NDArray[np.float32]]:
         """States before the first sound."""
         return {
-            "mel": np.zeros((1, MELS, self.front[0]), np.float32),
+            "mel": np.zeros((1, BANDS, self.front[0]), np.float32),
             "half": np.zeros((1, self.width, self.front[1]), np.float32),
             "past": np.zeros((self.layers, self.width, self.past), np.float32),
         }
@@ -92,38 +91,6 @@ def read_sizes(path: Path) -> Sizes:
             f"{path.name}: expected sizes of a network, got {type(error).__name__}: {error}", remedy=_CORRUPT
         ) from error
     return sizes
-
-
-class Bank:
-    """Kaldi's log-mel filter banks of a sound that comes in pieces: povey window, 20 Hz to 7.6 kHz, whole frames only.
-
-    Training computes its features by this class, too.
-    """
-
-    def __init__(self) -> None:
-        """Begin a sound. Raises Unavailable where kaldi-native-fbank cannot be imported."""
-        try:
-            import kaldi_native_fbank as knf  # lazy: a native library that only these recognisers need
-        except (ImportError, OSError) as error:
-            raise Unavailable(
-                f"speech recognition: expected the package kaldi-native-fbank, got {error}",
-                remedy=("请运行 `pip install kaldi-native-fbank`", "Run `pip install kaldi-native-fbank`"),
-            ) from error
-        options = knf.FbankOptions()
-        options.frame_opts.samp_freq, options.frame_opts.dither = float(RATE), 0.0
-        options.mel_opts.num_bins, options.mel_opts.low_freq, options.mel_opts.high_freq = MELS, 20.0, -400.0
-        options.energy_floor = 0.0
-        self._bank = knf.OnlineFbank(options)
-        self._taken = 0
-
-    def __call__(self, samples: Samples) -> list[npt.NDArray[np.float32]]:
-        """Hear the next `samples` (n,) at 16 kHz; the frames (MELS,) that they complete."""
-        if len(samples):
-            self._bank.accept_waveform(float(RATE), np.ascontiguousarray(samples, np.float32))
-        ready = self._bank.num_frames_ready
-        found = [np.array(self._bank.get_frame(at), np.float32) for at in range(self._taken, ready)]
-        self._taken = ready
-        return found
 
 
 class CtcStream:

@@ -18,9 +18,10 @@ Install a real one: `appliance models import PATH` (SenseVoice-Small, a wav2vec2
 models pull vosk-small-cn`.
 
 Streaming Mandarin recognition: {layers} causal residual convolutions ({parameters:.1f} M weights; those of the output
-layer are put together from parts of syllables) over 80 log-mel bands give the probabilities of {units} classes, pinyin
+layer are put together from parts of syllables) over 80 log-mel bands and
+the periodicity at 32 periods give the probabilities of {units} classes, pinyin
 syllables with their tones and letters, every 40 ms, {late:.0f} ms late; a character model (n-grams of the project's
-sentences and of pypinyin's words) writes them down. `acoustic.onnx`: `features` [1, frames, 80] and three states in,
+sentences and of pypinyin's words) writes them down. `acoustic.onnx`: `features` [1, frames, 112] and three states in,
 `logprobs` [1, frames / 4, {units}] and the next states out; opset 18, {megabytes:.1f} MB, weights kept as halves, no If
 and no Loop. `acoustic.json` has its sizes, `characters.npz` ({spelling:.1f} MB) units, readings and n-grams. The
 network always gets {piece} frames at a time, so that what a stream hears is exactly what a recording of it gives.

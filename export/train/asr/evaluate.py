@@ -22,15 +22,14 @@ from appliance.language.parse import Minds, Parser
 from appliance.language.tokenise import Tokeniser
 from appliance.packs.schema import Pack
 from appliance.specs import ModelSpec, ShapeProfile, TensorSpec
+from appliance.speech.ctc.bank import BANDS, SILENCE
 from appliance.speech.ctc.characters import Spelling, Weights, Writer
-from appliance.speech.ctc.features import MELS
 from appliance.speech.ctc.slots import Slots
 from appliance.speech.ctc.stream import STRIDE, CtcStreaming, Sizes, edits
 from appliance.speech.wav import decode
 from appliance.values import Audio, Segment, Turn
 from export.train.asr import network, recordings, shards
 from export.train.asr.shards import Clip
-from export.train.asr.train import FLOOR
 
 MODELS = Path(__file__).parent.parent.parent.parent / "models"
 UNDERSTANDING = "understand-zh"
@@ -74,7 +73,7 @@ def spec_of(sizes: Sizes, units: int) -> ModelSpec:
     return ModelSpec(
         "ctc-pinyin-zh/acoustic",
         (
-            TensorSpec("features", "float32", (1, "frames", MELS)),
+            TensorSpec("features", "float32", (1, "frames", BANDS)),
             *(TensorSpec(name, kind, shape) for name, (kind, shape) in states.items()),
         ),
         (
@@ -102,7 +101,8 @@ def heard(hears: CtcStreaming, sounds: Sequence[Audio]) -> tuple[list[str], floa
 def emissions(run: Run, sizes: Sizes, block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Log-probabilities of one clip's features, its delay taken off, shape (steps, units)."""
     behind = sizes.delay * STRIDE + sizes.piece
-    padded = np.full((-(-(len(block) + behind) // sizes.piece) * sizes.piece, MELS), FLOOR, np.float32)
+    count = -(-(len(block) + behind) // sizes.piece) * sizes.piece
+    padded = np.broadcast_to(SILENCE, (count, BANDS)).copy()
     padded[: len(block)] = block
     state: dict[str, npt.NDArray[Any]] = dict(sizes.zeros())
     found = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from appliance.speech.ctc.features import MELS
+from appliance.speech.ctc.bank import BANDS
 
 _BLANK = 4.0
 """What the blank begins with: it is what most frames are."""
@@ -89,11 +89,11 @@ class Acoustic(nn.Module):
         """`parts` (units, parts) says what the units are made of (`units.parts`): they share those weights."""
         super().__init__()
         self.shape = shape
-        self.register_buffer("mean", torch.zeros(MELS))
-        self.register_buffer("scale", torch.ones(MELS))
+        self.register_buffer("mean", torch.zeros(BANDS))
+        self.register_buffer("scale", torch.ones(BANDS))
         self.register_buffer("parts", parts)
         self.front = nn.ModuleList(
-            (Front(MELS, shape.width, shape.front), Front(shape.width, shape.width, shape.front))
+            (Front(BANDS, shape.width, shape.front), Front(shape.width, shape.width, shape.front))
         )
         self.layers = nn.ModuleList(
             Layer(shape.width, shape.kernel, shape.ahead(layer), shape.dropout) for layer in range(shape.layers)
@@ -110,7 +110,7 @@ class Acoustic(nn.Module):
         return self.parts @ self.of_parts
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, 4 n, MELS) features, nothing before them, to (batch, n, units) logits, `shape.delay` frames late."""
+        """(batch, 4 n, BANDS) features, nothing before them, to (batch, n, units) logits, `shape.delay` frames late."""
         x = ((features - self.mean) * self.scale).transpose(1, 2)
         for module in (*self.front, *self.layers):
             x = module(nn.functional.pad(x, (module.keep, 0)))
@@ -137,13 +137,13 @@ class Streaming(nn.Module):
         """What stands before the first piece: nothing heard yet."""
         shape = self.shape
         return (
-            torch.zeros(1, MELS, shape.front - 2),
+            torch.zeros(1, BANDS, shape.front - 2),
             torch.zeros(1, shape.width, shape.front - 2),
             torch.zeros(shape.layers, shape.width, shape.kernel - 1),
         )
 
     def forward(self, features: Tensor, mel: Tensor, half: Tensor, past: Tensor) -> tuple[Tensor, ...]:
-        """(1, 4 n, MELS) and the three states to log-probabilities (1, n, units) and the next states."""
+        """(1, 4 n, BANDS) and the three states to log-probabilities (1, n, units) and the next states."""
         keep = self.shape.front - 2
         x = torch.cat((mel, ((features - self.mean) * self.scale).transpose(1, 2)), 2)
         next_mel = x[:, :, -keep:]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from appliance.speech.ctc.features import MELS
+from appliance.speech.ctc.bank import BANDS
 from appliance.speech.ctc.stream import STRIDE, Sizes
 from export import to_onnx
 from export.to_onnx import Interface
@@ -40,7 +40,7 @@ def write(model: Acoustic, out: Path) -> dict[str, Any]:
     """Write acoustic.onnx and acoustic.json; what was checked. Raises ValueError where ONNX Runtime says otherwise."""
     network = to_onnx.rounded(Streaming(model.eval()).eval())
     assert isinstance(network, Streaming)
-    example = (torch.randn(1, 4 * STRIDE, MELS), *network.state())
+    example = (torch.randn(1, 4 * STRIDE, BANDS), *network.state())
     steps = torch.export.Dim("steps", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -80,7 +80,7 @@ def compare(model: Acoustic, network: Streaming, path: Path, pieces: Sequence[in
     count = sum(pieces) * STRIDE
     draw = np.random.default_rng(count)
     mean, spread = model.mean.numpy(), 1 / model.scale.numpy()
-    features = (mean + spread * draw.standard_normal((1, count, MELS))).astype(np.float32)
+    features = (mean + spread * draw.standard_normal((1, count, BANDS))).astype(np.float32)
     with torch.inference_mode():
         whole = network(torch.from_numpy(features), *network.state())[0].numpy()
     state: list[Floats] = [one.numpy() for one in network.state()]

@@ -15,6 +15,7 @@ from appliance.app.derive import running
 from appliance.artifacts.cases import load_cases
 from appliance.artifacts.digest import sha256_of
 from appliance.artifacts.manifest import load_manifest
+from appliance.speech.ctc.bank import BANDS
 from appliance.speech.ctc.stream import CHARACTER_ACCURACY, character_accuracy, read_sizes
 from appliance.values import Audio
 from export.train.asr import card, evaluate, network, recipe
@@ -59,7 +60,7 @@ def _score(folder: Path, units: int) -> float:
 def manifest(folder: Path, sizes: Mapping[str, Any], units: int, threshold: float) -> dict[str, Any]:
     """The manifest of the files in `folder`."""
     states = {
-        "mel": [1, 80, sizes["front"][0]],
+        "mel": [1, BANDS, sizes["front"][0]],
         "half": [1, sizes["width"], sizes["front"][1]],
         "past": [sizes["layers"], sizes["width"], sizes["past"]],
     }
@@ -87,7 +88,7 @@ def manifest(folder: Path, sizes: Mapping[str, Any], units: int, threshold: floa
         "networks": {
             network.FILE: {
                 "inputs": [
-                    {"name": "features", "dtype": "float32", "shape": [1, "frames", 80]},
+                    {"name": "features", "dtype": "float32", "shape": [1, "frames", BANDS]},
                     *({"name": name, "dtype": "float32", "shape": [*shape]} for name, shape in states.items()),
                 ],
                 "outputs": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -13,7 +12,7 @@ import torch
 
 from appliance.packs.compile import load_pack
 from appliance.speech.ctc import characters
-from appliance.speech.ctc.stream import Bank, Sizes
+from appliance.speech.ctc.stream import Sizes
 from export.train import corpus, plots
 from export.train.asr import distort, evaluate, network, recordings, shards, spelling, text, train, units
 from export.train.asr.model import Acoustic, Shape
@@ -129,12 +128,11 @@ def stages(
         checked |= {"dev_cer": tried}
         (out / "checked.json").write_text(json.dumps(checked, indent=1) + "\n", "utf-8")
 
-    spoken = _code("speak", "distort", "shards", "recordings")
-    bank = inspect.getsource(Bank)
+    spoken = (*_code("speak", "distort", "shards", "recordings"), *_speech("ctc/bank", "ctc/pitch"))
     return [
         Stage("text", make_text, (), (*data, *_code("text", "units"), *reading), known),
-        Stage("speech", make_speech, ("text",), spoken, {"times": TIMES, "own": OWN, "bank": bank}),
-        Stage("tests", make_tests, ("text",), spoken, {"bank": bank}),
+        Stage("speech", make_speech, ("text",), spoken, {"times": TIMES, "own": OWN}),
+        Stage("tests", make_tests, ("text",), spoken),
         Stage("characters", make_characters, ("text",), (*_code("spelling", "ngram"), *_speech("ctc/characters"))),
         Stage("acoustic", make_acoustic, ("text", "speech"), _code("model", "train"), {"schedule": asdict(schedule)}),
         Stage(

@@ -1,6 +1,6 @@
 """Sound as the network learns from it: filter banks of spoken, distorted lines, in files of a thousand or so.
 
-A shard is two files: `NAME.npy`, log-mel features of all its clips behind each other (frames, MELS) float16, and
+A shard is two files: `NAME.npy`, features of all its clips behind each other (frames, BANDS) float16, and
 `NAME.json`, a row for each clip. It is written once and whole, so that a run that was killed goes on with the next.
 """
 
@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from appliance.speech.ctc.features import MELS
-from appliance.speech.ctc.stream import Bank
+from appliance.speech.ctc.bank import BANDS, Bank
 from export.train.asr import distort, speak, units
 from export.train.asr.distort import Chances
 from export.train.asr.speak import Setting
@@ -76,9 +75,9 @@ class Task:
 
 
 def features(samples: distort.Samples) -> npt.NDArray[np.float32]:
-    """Filter banks of a whole sound at 16 kHz, shape (frames, MELS): those of the stream, in one piece."""
+    """Frames of a whole sound at 16 kHz, shape (frames, BANDS): those of the stream, in one piece."""
     found = Bank()(samples)
-    return np.stack(found) if found else np.zeros((0, MELS), np.float32)
+    return np.stack(found) if found else np.zeros((0, BANDS), np.float32)
 
 
 def middles_of(clean: distort.Samples, count: int) -> tuple[int, ...]:

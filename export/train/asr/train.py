@@ -21,13 +21,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from appliance.speech.ctc.bank import BANDS, SILENCE
 from appliance.speech.ctc.stream import STRIDE
 from export.train.asr import distort, units
 from export.train.asr.model import Acoustic, Shape
 from export.train.asr.shards import Clip
 
-FLOOR = -15.9424
-"""Log-mel of digital silence: logarithm of the smallest float that Kaldi adds; clips are padded with it."""
 CHECKPOINT = "checkpoint.pt"
 
 Blocks = Sequence[npt.NDArray[np.float16]]
@@ -64,7 +63,7 @@ class Row:
     """A clip as the network learns from it."""
 
     features: npt.NDArray[np.float16]
-    """Log-mel, (frames, MELS)."""
+    """Log-mel, (frames, BANDS)."""
     labels: tuple[int, ...]
     """Units."""
     middles: tuple[int, ...] = ()
@@ -104,13 +103,13 @@ def batches(rows: Sequence[Row], schedule: Schedule, epoch: int) -> list[list[in
 
 
 def collate(rows: Sequence[Row], delay: int, mask: Callable[[npt.NDArray[np.float32]], None] | None = None) -> Any:
-    """Features (batch, 4 n, MELS), lengths in steps, labels behind each other, their counts, and where they lie.
+    """Features (batch, 4 n, BANDS), lengths in steps, labels behind each other, their counts, and where they lie.
 
     The last is (which row, at which step, which unit), each (k,), of labels whose middle is known. Behind each clip
     stands digital silence for the steps by which the network is late, as a stream ends, too.
     """
     steps = [-(-len(row.features) // STRIDE) + delay for row in rows]
-    features = np.full((len(rows), max(steps) * STRIDE, rows[0].features.shape[1]), FLOOR, np.float32)
+    features = np.broadcast_to(SILENCE, (len(rows), max(steps) * STRIDE, BANDS)).copy()
     for number, row in enumerate(rows):
         sound = features[number, : len(row.features)]
         sound[:] = row.features

@@ -15,7 +15,7 @@ from appliance.speech.ctc import characters
 from appliance.speech.ctc.characters import Order, Spelling
 
 F32 = TensorProto.FLOAT
-MELS, WIDTH, LAYERS, KEEP, PAST, DELAY = 80, 12, 2, 3, 2, 1
+BANDS, WIDTH, LAYERS, KEEP, PAST, DELAY = 112, 12, 2, 3, 2, 1
 UNITS = ("<blank>", "ma1", "ma3", "ni3", "hao3", "shi4", "A")
 CHARACTERS = ("<s>", "</s>", "<unk>", *"妈码马你好是事A")
 READS = ((), (3, 5), (4, 5), (6,), (7,), (8, 9), (10,))
@@ -57,11 +57,11 @@ def folder(path: Path, *, units: int = len(UNITS), seed: int = 3) -> Path:
 
 def backend(path: Path, units: int = len(UNITS)) -> OnnxRuntimeBackend:
     """The network of a model's folder; to be loaded and closed."""
-    states = {"mel": (1, MELS, KEEP), "half": (1, WIDTH, KEEP), "past": (LAYERS, WIDTH, PAST)}
+    states = {"mel": (1, BANDS, KEEP), "half": (1, WIDTH, KEEP), "past": (LAYERS, WIDTH, PAST)}
     spec = ModelSpec(
         "tiny/acoustic",
         (
-            TensorSpec("features", "float32", (1, "frames", MELS)),
+            TensorSpec("features", "float32", (1, "frames", BANDS)),
             *(TensorSpec(name, "float32", shape) for name, shape in states.items()),
         ),
         (
@@ -78,7 +78,7 @@ def _network(path: Path, units: int, draw: np.random.Generator) -> None:
     held = [
         numpy_helper.from_array(draw.standard_normal(shape).astype(np.float32) * np.float32(gain), name)
         for name, shape, gain in (
-            ("w0", (WIDTH, MELS, KEEP + 2), 0.08),
+            ("w0", (WIDTH, BANDS, KEEP + 2), 0.08),
             ("w1", (WIDTH, WIDTH, KEEP + 2), 0.2),
             *((f"l{n}", (WIDTH, WIDTH, PAST + 1), 0.2) for n in range(LAYERS)),
             ("out", (units, WIDTH, 1), 1.5),
@@ -116,8 +116,8 @@ def _network(path: Path, units: int, draw: np.random.Generator) -> None:
         node("Transpose", ["o"], ["t"], perm=[0, 2, 1]),
         node("LogSoftmax", ["t"], ["logprobs"], axis=2),
     ]
-    states = {"mel": [1, MELS, KEEP], "half": [1, WIDTH, KEEP], "past": [LAYERS, WIDTH, PAST]}
-    inputs = [helper.make_tensor_value_info("features", F32, [1, "frames", MELS])]
+    states = {"mel": [1, BANDS, KEEP], "half": [1, WIDTH, KEEP], "past": [LAYERS, WIDTH, PAST]}
+    inputs = [helper.make_tensor_value_info("features", F32, [1, "frames", BANDS])]
     inputs += [helper.make_tensor_value_info(name, F32, shape) for name, shape in states.items()]
     outputs = [helper.make_tensor_value_info("logprobs", F32, [1, "steps", units])]
     outputs += [helper.make_tensor_value_info(f"next_{name}", F32, shape) for name, shape in states.items()]

@@ -82,13 +82,13 @@ def test_a_room_keeps_length_and_adds_a_tail() -> None:
 
 
 def test_masks_cover_some_and_never_all() -> None:
-    fill = np.full(80, 9.0, np.float32)
+    fill = np.full(112, 9.0, np.float32)
     shares = []
     for seed in range(50):
-        features = np.zeros((200, 80), np.float32)
+        features = np.zeros((200, 112), np.float32)
         distort.masked(features, draw(seed), fill)
         shares.append(float((features == 9).mean()))
     assert 0.05 < np.mean(shares) < 0.4
     assert max(shares) < 0.6
-    tiny = np.zeros((1, 80), np.float32)
+    tiny = np.zeros((1, 112), np.float32)
     distort.masked(tiny, draw(), fill)

@@ -35,7 +35,7 @@ def model(**named: int) -> Acoustic:
 
 def features(steps: int, seed: int = 1) -> torch.Tensor:
     torch.manual_seed(seed)
-    return torch.randn(1, 4 * steps, 80) * 4 - 8
+    return torch.randn(1, 4 * steps, 112) * 4 - 8
 
 
 @pytest.mark.parametrize("named", [{}, {"kernel": 5, "every": 2}, {"kernel": 4, "front": 4, "layers": 1}])

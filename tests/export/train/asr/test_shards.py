@@ -28,7 +28,7 @@ def test_a_shard_is_made_once_and_holds_every_line(tmp_path: Path) -> None:
     assert sorted(clip.text for clip in clips) == sorted(line.bare for line in LINES)
     for number, (clip, block) in enumerate(zip(clips, blocks, strict=True)):
         assert clip.voice in speak.RANGES["test"].voices
-        assert block.shape == (clip.end - clip.begin, 80)
+        assert block.shape == (clip.end - clip.begin, 112)
         assert len(clip.middles) == len(clip.text)
         assert all(0 < a < b < len(block) for a, b in zip(clip.middles, clip.middles[1:], strict=False))
         with wave.open(str(tmp_path / f"test-0000-{number:04d}.wav")) as file:

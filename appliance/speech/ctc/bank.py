@@ -1,0 +1,65 @@
+"""What a recogniser that was trained here hears of a sound: log-mel filter banks, and periodicity for the tones."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.errors import Unavailable
+from appliance.speech.ctc.features import MELS, Samples
+from appliance.speech.ctc.pitch import LAGS, WINDOW, periodicity
+from appliance.speech.resample import RATE
+
+HOP = RATE // 100
+"""Samples from one frame to the next."""
+BANDS = MELS + LAGS
+"""Numbers of a frame: logarithms of the power in each band, then periodicity at each period."""
+_MEL_WINDOW = 25 * RATE // 1000
+_FLOOR = -15.9424
+"""Log-mel of digital silence: logarithm of the smallest float that Kaldi adds."""
+SILENCE = np.concatenate((np.full(MELS, _FLOOR, np.float32), np.zeros(LAGS, np.float32)))
+"""The frame of digital silence, shape (BANDS,)."""
+
+
+class Bank:
+    """Log-mel filter banks and periodicity of a sound that comes in pieces, whole frames only.
+
+    Filter banks are Kaldi's: povey window, 20 Hz to 7.6 kHz. Training computes its features by this class, too.
+    """
+
+    def __init__(self) -> None:
+        """Begin a sound. Raises Unavailable where kaldi-native-fbank cannot be imported."""
+        try:
+            import kaldi_native_fbank as knf  # lazy: a native library that only these recognisers need
+        except (ImportError, OSError) as error:
+            raise Unavailable(
+                f"speech recognition: expected the package kaldi-native-fbank, got {error}",
+                remedy=("请运行 `pip install kaldi-native-fbank`", "Run `pip install kaldi-native-fbank`"),
+            ) from error
+        options = knf.FbankOptions()
+        options.frame_opts.samp_freq, options.frame_opts.dither = float(RATE), 0.0
+        options.mel_opts.num_bins, options.mel_opts.low_freq, options.mel_opts.high_freq = MELS, 20.0, -400.0
+        options.energy_floor = 0.0
+        self._bank = knf.OnlineFbank(options)
+        self._taken = 0
+        self._before = _MEL_WINDOW - WINDOW
+        """Number of the first sample of `_heard`, which begins with silence."""
+        self._heard = np.zeros(-self._before, np.float32)
+
+    def __call__(self, samples: Samples) -> list[npt.NDArray[np.float32]]:
+        """Hear the next `samples` (n,) at 16 kHz; the frames (BANDS,) that they complete."""
+        if len(samples):
+            self._bank.accept_waveform(float(RATE), np.ascontiguousarray(samples, np.float32))
+            self._heard = np.concatenate((self._heard, samples))
+        ready = self._bank.num_frames_ready
+        found = []
+        for at in range(self._taken, ready):
+            # Both end with the same sample; before the first there is silence.
+            end = at * HOP + _MEL_WINDOW - self._before
+            mel = np.array(self._bank.get_frame(at), np.float32)
+            found.append(np.concatenate((mel, periodicity(self._heard[end - WINDOW : end]))))
+        self._taken = ready
+        past = ready * HOP + _MEL_WINDOW - WINDOW - self._before  # what no frame needs any more
+        if past > 0:
+            self._heard, self._before = self._heard[past:], self._before + past
+        return found
