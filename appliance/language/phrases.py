@@ -1,4 +1,4 @@
-"""Sets of short phrases, packed: a hundred thousand of them take 1 MB, where as Python's strings they take 15."""
+"""Sets of short phrases, packed: 8 bytes each, where a Python string in a set takes over a hundred."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from appliance.errors import Unavailable
-from appliance.speech.ctc.features import MELS, Samples
+from appliance.speech.ctc.features import MELS, Samples, library
 from appliance.speech.ctc.pitch import LAGS, WINDOW, periodicity
 from appliance.speech.resample import RATE
 
@@ -29,13 +28,7 @@ class Bank:
 
     def __init__(self) -> None:
         """Begin a sound. Raises Unavailable where kaldi-native-fbank cannot be imported."""
-        try:
-            import kaldi_native_fbank as knf  # lazy: a native library that only these recognisers need
-        except (ImportError, OSError) as error:
-            raise Unavailable(
-                f"speech recognition: expected the package kaldi-native-fbank, got {error}",
-                remedy=("请运行 `pip install kaldi-native-fbank`", "Run `pip install kaldi-native-fbank`"),
-            ) from error
+        knf = library()
         options = knf.FbankOptions()
         options.frame_opts.samp_freq, options.frame_opts.dither = float(RATE), 0.0
         options.mel_opts.num_bins, options.mel_opts.low_freq, options.mel_opts.high_freq = MELS, 20.0, -400.0

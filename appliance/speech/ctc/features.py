@@ -76,7 +76,7 @@ def wav2vec2(samples: Samples, *, normalise: bool = True) -> Samples:
 
 def _fbank(samples: Samples, *, window: str, whole: bool, high: float) -> Features:
     """Logarithms of 80 banks, shape (t, 80); `whole`: only frames that lie whole in the sound (Kaldi's snip_edges)."""
-    knf = _library()
+    knf = library()
     options = knf.FbankOptions()
     frame, mel = options.frame_opts, options.mel_opts
     frame.samp_freq, frame.dither, frame.window_type, frame.snip_edges = float(RATE), 0.0, window, whole
@@ -92,7 +92,8 @@ def _fbank(samples: Samples, *, window: str, whole: bool, high: float) -> Featur
     return np.stack([bank.get_frame(n) for n in range(count)]) if count else np.zeros((0, MELS), np.float32)
 
 
-def _library() -> Any:
+def library() -> Any:
+    """kaldi_native_fbank; raises Unavailable where it cannot be imported."""
     try:
         import kaldi_native_fbank  # lazy: a native library that only these recognisers need
     except (ImportError, OSError) as error:

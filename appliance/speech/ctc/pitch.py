@@ -1,9 +1,9 @@
 """What the tones of Mandarin are heard by: how periodic a sound is, period by period.
 
-Filter banks of 25 ms hardly tell one pitch of a voice from the next, and half of what distinguishes syllables is lost
-with it. So each frame also gets the normalised autocorrelation of the sound (Boersma 1993), over periods spaced evenly
-in the logarithm: a voice is a ridge in it that moves with the pitch, the same way in a deep voice as in a high one. No
-period is chosen; what is a voice and what its octave, the network learns.
+Filter banks of 25 ms hardly tell one pitch of a voice from the next: a network that had nothing else took one tone in
+five for another. So each frame also gets the normalised autocorrelation of the sound (Boersma 1993), over periods
+spaced evenly in the logarithm: a voice is a ridge in it that moves with the pitch, the same way in a deep voice as in
+a high one. No period is chosen; what is a voice and what its octave, the network learns.
 """
 
 from __future__ import annotations

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 SYLLABLES = 4
 """Syllables of a slot."""
@@ -52,9 +54,7 @@ class Slots:
         A syllable is heard where it beats the blank, or has a probability of `maybe`. `tone` is the exponent of a
         tone's probability among those of its syllable.
         """
-        bases: dict[str, int] = {}
-        self._of = np.array([bases.setdefault(unit.rstrip("12345") or unit, len(bases)) for unit in units])
-        self._members = [np.flatnonzero(self._of == base) for base in range(len(bases))]
+        self._of, self._members = _grouped(tuple(units))
         self._maybe, self._tone = maybe, tone
         self._at = self._first = self._base = self._sure = 0
         self._best: Floats | None = None
@@ -101,3 +101,11 @@ class Slots:
         chances = tuple(float(score) for score in scores[order])
         sure = float(self._bases[nearest[0]])
         return Slot(tuple(units[order].tolist()), chances, sure, float(row[0]), self._first, self._at)
+
+
+@lru_cache(maxsize=4)
+def _grouped(units: tuple[str, ...]) -> tuple[Ints, list[Ints]]:
+    """The syllable of every unit, and the units of every syllable; once for a network, not for each utterance."""
+    bases: dict[str, int] = {}
+    of = np.array([bases.setdefault(unit.rstrip("12345") or unit, len(bases)) for unit in units], np.int64)
+    return of, [np.flatnonzero(of == base) for base in range(len(bases))]

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 PROGRAM = "espeak-ng"
 MELODY = 160
-"""How far the pitch of Chinese moves, in percent of the voice's own range. That is two to four semitones, and its tones
-are hard to tell apart; a speaker of Mandarin takes eight to twelve."""
+"""How far the pitch of Chinese moves, in percent of the voice's own range, which is a few semitones only: narrow for
+the tones of Mandarin."""
 _OWN = 100
 _CHINESE = ("cmn-latn-pinyin", "cmn", "zh")
 _ENGLISH = ("en-us", "en-gb", "en")

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.speech.ctc.bank import BANDS
+from appliance.speech.ctc.features import MELS
+from appliance.speech.ctc.pitch import LAGS
 from export.train.asr import recipe, speak
 
 _CARD = """\
@@ -18,13 +21,13 @@ Install a real one: `appliance models import PATH` (SenseVoice-Small, a wav2vec2
 models pull vosk-small-cn`.
 
 Streaming Mandarin recognition: {layers} causal residual convolutions ({parameters:.1f} M weights; those of the output
-layer are put together from parts of syllables) over 80 log-mel bands and
-the periodicity at 32 periods give the probabilities of {units} classes, pinyin
-syllables with their tones and letters, every 40 ms, {late:.0f} ms late; a character model (n-grams of the project's
-sentences and of pypinyin's words) writes them down. `acoustic.onnx`: `features` [1, frames, 112] and three states in,
-`logprobs` [1, frames / 4, {units}] and the next states out; opset 18, {megabytes:.1f} MB, weights kept as halves, no If
-and no Loop. `acoustic.json` has its sizes, `characters.npz` ({spelling:.1f} MB) units, readings and n-grams. The
-network always gets {piece} frames at a time, so that what a stream hears is exactly what a recording of it gives.
+layer are put together from parts of syllables) over {mels} log-mel bands and the periodicity at {lags} periods give
+the probabilities of {units} classes, pinyin syllables with their tones and letters, every 40 ms, {late:.0f} ms late;
+a character model (n-grams of the project's sentences and of pypinyin's words) writes them down. `acoustic.onnx`:
+`features` [1, frames, {bands}] and three states in, `logprobs` [1, frames / 4, {units}] and the next states out;
+opset 18, {megabytes:.1f} MB, weights kept as halves, no If and no Loop. `acoustic.json` has its sizes,
+`characters.npz` ({spelling:.1f} MB) units, readings and n-grams. The network always gets {piece} frames at a time, so
+that what a stream hears is exactly what a recording of it gives.
 
 ## How it was made
 
@@ -85,6 +88,9 @@ def text(work: Path, folder: Path) -> str:
     return _CARD.format(
         layers=sizes["layers"],
         parameters=checked["parameters"] / 1e6,
+        mels=MELS,
+        lags=LAGS,
+        bands=BANDS,
         units=len(_read(work / "text" / "units.json")),
         late=40 * sizes["delay"] + 10 * sizes["piece"],
         megabytes=(folder / "acoustic.onnx").stat().st_size / 1e6,

@@ -1,4 +1,4 @@
-"""Sound as the network learns from it: filter banks of spoken, distorted lines, in files of a thousand or so.
+"""Sound as the network learns from it: frames (`bank.Bank`) of spoken, distorted lines, in files of a thousand or so.
 
 A shard is two files: `NAME.npy`, features of all its clips behind each other (frames, BANDS) float16, and
 `NAME.json`, a row for each clip. It is written once and whole, so that a run that was killed goes on with the next.
@@ -47,7 +47,7 @@ class Clip:
     pitch: int
     """As in `speak.Setting`."""
     melody: int
-    """As in `speak.Setting`."""
+    """As in `speak.Setting`; of a recording rate, pitch and this are 0."""
     begin: int
     """First frame in the shard."""
     end: int

@@ -22,6 +22,8 @@ RATE = 22050
 """Samples per second that espeak-ng gives."""
 _LANGUAGE = "cmn-latn-pinyin"
 _PATIENCE_S = 30
+OWN = 100
+"""The voice's own range of pitch, in percent of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,8 @@ class Setting:
     """Words per minute, as espeak-ng counts them: 175 is its usual one, about four syllables a second."""
     pitch: int
     """0 to 99."""
-    melody: int = 100
-    """How far the pitch moves, in percent of the voice's own range, which is two to four semitones, where Mandarin's
-    tones take a speaker through eight to twelve."""
+    melody: int = OWN
+    """How far the pitch moves, in percent of the voice's own range, which is narrow for the tones of Mandarin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class SpeechFailed(RuntimeError):
 
 
 class Crashed(SpeechFailed):
-    """espeak-ng died of this sentence in this setting: 1.51 does of some wide ranges, one time in a thousand."""
+    """espeak-ng died of this sentence in this setting: 1.51 does now and then of wide ranges."""
 
 
 def synthesise(text: str, setting: Setting) -> Samples:
@@ -113,7 +114,9 @@ def spoken(text: str, setting: Setting) -> tuple[Samples, Setting]:
     try:
         return synthesise(text, setting), setting
     except Crashed:
-        usual = replace(setting, melody=100)
+        if setting.melody == OWN:
+            raise
+        usual = replace(setting, melody=OWN)
         return synthesise(text, usual), usual
 
 

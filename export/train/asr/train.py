@@ -63,7 +63,7 @@ class Row:
     """A clip as the network learns from it."""
 
     features: npt.NDArray[np.float16]
-    """Log-mel, (frames, BANDS)."""
+    """Frames, (frames, BANDS)."""
     labels: tuple[int, ...]
     """Units."""
     middles: tuple[int, ...] = ()

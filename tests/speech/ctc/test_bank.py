@@ -12,7 +12,7 @@ from appliance.speech.ctc.features import MELS  # noqa: E402
 from appliance.speech.ctc.pitch import HIGHEST, LAGS, LOWEST, WINDOW, periodicity  # noqa: E402
 from appliance.speech.resample import RATE  # noqa: E402
 
-PITCHES = RATE / (RATE / np.geomspace(HIGHEST, LOWEST, LAGS))
+PITCHES = np.geomspace(HIGHEST, LOWEST, LAGS)
 """Pitch in Hz of every number of a frame's periodicity."""
 
 
