@@ -113,7 +113,7 @@ def _build(
     def details() -> dict[str, object]:
         return {
             "queues": {"inference": scheduler.depth, "running": scheduler.running},
-            "networks": [asdict(backend.describe()) for backend in networks.backends],
+            "networks": [{"network": one.spec.name} | asdict(one.describe()) for one in networks.backends],
             "events": asdict(events.state),
             "heap": asdict(account) if (account := heap()) else None,
         }

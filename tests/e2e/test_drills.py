@@ -101,9 +101,14 @@ class Board:
 
     @property
     def networks(self) -> list[dict[str, Any]]:
-        """What /v1/status says of the networks, the encoder first."""
+        """What /v1/status says of the networks."""
         networks: list[dict[str, Any]] = self.ask("/v1/status").json["networks"]
         return networks
+
+    @property
+    def encoder(self) -> dict[str, Any]:
+        """What it says of the encoder, whose engine is the one at fault."""
+        return next(network for network in self.networks if network["network"] == NETWORK)
 
     @property
     def language(self) -> dict[str, Any]:
@@ -230,7 +235,7 @@ def test_at_the_start(board: Board, fault: Callable[[Board], None]) -> None:
     fault(board)
     board.start()
     board.answers()
-    encoder = board.networks[0]
+    encoder = board.encoder
     assert encoder["name"] == "onnxruntime-cpu"
     assert START[fault] in encoder["fallback"]
     assert START[fault] in board.language["reason"]
