@@ -51,7 +51,6 @@ RUNTIME = [
 
 DEV = [
     "pytest>=8",
-    "pytest-cov>=6",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "hypothesis>=6",

@@ -1,4 +1,4 @@
-"""What a recogniser that was trained here hears of a sound: log-mel filter banks, and periodicity for the tones."""
+"""What a recogniser that was trained here hears of a sound: log-mel filter banks, and the pitch for the tones."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.speech.ctc.features import MELS, Samples, library
-from appliance.speech.ctc.pitch import LAGS, WINDOW, periodicity
+from appliance.speech.ctc.pitch import TRACKS, WINDOW, Tracker, periodicity
 from appliance.speech.resample import RATE
 
 HOP = RATE // 100
 """Samples from one frame to the next."""
-BANDS = MELS + LAGS
-"""Numbers of a frame: logarithms of the power in each band, then periodicity at each period."""
+BANDS = MELS + TRACKS
+"""Numbers of a frame: logarithms of the power in each band, then what is told of the pitch."""
 _MEL_WINDOW = 25 * RATE // 1000
 _FLOOR = -15.9424
 """Log-mel of digital silence: logarithm of the smallest float that Kaldi adds."""
-SILENCE = np.concatenate((np.full(MELS, _FLOOR, np.float32), np.zeros(LAGS, np.float32)))
+SILENCE = np.concatenate((np.full(MELS, _FLOOR, np.float32), np.zeros(TRACKS, np.float32)))
 """The frame of digital silence, shape (BANDS,)."""
 
 
 class Bank:
-    """Log-mel filter banks and periodicity of a sound that comes in pieces, whole frames only.
+    """Log-mel filter banks and the pitch of a sound that comes in pieces, whole frames only.
 
     Filter banks are Kaldi's: povey window, 20 Hz to 7.6 kHz. Training computes its features by this class, too.
     """
@@ -34,6 +34,7 @@ class Bank:
         options.mel_opts.num_bins, options.mel_opts.low_freq, options.mel_opts.high_freq = MELS, 20.0, -400.0
         options.energy_floor = 0.0
         self._bank = knf.OnlineFbank(options)
+        self._pitch = Tracker()
         self._taken = 0
         self._before = _MEL_WINDOW - WINDOW
         """Number of the first sample of `_heard`, which begins with silence."""
@@ -50,7 +51,7 @@ class Bank:
             # Both end with the same sample; before the first there is silence.
             end = at * HOP + _MEL_WINDOW - self._before
             mel = np.array(self._bank.get_frame(at), np.float32)
-            found.append(np.concatenate((mel, periodicity(self._heard[end - WINDOW : end]))))
+            found.append(np.concatenate((mel, self._pitch(periodicity(self._heard[end - WINDOW : end])))))
         self._taken = ready
         past = ready * HOP + _MEL_WINDOW - WINDOW - self._before  # what no frame needs any more
         if past > 0:

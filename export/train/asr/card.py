@@ -9,7 +9,7 @@ from typing import Any
 
 from appliance.speech.ctc.bank import BANDS
 from appliance.speech.ctc.features import MELS
-from appliance.speech.ctc.pitch import LAGS
+from appliance.speech.ctc.pitch import TRACKS
 from export.train.asr import recipe, speak
 
 _CARD = """\
@@ -21,7 +21,7 @@ Install a real one: `appliance models import PATH` (SenseVoice-Small, a wav2vec2
 models pull vosk-small-cn`.
 
 Streaming Mandarin recognition: {layers} causal residual convolutions ({parameters:.1f} M weights; those of the output
-layer are put together from parts of syllables) over {mels} log-mel bands and the periodicity at {lags} periods give
+layer are put together from parts of syllables) over {mels} log-mel bands and {tracks} numbers of the pitch give
 the probabilities of {units} classes, pinyin syllables with their tones and letters, every 40 ms, {late:.0f} ms late;
 a character model (n-grams of the project's sentences and of pypinyin's words) writes them down. `acoustic.onnx`:
 `features` [1, frames, {bands}] and three states in, `logprobs` [1, frames / 4, {units}] and the next states out;
@@ -89,7 +89,7 @@ def text(work: Path, folder: Path) -> str:
         layers=sizes["layers"],
         parameters=checked["parameters"] / 1e6,
         mels=MELS,
-        lags=LAGS,
+        tracks=TRACKS,
         bands=BANDS,
         units=len(_read(work / "text" / "units.json")),
         late=40 * sizes["delay"] + 10 * sizes["piece"],

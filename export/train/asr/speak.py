@@ -44,37 +44,53 @@ class Setting:
 class Range:
     """Settings to draw from."""
 
-    voices: tuple[str, ...]
-    """Variants."""
+    low: tuple[str, ...]
+    """Variants that speak as low as men."""
+    high: tuple[str, ...]
+    """Variants that speak as high as women or children."""
     rates: tuple[int, ...]
     """Rates."""
-    pitches: tuple[int, ...]
-    """Pitches."""
+    low_pitches: tuple[int, ...]
+    """Pitches of the low ones: what is below espeak-ng's usual 50 is deeper than people speak, and loses its tones."""
+    high_pitches: tuple[int, ...]
+    """Pitches of the high ones."""
     melodies: tuple[int, ...]
     """Ranges of the pitch."""
 
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """All variants."""
+        return (*self.low, *self.high)
+
+    @property
+    def pitches(self) -> tuple[int, ...]:
+        """All pitches."""
+        return (*self.low_pitches, *self.high_pitches)
+
     def draw(self, rng: random.Random) -> Setting:
         """One of them."""
-        choose = rng.choice
-        return Setting(choose(self.voices), choose(self.rates), choose(self.pitches), choose(self.melodies))
+        voice = rng.choice(self.voices)
+        pitches = self.high_pitches if voice in self.high else self.low_pitches
+        return Setting(voice, rng.choice(self.rates), rng.choice(pitches), rng.choice(self.melodies))
 
 
 RANGES: Mapping[str, Range] = {
     "train": Range(
-        ("", "m1", "m2", "m3", "m5", "m6", "m8", "f1", "f2", "f4", "Alex", "Andy", "Annie", "Denis", "Diogo", "Jacky",
-         "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "anika", "antonio", "aunty", "belinda", "benjamin",
-         "boris", "caleb", "ed", "edward", "grandma", "klatt", "klatt2", "klatt4", "linda", "max", "michel", "miguel",
-         "pablo", "paul", "quincy", "rob", "shelby", "steph", "travis", "victor", "zac"),
+        ("", "m1", "m2", "m3", "m5", "m6", "m8", "Alex", "Andy", "Denis", "Diogo", "Jacky", "Lee", "Marco", "Mario",
+         "Michael", "Mike", "Nguyen", "antonio", "benjamin", "boris", "caleb", "ed", "edward", "klatt", "klatt2",
+         "klatt4", "max", "michel", "miguel", "pablo", "paul", "quincy", "rob", "travis", "victor"),
+        ("f1", "f2", "f4", "Annie", "anika", "aunty", "belinda", "grandma", "linda", "shelby", "steph", "zac"),
         tuple(range(120, 251, 10)),
-        (25, 35, 45, 50, 55, 65, 75, 85, 95),
+        (50, 55, 65, 70, 80, 85, 95), (15, 25, 35, 45, 55, 65),
         (100, 140, 180, 200),
     ),
-    "dev": Range(("m7", "f5", "Henrique", "Andrea"), (135, 165, 205), (40, 60), (130, 190)),
+    "dev": Range(("m7", "Henrique"), ("f5", "Andrea"), (135, 165, 205), (62, 77), (32, 52), (130, 190)),
     "test": Range(
-        ("m4", "f3", "Alicia", "adam", "david", "steph2"), (143, 157, 173, 187, 213), (30, 48, 58, 70), (120, 150, 170)
+        ("m4", "adam", "david"), ("f3", "Alicia", "steph2"), (143, 157, 173, 187, 213),
+        (58, 67, 73, 88), (28, 42, 48, 58), (120, 150, 170),
     ),
 }  # fmt: skip
-"""Voices, rates, pitches and ranges of each part; no two parts share any of the four."""
+"""Voices, rates, pitches and ranges of each part; no two parts share any of them."""
 
 
 class SpeechFailed(RuntimeError):

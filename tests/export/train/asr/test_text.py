@@ -71,9 +71,19 @@ def test_lines_are_what_they_were(lines: Lines, tmp_path) -> None:  # type: igno
     assert text.load(load_pack("store"), each=60, drills=200) == lines
 
 
+def test_low_voices_speak_no_lower_than_people() -> None:
+    for part, found in speak.RANGES.items():
+        drawn = speak.settings(part, 200, 3)
+        assert {one.voice for one in drawn} <= set(found.voices)
+        assert {one.pitch for one in drawn if one.voice in found.low} == set(found.low_pitches)
+        assert {one.pitch for one in drawn if one.voice in found.high} == set(found.high_pitches)
+        assert min(found.low_pitches) >= 50 > min(found.high_pitches)
+
+
 def test_parts_share_no_voice_rate_pitch_or_range() -> None:
     for name in ("voices", "rates", "pitches", "melodies"):
         seen = [set(getattr(speak.RANGES[part], name)) for part in ("train", "dev", "test")]
+        assert all(seen)
         assert not (seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2]), name
 
 
