@@ -110,7 +110,7 @@ $(VENV)/.cover: constraints/coverage.txt | $(VENV)/.dev
 
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once $(if $(COVER),$(VENV)/.cover)  ## install what the tests need and run them all
 	$(BIN)/python $(if $(COVER),-m slipcover --json --out .coverage.json) -m pytest -n $(JOBS) --dist loadfile -m 'not drill'
-	@$(if $(COVER),$(BIN)/python -m slipcover --merge .coverage.json --out /dev/stdout --skip-covered --fail-under 85)
+	@$(if $(COVER),$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --skip-covered --fail-under 85)
 
 coverage:  ## the same, counting lines, and hold the coverage floor
 	@$(MAKE) test COVER=1

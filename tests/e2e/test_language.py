@@ -35,6 +35,13 @@ def test_a_turn_names_the_networks_that_took_part(running: Running) -> None:
     assert "int8" in json.dumps(feature["reason"], ensure_ascii=False)
 
 
+def test_the_status_names_each_network_and_what_computes_it(running: Running) -> None:
+    rows = {row["network"]: row for row in running.ask("/v1/status")[2]["networks"]}
+    assert {name.partition("/")[0] for name in rows} >= NETWORKS
+    assert rows["understand-zh/model"]["name"].startswith("onnxruntime-cpu")
+    assert all(row["switches"] == 0 for row in rows.values())
+
+
 def wait_until_learnt(running: Running) -> None:
     """The first start on a data folder makes the vectors of the pack's questions behind its back."""
     for _ in range(600):

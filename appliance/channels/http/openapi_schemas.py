@@ -205,7 +205,17 @@ SCHEMAS: dict[str, Json] = {
     "Status": {
         "type": "object",
         "description": "Version, pack, uptime, queue depths, limits, models and features",
-        "properties": {"ready": {"type": "boolean"}, "features": _list(_ref("Feature"))},
+        "properties": {
+            "ready": {"type": "boolean"},
+            "features": _list(_ref("Feature")),
+            "networks": _list(
+                {
+                    "description": "`network` is computed by `name`; `fallback` says why by nothing better",
+                    "type": "object",
+                    "required": ["network", "name", "fallback"],
+                }
+            ),
+        },
         "required": ["ready", "features"],
     },
     "Greeting": {

@@ -51,7 +51,7 @@ class Bank:
             # Both end with the same sample; before the first there is silence.
             end = at * HOP + _MEL_WINDOW - self._before
             mel = np.array(self._bank.get_frame(at), np.float32)
-            found.append(np.concatenate((mel, self._pitch(periodicity(self._heard[end - WINDOW : end])))))
+            found.append(np.concatenate((mel, self._pitch(*periodicity(self._heard[end - WINDOW : end])))))
         self._taken = ready
         past = ready * HOP + _MEL_WINDOW - WINDOW - self._before  # what no frame needs any more
         if past > 0:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from appliance.speech.ctc.features import MELS
 from export.train.asr.speak import RATE as SPOKEN
 
 Samples = npt.NDArray[np.float32]
@@ -67,7 +68,8 @@ def coloured(draw: Draw, count: int, exponent: float) -> Samples:
     spectrum = draw.standard_normal(size // 2 + 1) + 1j * draw.standard_normal(size // 2 + 1)
     frequency = np.maximum(np.arange(size // 2 + 1), 20 * size / RATE)
     wave = np.fft.irfft(spectrum * frequency ** (-exponent / 2), size)[:count]
-    return _unit(wave.astype(np.float32))
+    found: Samples = (wave / np.sqrt(np.mean(wave**2))).astype(np.float32)
+    return found
 
 
 def hum(draw: Draw, count: int) -> Samples:
@@ -154,14 +156,16 @@ def distorted(wave: Samples, draw: Draw, chances: Chances, others: Sequence[Samp
 
 
 def masked(features: npt.NDArray[np.float32], draw: Draw, fill: npt.NDArray[np.float32]) -> None:
-    """Cover up to two bands and, a second of sound each, up to one stretch of 60 ms with `fill`, in place.
+    """Cover up to two groups of bands and, a second of sound each, up to one stretch of 60 ms with `fill`, in place.
+
+    Bands are the filter banks: the pitch's few numbers are covered with all others of a stretch only.
 
     No more than that: what a masked syllable was, nothing around it tells, and three epochs are too few to overfit in.
     """
-    count, mels = features.shape
+    count = len(features)
     for _ in range(2):
         width = int(draw.integers(0, 9))
-        at = int(draw.integers(0, mels - width))
+        at = int(draw.integers(0, MELS - width + 1))
         features[:, at : at + width] = fill[at : at + width]
     for _ in range(max(1, count // 100)):
         width = int(draw.integers(0, min(7, max(2, count // 8))))

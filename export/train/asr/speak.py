@@ -45,13 +45,13 @@ class Range:
     """Settings to draw from."""
 
     low: tuple[str, ...]
-    """Variants that speak as low as men."""
+    """Variants that speak low, as men do."""
     high: tuple[str, ...]
-    """Variants that speak as high as women or children."""
+    """Variants that speak higher."""
     rates: tuple[int, ...]
     """Rates."""
     low_pitches: tuple[int, ...]
-    """Pitches of the low ones: what is below espeak-ng's usual 50 is deeper than people speak, and loses its tones."""
+    """Pitches of the low ones: espeak-ng's usual 50 is deep for them, and below it little is left of the tones."""
     high_pitches: tuple[int, ...]
     """Pitches of the high ones."""
     melodies: tuple[int, ...]
@@ -81,7 +81,7 @@ RANGES: Mapping[str, Range] = {
          "klatt4", "max", "michel", "miguel", "pablo", "paul", "quincy", "rob", "travis", "victor"),
         ("f1", "f2", "f4", "Annie", "anika", "aunty", "belinda", "grandma", "linda", "shelby", "steph", "zac"),
         tuple(range(120, 251, 10)),
-        (50, 55, 65, 70, 80, 85, 95), (15, 25, 35, 45, 55, 65),
+        (55, 60, 65, 70, 80, 85, 95), (25, 35, 40, 45, 55, 60),
         (100, 140, 180, 200),
     ),
     "dev": Range(("m7", "Henrique"), ("f5", "Andrea"), (135, 165, 205), (62, 77), (32, 52), (130, 190)),

@@ -9,7 +9,7 @@ pytest.importorskip("kaldi_native_fbank")
 
 from appliance.speech.ctc.bank import BANDS, SILENCE, Bank  # noqa: E402 - it needs that package
 from appliance.speech.ctc.features import MELS  # noqa: E402
-from appliance.speech.ctc.pitch import HIGHEST, LAGS, LOWEST, WINDOW, periodicity  # noqa: E402
+from appliance.speech.ctc.pitch import HIGHEST, LAGS, LOWEST, WINDOW, Tracker, periodicity  # noqa: E402
 from appliance.speech.resample import RATE  # noqa: E402
 
 PITCHES = np.geomspace(HIGHEST, LOWEST, LAGS)
@@ -47,7 +47,7 @@ def test_nothing_gives_no_frame() -> None:
 
 def ridges(sound: np.ndarray) -> np.ndarray:
     """Periodicity of every 10 ms, (frames, LAGS)."""
-    return np.stack([periodicity(sound[at : at + WINDOW]) for at in range(0, len(sound) - WINDOW, 160)])
+    return np.stack([periodicity(sound[at : at + WINDOW])[0] for at in range(0, len(sound) - WINDOW, 160)])
 
 
 @pytest.mark.parametrize("pitch", [75.0, 98.0, 140.0, 220.0, 330.0])
@@ -87,19 +87,73 @@ def test_how_high_a_pitch_is_is_told_by_what_the_voice_did_before(pitch: float, 
     assert np.median(after[:, 1] / after[:, 0]) == pytest.approx(interval / 4, abs=0.3)
 
 
-def test_what_is_no_voice_has_no_level_and_goes_nowhere() -> None:
+def rumble(count: int, kind: str) -> np.ndarray:
+    """What a room does below a voice, root mean square 1."""
+    at = np.arange(count) / RATE
+    if kind == "mains":
+        wave = np.sin(2 * np.pi * 50 * at) + 0.1 * np.sin(2 * np.pi * 100 * at)
+    else:
+        wave = np.cumsum(np.random.default_rng(6).standard_normal(count))
+        wave -= np.linspace(wave[0], wave[-1], count)
+    return (wave / np.sqrt(np.mean(wave**2))).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["mains", "brown"])
+@pytest.mark.parametrize("below_db", [15, 30])
+def test_a_steady_voice_stays_level_over_what_rumbles_between_its_words(kind: str, below_db: int) -> None:
+    word = voice(120, 0.25)
+    pause = np.zeros(RATE // 2, np.float32)
+    sound = np.concatenate((pause, word, pause, word, pause, word, pause))
+    level = np.sqrt(np.mean(word**2)) * 10 ** (-below_db / 20)
+    told = np.stack(Bank()(sound + np.float32(level) * rumble(len(sound), kind)))[:, MELS:]
+    spoken = [part for begin in (0.56, 1.31, 2.06) for part in told[round(begin * 100) : round(begin * 100) + 12]]
+    assert np.median(np.array(spoken)[:, 0]) > 0.7
+    assert abs(np.array(spoken)[:, 1:]).max() < 0.2, "less than a semitone"
+
+
+def test_what_is_no_voice_has_no_pitch() -> None:
     noise = np.random.default_rng(1).standard_normal(RATE).astype(np.float32)
-    frames = np.stack(Bank()(0.1 * noise))[5:, MELS:]
-    assert np.median(frames[:, 0]) < 0.6
+    assert np.median(np.stack(Bank()(0.1 * noise))[5:, MELS]) < 0.6
     hiss = np.stack(Bank()(np.float32(10 ** (-85 / 20)) * noise))[5:, MELS:]
     assert abs(hiss).max() < 0.2
+    assert not np.stack(Bank()(np.full(RATE, 0.3, np.float32)))[8:, MELS:].any(), "an offset"
+
+
+def test_a_voice_is_forgotten_in_a_long_silence() -> None:
+    tracker = Tracker()
+    ridge = np.zeros(LAGS, np.float32)
+    ridge[20:23] = 0.5, 0.9, 0.5
+    for _ in range(50):
+        tracker(ridge, 0.1)
+    assert tracker(np.roll(ridge, 4), 0.1)[1] < -0.3
+    for _ in range(30 * 100):
+        assert not tracker(np.zeros(LAGS, np.float32), 0.0)[0]
+    assert tracker(np.roll(ridge, -9), 0.1)[1] == 0, "nothing to compare with"
+
+
+@pytest.mark.parametrize("kind", ["noise", "clipped", "offset", "steps", "nothing", "clicks"])
+def test_whatever_is_heard_is_told_in_bounds(kind: str) -> None:
+    draw = np.random.default_rng(3)
+    noise = draw.standard_normal(2 * RATE).astype(np.float32)
+    sound = {
+        "noise": noise,
+        "clipped": np.sign(noise),
+        "offset": np.ones(2 * RATE, np.float32),
+        "steps": np.repeat(draw.choice([-1.0, 1.0], 200), 160).astype(np.float32),
+        "nothing": np.zeros(2 * RATE, np.float32),
+        "clicks": (draw.random(2 * RATE) < 1e-3).astype(np.float32),
+    }[kind]
+    told = np.stack(Bank()(sound))[:, MELS:]
+    assert np.isfinite(told).all()
+    assert (abs(told) <= (1, 2, 3)).all()
 
 
 def test_every_number_is_finite_and_bounded() -> None:
     draw = np.random.default_rng(2)
     for sound in (np.ones(WINDOW), draw.choice([-1.0, 1.0], WINDOW), np.eye(1, WINDOW, 3)[0], np.zeros(WINDOW)):
-        found = periodicity(sound.astype(np.float32))
+        found, power = periodicity(sound.astype(np.float32))
         assert found.shape == (LAGS,)
         assert found.dtype == np.float32
         assert np.isfinite(found).all()
         assert (abs(found) <= 1).all()
+        assert 0 <= power < 2

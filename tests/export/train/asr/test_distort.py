@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from appliance.speech.ctc.features import MELS
 from export.train.asr import distort
 from export.train.asr.distort import CLEAN, COUNTER, RATE, USUAL
 
@@ -62,6 +63,9 @@ def test_colours(colour: str, exponent: float) -> None:
     power = np.abs(np.fft.rfft(distort.coloured(draw(), 1 << 16, exponent))) ** 2
     low, high = power[500:1000].mean(), power[8000:16000].mean()
     assert np.log2(low / high) == pytest.approx(4 * exponent, abs=0.3), colour
+    for seconds in (0.5, 4):
+        wave = distort.coloured(draw(), round(seconds * RATE), exponent)
+        assert np.sqrt(np.mean(wave**2)) == pytest.approx(1, abs=1e-3), "as loud as any other"
 
 
 def test_a_line_leaves_nothing_above_its_band() -> None:
@@ -82,13 +86,17 @@ def test_a_room_keeps_length_and_adds_a_tail() -> None:
 
 
 def test_masks_cover_some_and_never_all() -> None:
-    fill = np.full(112, 9.0, np.float32)
-    shares = []
-    for seed in range(50):
-        features = np.zeros((200, 112), np.float32)
+    fill = np.full(MELS + 3, 9.0, np.float32)
+    shares, seen = [], np.zeros(MELS, bool)
+    for seed in range(300):
+        features = np.zeros((200, MELS + 3), np.float32)
         distort.masked(features, draw(seed), fill)
         shares.append(float((features == 9).mean()))
+        covered = (features == 9).all(1)
+        assert (features[~covered][:, MELS:] == 0).all(), "no band of theirs alone"
+        seen |= (features[~covered] == 9).any(0)[:MELS]
     assert 0.05 < np.mean(shares) < 0.4
     assert max(shares) < 0.6
-    tiny = np.zeros((1, 112), np.float32)
+    assert seen.all(), "the first and the last, too"
+    tiny = np.zeros((1, MELS + 3), np.float32)
     distort.masked(tiny, draw(), fill)

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from appliance.speech.ctc.bank import BANDS  # noqa: E402
 from export.train.asr import network, units  # noqa: E402
 from export.train.asr.model import Acoustic, Shape, Streaming  # noqa: E402
 
@@ -35,7 +36,7 @@ def model(**named: int) -> Acoustic:
 
 def features(steps: int, seed: int = 1) -> torch.Tensor:
     torch.manual_seed(seed)
-    return torch.randn(1, 4 * steps, 112) * 4 - 8
+    return torch.randn(1, 4 * steps, BANDS) * 4 - 8
 
 
 @pytest.mark.parametrize("named", [{}, {"kernel": 5, "every": 2}, {"kernel": 4, "front": 4, "layers": 1}])

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("kaldi_native_fbank")
 
+from appliance.speech.ctc.bank import BANDS  # noqa: E402
 from export.train.asr import distort, recordings, shards, speak  # noqa: E402
 from export.train.asr.text import Line  # noqa: E402
 
@@ -28,7 +29,7 @@ def test_a_shard_is_made_once_and_holds_every_line(tmp_path: Path) -> None:
     assert sorted(clip.text for clip in clips) == sorted(line.bare for line in LINES)
     for number, (clip, block) in enumerate(zip(clips, blocks, strict=True)):
         assert clip.voice in speak.RANGES["test"].voices
-        assert block.shape == (clip.end - clip.begin, 112)
+        assert block.shape == (clip.end - clip.begin, BANDS)
         assert len(clip.middles) == len(clip.text)
         assert all(0 < a < b < len(block) for a, b in zip(clip.middles, clip.middles[1:], strict=False))
         with wave.open(str(tmp_path / f"test-0000-{number:04d}.wav")) as file:

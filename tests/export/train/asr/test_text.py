@@ -71,13 +71,13 @@ def test_lines_are_what_they_were(lines: Lines, tmp_path) -> None:  # type: igno
     assert text.load(load_pack("store"), each=60, drills=200) == lines
 
 
-def test_low_voices_speak_no_lower_than_people() -> None:
+def test_low_voices_are_not_lowered_any_more() -> None:
     for part, found in speak.RANGES.items():
         drawn = speak.settings(part, 200, 3)
         assert {one.voice for one in drawn} <= set(found.voices)
         assert {one.pitch for one in drawn if one.voice in found.low} == set(found.low_pitches)
         assert {one.pitch for one in drawn if one.voice in found.high} == set(found.high_pitches)
-        assert min(found.low_pitches) >= 50 > min(found.high_pitches)
+        assert min(found.low_pitches) > 50, "which is espeak-ng's usual one"
 
 
 def test_parts_share_no_voice_rate_pitch_or_range() -> None:

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("kaldi_native_fbank")
 
-from appliance.speech.ctc.bank import SILENCE  # noqa: E402
+from appliance.speech.ctc.bank import BANDS, SILENCE  # noqa: E402
 from export.train.asr import train, units  # noqa: E402
 from export.train.asr.model import Acoustic, Shape  # noqa: E402
 from export.train.asr.shards import Clip  # noqa: E402
@@ -35,7 +35,7 @@ def rows(count: int, seed: int = 1) -> list[Row]:
     found = []
     for _ in range(count):
         labels = draw.integers(1, len(NAMES), draw.integers(2, 6)).tolist()
-        sound = draw.normal(-9, 0.5, (30 + 20 * len(labels), 112))
+        sound = draw.normal(-9, 0.5, (30 + 20 * len(labels), BANDS))
         middles = []
         for at, label in enumerate(labels):
             begin = 14 + 20 * at
@@ -123,7 +123,7 @@ def test_a_batch_ends_in_silence_and_knows_where_units_lie() -> None:
 
 
 def test_what_cannot_be_learnt_from_is_left_out() -> None:
-    block = np.zeros((40, 112), np.float16)
+    block = np.zeros((40, BANDS), np.float16)
     clips = [Clip(text, "", "written", "", 0, 0, 0, 0, 40, middles) for text, middles in (
         ("妈你好", (5, 15, 25)), ("妈你好", ()), ("猫", (5,)), ("", ()), ("妈妈妈妈妈妈", ()),
     )]  # fmt: skip
