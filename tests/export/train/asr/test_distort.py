@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from appliance.speech.ctc.bank import BANDS
 from appliance.speech.ctc.features import MELS
 from export.train.asr import distort
 from export.train.asr.distort import CLEAN, COUNTER, RATE, USUAL
@@ -86,10 +87,10 @@ def test_a_room_keeps_length_and_adds_a_tail() -> None:
 
 
 def test_masks_cover_some_and_never_all() -> None:
-    fill = np.full(MELS + 3, 9.0, np.float32)
+    fill = np.full(BANDS, 9.0, np.float32)
     shares, seen = [], np.zeros(MELS, bool)
     for seed in range(300):
-        features = np.zeros((200, MELS + 3), np.float32)
+        features = np.zeros((200, BANDS), np.float32)
         distort.masked(features, draw(seed), fill)
         shares.append(float((features == 9).mean()))
         covered = (features == 9).all(1)
@@ -98,5 +99,5 @@ def test_masks_cover_some_and_never_all() -> None:
     assert 0.05 < np.mean(shares) < 0.4
     assert max(shares) < 0.6
     assert seen.all(), "the first and the last, too"
-    tiny = np.zeros((1, MELS + 3), np.float32)
+    tiny = np.zeros((1, BANDS), np.float32)
     distort.masked(tiny, draw(), fill)
