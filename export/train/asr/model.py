@@ -26,7 +26,7 @@ class Shape:
 
     units: int
     """Classes, the blank among them."""
-    width: int = 256
+    width: int = 288
     """Channels of every layer."""
     layers: int = 12
     """Residual layers."""
@@ -57,15 +57,15 @@ class Layer(nn.Module):
         self.keep = kernel - 1
         """Frames of the past that it needs."""
         self.ahead = ahead
-        self.conv = nn.Conv1d(width, width, kernel, bias=False)
-        self.norm = nn.BatchNorm1d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.conv = nn.Conv2d(width, width, (1, kernel), bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, width, keep + n), the first `keep` of them past ones, to (batch, width, n)."""
-        count = x.shape[2] - self.keep
+        """(batch, width, 1, keep + n), the first `keep` of them past ones, to (batch, width, 1, n)."""
+        count = x.shape[3] - self.keep
         begin = self.keep - self.ahead
-        return torch.relu(x[:, :, begin : begin + count] + self.dropout(self.norm(self.conv(x))))
+        return torch.relu(x[..., begin : begin + count] + self.dropout(self.norm(self.conv(x))))
 
 
 class Front(nn.Module):
@@ -74,11 +74,11 @@ class Front(nn.Module):
     def __init__(self, inputs: int, width: int, kernel: int) -> None:
         super().__init__()
         self.keep = kernel - 2
-        self.conv = nn.Conv1d(inputs, width, kernel, stride=2, bias=False)
-        self.norm = nn.BatchNorm1d(width)
+        self.conv = nn.Conv2d(inputs, width, (1, kernel), stride=(1, 2), bias=False)
+        self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, inputs, keep + 2 n) to (batch, width, n)."""
+        """(batch, inputs, 1, keep + 2 n) to (batch, width, 1, n)."""
         return torch.relu(self.norm(self.conv(x)))
 
 
@@ -111,10 +111,12 @@ class Acoustic(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, 4 n, BANDS) features, nothing before them, to (batch, n, units) logits, `shape.delay` frames late."""
-        x = ((features - self.mean) * self.scale).transpose(1, 2)
+        # Pictures of height 1, whose channels lie beside each other in memory: that way the convolutions are fastest.
+        x = ((features - self.mean) * self.scale).transpose(1, 2)[:, :, None]
         for module in (*self.front, *self.layers):
             x = module(nn.functional.pad(x, (module.keep, 0)))
-        return x.transpose(1, 2) @ self.weight().T + self.bias
+        with torch.autocast(x.device.type, enabled=False):  # half precision is too coarse for a thousand logits
+            return x[:, :, 0].transpose(1, 2).float() @ self.weight().T + self.bias
 
 
 class Streaming(nn.Module):
@@ -161,14 +163,14 @@ class Streaming(nn.Module):
         return torch.log_softmax(self.out(x).transpose(1, 2), 2), next_mel, next_half, torch.cat(kept, 0)
 
 
-def _folded(conv: nn.Conv1d, norm: nn.BatchNorm1d) -> nn.Conv1d:
-    """One convolution that does what both do when nothing is trained (inference)."""
-    made = nn.Conv1d(conv.in_channels, conv.out_channels, conv.kernel_size, stride=conv.stride)  # type: ignore[arg-type]
+def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv1d:
+    """One convolution over time that does what both do when nothing is trained (inference)."""
+    made = nn.Conv1d(conv.in_channels, conv.out_channels, conv.kernel_size[1], stride=conv.stride[1])
     assert norm.running_var is not None
     assert norm.running_mean is not None
     assert made.bias is not None
     with torch.no_grad():
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        made.weight.copy_(conv.weight * gain[:, None, None])
+        made.weight.copy_(conv.weight[:, :, 0] * gain[:, None, None])
         made.bias.copy_(norm.bias - norm.running_mean * gain)
     return made

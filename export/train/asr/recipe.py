@@ -134,7 +134,13 @@ def stages(
         Stage("speech", make_speech, ("text",), spoken, {"times": TIMES, "own": OWN}),
         Stage("tests", make_tests, ("text",), spoken),
         Stage("characters", make_characters, ("text",), (*_code("spelling", "ngram"), *_speech("ctc/characters"))),
-        Stage("acoustic", make_acoustic, ("text", "speech"), _code("model", "train"), {"schedule": asdict(schedule)}),
+        Stage(
+            "acoustic",
+            make_acoustic,
+            ("text", "speech"),
+            (*_code("model", "train"), HERE.parent / "precision.py"),
+            {"schedule": asdict(schedule)},
+        ),
         Stage(
             "network",
             make_network,
