@@ -138,6 +138,12 @@ class Understander(nn.Module):
     ) -> dict[str, Tensor]:
         """Logits and, where there are labels, the loss; labels of IGNORED do not count."""
         vectors, _ = self.vectors(input_ids, attention_mask)
+        with torch.autocast(vectors.device.type, enabled=False):  # half precision is too coarse for logits and losses
+            return self._judged(vectors.float(), intent, polarity, question)
+
+    def _judged(
+        self, vectors: Tensor, intent: Tensor | None, polarity: Tensor | None, question: Tensor | None
+    ) -> dict[str, Tensor]:
         intents, polarities, asked = self.heads(vectors)
         found = {"intent_logits": intents, "sentiment_logits": polarities}
         if intent is None or polarity is None:

@@ -14,6 +14,18 @@ def bfloat16_on_cpu() -> bool:
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
+def dtype(device: torch.device) -> torch.dtype:
+    """What `device` multiplies fastest in training."""
+    if device.type == "cuda":
+        return torch.float16
+    return torch.bfloat16 if device.type == "cpu" and bfloat16_on_cpu() else torch.float32
+
+
+def name(device: torch.device) -> str:
+    """The same in words, for a training's history: `bfloat16`."""
+    return str(dtype(device)).removeprefix("torch.")
+
+
 def fastest(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Autocast to what `device` is fastest with: nothing changes where that is float32.
 
@@ -21,8 +33,5 @@ def fastest(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     arXiv 1710.03740); bfloat16 has the exponent of float32 and needs no scaling of the loss (Kalamkar et al. 2019,
     arXiv 1905.12322).
     """
-    if device.type == "cuda":
-        return torch.autocast("cuda", torch.float16)
-    if device.type == "cpu" and bfloat16_on_cpu():
-        return torch.autocast("cpu", torch.bfloat16)
-    return contextlib.nullcontext()
+    found = dtype(device)
+    return contextlib.nullcontext() if found == torch.float32 else torch.autocast(device.type, found)

@@ -172,8 +172,21 @@ class Taught(torch.nn.Module):
         teacher_means: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Loss and logits; `teacher_logits` (batch, all heads side by side), `teacher_means` (batch, layers, width)."""
+        vectors, each = self.student.vectors(input_ids, attention_mask, layers=True)
+        with torch.autocast(vectors.device.type, enabled=False):  # half precision is too coarse for logits and losses
+            means = each[1:].transpose(0, 1).float()
+            return self._judged(vectors.float(), means, (intent, polarity, question), teacher_logits, teacher_means)
+
+    def _judged(
+        self,
+        vectors: Tensor,
+        means: Tensor,
+        labels: tuple[Tensor, Tensor, Tensor],
+        teacher_logits: Tensor | None,
+        teacher_means: Tensor | None,
+    ) -> dict[str, Tensor]:
         student, lessons = self.student, self.lessons
-        vectors, each = student.vectors(input_ids, attention_mask, layers=True)
+        intent, polarity, question = labels
         intents, polarities, asked = student.heads(vectors)
         weights: Weights = student.weights
         loss = weights.intent * cross_entropy(intents, intent, weights.smoothing)
@@ -188,7 +201,6 @@ class Taught(torch.nn.Module):
             ours = (vectors - student.centre) / student.spread
             centre, spread = (student.centre, student.spread) if self.bridges is None else (self.centre, self.spread)
             theirs_last = (teacher_means[:, -1] - centre) / spread
-            means = each[1:].transpose(0, 1)
             if self.bridges is not None:
                 ours = self.bridges[-1](ours)
                 bridged = [bridge(means[:, layer]) for layer, bridge in enumerate(self.bridges)]

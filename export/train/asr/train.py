@@ -210,7 +210,8 @@ def fit(
         _save(out / CHECKPOINT, model, optimiser, plan, scaler, state)
     model.cpu().eval()
     save(model, names, out)
-    (out / "history.json").write_text(json.dumps({"schedule": asdict(schedule), "log": log}, indent=1) + "\n", "utf-8")
+    history = {"schedule": asdict(schedule), "arithmetic": precision.name(device), "log": log}
+    (out / "history.json").write_text(json.dumps(history, indent=1) + "\n", "utf-8")
     return model
 
 

@@ -19,6 +19,8 @@ torch = pytest.importorskip("torch")
 import run_fit  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
+from export.train import precision  # noqa: E402
+
 REPOSITORY = Path(__file__).parent.parent.parent.parent
 # The Trainer warns of what a machine without a GPU cannot pin, and of file systems without exact times.
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::UserWarning")]
@@ -109,8 +111,9 @@ def test_the_history_says_how_it_was_trained(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "history.json").read_text("utf-8")) == history
     assert history["schedule"] == {
         "epochs": 4, "batch": 8, "accumulate": 2, "rate": 3e-3, "decay": 0.01, "patience": 4, "seed": 7,
-        "metric": "dev_score", "best": True,
+        "metric": "dev_score", "best": True, "half": True,
     }  # fmt: skip
+    assert history["arithmetic"] == precision.name(torch.device("cpu"))
     # It rises for a tenth of the twelve steps, rounded up to two, and falls to zero in a straight line.
     rates = [row["learning_rate"] for row in history["log"] if "learning_rate" in row]
     assert rates == pytest.approx([3e-3 * (12 - step) / 10 for step in (2, 5, 8, 11)])

@@ -32,5 +32,9 @@ def test_any_other_cpu_stays_with_float32(monkeypatch: pytest.MonkeyPatch) -> No
     assert product(monkeypatch, avx2=True, avx512_bf16=False) == torch.float32
 
 
-def test_it_can_be_asked_on_this_machine() -> None:
-    assert precision.bfloat16_on_cpu() in (True, False)
+def test_a_history_can_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert precision.name(CPU) == "bfloat16"
+    assert precision.name(torch.device("cuda")) == "float16"
+    monkeypatch.undo()
+    assert precision.name(CPU) in ("bfloat16", "float32")
