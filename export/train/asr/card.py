@@ -37,7 +37,8 @@ from the pack's templates, names of the pack, and words of a dictionary for ever
 {times} times each (what was drawn, once), {hours:.0f} hours in all, by {voices} variants of espeak-ng at many rates
 and pitches, their pitch moving up to twice as far as by themselves, as people's does in Mandarin; with rooms,
 coloured noise, hum, other voices, narrow bands and mu law, from {low:.0f} to {high:.0f} dB of full scale. CTC (Graves
-et al. 2006), {epochs} epochs, SpecAugment; at first the network is also told about where each syllable lies.
+et al. 2006), {epochs} epochs in {arithmetic}, SpecAugment; at first the network is also told about where each syllable
+lies.
 
 ## Source and licence
 
@@ -106,6 +107,7 @@ def text(work: Path, folder: Path) -> str:
         low=recipe.distort.USUAL.low,
         high=recipe.distort.USUAL.high,
         epochs=history["schedule"]["epochs"],
+        arithmetic=history["arithmetic"],
         count=next(iter(parts.values()))["count"],
         table="\n".join(rows),
         kinds=kinds,
