@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "speech" / "ctc"))
 import tone_networks
 
 MANIFESTS = load_manifests(shipped_root())
-pytestmark = pytest.mark.skipif(DEMO not in MANIFESTS, reason="not trained yet: python -m export.train.asr --publish")
 TUNE = Audio(tone_networks.melody((0, 0.3), (1, 0.3), (4, 0.3)).astype(np.float32), tone_networks.RATE)
 SOUND = wav(Audio(np.zeros(16_000, np.float32), 16_000))
 

@@ -36,8 +36,8 @@ HALVES, DYNAMIC = (Derivation("fp16", "half", "tensorrt"), Derivation("int8", "d
 def test_metrics_and_feeds_have_the_same_names_and_every_shipped_gate_is_among_them() -> None:
     assert set(METRICS) == set(FEEDS)
     named = {spec.gate.metric for manifest in MANIFESTS.values() for spec in manifest.networks.values() if spec.gate}
-    # Recognisers have gates where they are trained or brought; none comes with the appliance yet.
-    assert named == set(METRICS) - {"best_path", "character_accuracy"}
+    # `best_path` is for recognisers that are brought: none of them comes with the appliance.
+    assert named == set(METRICS) - {"best_path"}
     assert all(
         made.recipe in RECIPES for manifest in MANIFESTS.values() for d in manifest.derived.values() for made in d
     )

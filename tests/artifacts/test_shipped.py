@@ -43,6 +43,7 @@ def store() -> ModelStore:
 
 def test_the_models_of_this_version() -> None:
     assert {name: manifest.install for name, manifest in SHIPPED.items()} == {
+        "ctc-pinyin-zh": "default",
         "entities-zh": "default",
         "pp-ocrv6-small": "default",
         "silero-vad": "default",

@@ -23,12 +23,7 @@ from tests.e2e.conftest import Running, copy_models, installed_store, serving
 from tests.e2e.counter import told, until
 from tests.soundcard import SPEAKER_RATE, SoundCard
 
-pytestmark = [
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        DEMO not in load_manifests(shipped_root()), reason="not trained yet: python -m export.train.asr --publish"
-    ),
-]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
