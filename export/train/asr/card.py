@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,14 @@ that what a stream hears is exactly what a recording of it gives.
 
 ## How it was made
 
-`python -m export.train.asr --publish` does it again, in {minutes:.0f} minutes on 2 CPU cores, of which {training:.0f}
-are training. {lines} lines (the training sentences of `export/train/data/store`, frequent questions, sentences drawn
-from the pack's templates, names of the pack, and words of a dictionary for every sound of Mandarin) were spoken
-{times} times each (what was drawn, once), {hours:.0f} hours in all, by {voices} variants of espeak-ng at many rates
-and pitches, their pitch moving up to twice as far as by themselves, as people's does in Mandarin; with rooms,
-coloured noise, hum, other voices, narrow bands and mu law, from {low:.0f} to {high:.0f} dB of full scale. CTC (Graves
-et al. 2006), {epochs} epochs in {arithmetic}, SpecAugment; at first the network is also told about where each syllable
-lies.
+`python -m export.train.asr --publish` does it again: where this one was made it took {minutes:.0f} minutes on {cores}
+cores, {training:.0f} of them training in {arithmetic}{longer}.
+{lines} lines (the training sentences of `export/train/data/store`, frequent questions, sentences drawn from the pack's
+templates, names of the pack, and words of a dictionary for every sound of Mandarin) were spoken {times} times each
+(what was drawn, once), {hours:.0f} hours in all, by {voices} variants of espeak-ng at many rates and pitches, their
+pitch moving up to twice as far as by themselves, as people's does in Mandarin; with rooms, coloured noise, hum, other
+voices, narrow bands and mu law, from {low:.0f} to {high:.0f} dB of full scale. CTC (Graves et al. 2006), {epochs}
+epochs, SpecAugment; at first the network is also told about where each syllable lies.
 
 ## Source and licence
 
@@ -108,6 +109,8 @@ def text(work: Path, folder: Path) -> str:
         high=recipe.distort.USUAL.high,
         epochs=history["schedule"]["epochs"],
         arithmetic=history["arithmetic"],
+        longer=" (a CPU without instructions for it takes longer)" if history["arithmetic"] == "bfloat16" else "",
+        cores=os.cpu_count(),
         count=next(iter(parts.values()))["count"],
         table="\n".join(rows),
         kinds=kinds,
