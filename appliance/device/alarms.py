@@ -1,9 +1,9 @@
 """What the board itself did against too much current or heat: limits exceeded, events counted, clocks held down.
 
-Three ways, all without rights: the INA3221 says which rail is above its limit at this moment (`curr1_max_alarm`,
-`curr1_crit_alarm`; by TI's datasheet reading clears them, so that one reader is best); `soctherm_oc` counts since the start (`oc1_event_cnt` ...; on Orin 1 is too little voltage, 2 too much current in the mean and 3 at
-once); a cooling device called `...-throttle-alert` is above 0 while the clocks of that unit are held down by heat. Not
-yet measured on hardware.
+Three ways: the INA3221 says which rail is above its limit at this moment (`curr1_max_alarm`, `curr1_crit_alarm`; by
+TI's datasheet reading clears them, so that one reader is best); `soctherm_oc` counts since the start (`oc1_event_cnt`
+...; on Orin 1 is too little voltage, 2 too much current in the mean and 3 at once); a cooling device called
+`...-throttle-alert` is above 0 while the clocks of that unit are held down by heat. Not yet measured on hardware.
 """
 
 from __future__ import annotations
