@@ -107,11 +107,17 @@ class Watch:
             return self._found()
 
     def now(self) -> Look:
-        """A look that is at most `fresh_s` old. Never raises."""
-        with self._lock:
+        """A look that is at most `fresh_s` old, or the one before while another thread is looking. Never raises."""
+        before = self._last
+        # A bus that hangs takes a second for every file: one waits for it, and not all who ask.
+        if not self._lock.acquire(blocking=before is None) and before is not None:
+            return before
+        try:
             if self._last is None or self._clock() - self._looked_at >= self._fresh_s:
                 self._last, self._looked_at = self._found().look(), self._clock()
             return self._last
+        finally:
+            self._lock.release()
 
     def _found(self) -> Sensors:
         # A driver that is loaded again gives its rails other paths: what fails is looked for anew, now and then.

@@ -29,6 +29,7 @@ FRESH_S = 0.05
 _ANEW = 3
 """Failures in a row after which the sensors are looked for anew."""
 _LONGEST_WAIT_S = 60.0
+_LONGEST_READING_S = 5.0
 _MOST_SPANS = 50_000
 
 _Self = TypeVar("_Self", bound="Meter")
@@ -84,10 +85,10 @@ class Meter:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop reading; what was kept stays."""
+        """Stop reading, and wait a few seconds for the reading in hand; what was kept stays."""
         self._over.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_LONGEST_READING_S)
 
     def __enter__(self: _Self) -> _Self:
         self.start()
@@ -102,11 +103,15 @@ class Meter:
         For whoever needs the energy up to this moment: between two turns of the thread up to `every_s` are missing.
         What fails is left to the thread, so that nobody waits for a broken sensor at every request.
         """
-        with self._reading:
+        if not self._reading.acquire(timeout=FRESH_S):  # a bus that hangs holds the thread, and must hold nobody else
+            return False
+        try:
             if self._failures or not self._power.available:
                 return False
             fresh = self._read_at is not None and self._clock() - self._read_at < FRESH_S
             return fresh or self._read()
+        finally:
+            self._reading.release()
 
     @property
     def health(self) -> Health:

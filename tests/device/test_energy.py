@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.device.energy import QUIET_S, Sharing, Work
@@ -229,6 +229,7 @@ def test_long_work_keeps_its_energy_from_its_beginning_on() -> None:
 EVENT = st.tuples(st.floats(0.001, 2.0), st.sampled_from(["read", "begin", "end"]), st.floats(-0.5, 30.0))
 
 
+@settings(deadline=None)
 @given(st.lists(EVENT, max_size=80), st.randoms(use_true_random=False))
 def test_shares_idle_and_rest_are_what_the_rail_gave(events: Sequence[tuple], chance: random.Random) -> None:
     bench = Bench(watts=chance.uniform(0, 10), idle=Idle(least=2, window=5))

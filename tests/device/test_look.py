@@ -52,6 +52,16 @@ def test_it_looks_anew_only_when_asked_and_old(tmp_path: Path) -> None:
     assert watch.now().heat.celsius["tj"] == 60.0
 
 
+def test_nobody_waits_for_the_one_who_looks(tmp_path: Path) -> None:
+    clock = Clock()
+    watch = Watch(orin_nano(tmp_path), clock=clock)
+    first = watch.now()
+    clock.now = 5.0
+    with watch._lock:  # as if another thread were reading a bus that hangs
+        assert watch.now() is first
+    assert watch.now() is not first
+
+
 def test_rails_that_are_gone_are_named_and_looked_for_now_and_then(tmp_path: Path) -> None:
     root, clock = orin_nano(tmp_path), Clock()
     watch = Watch(root, clock=clock)

@@ -77,6 +77,15 @@ def test_a_reading_on_demand_is_not_repeated_at_once() -> None:
     assert of.energy(0.0, 0.06).complete
 
 
+def test_nobody_waits_for_a_reading_that_hangs() -> None:
+    clock, line = Clock(), Line()
+    of = meter(lambda: line, clock)
+    with of._reading:
+        assert not of.sample()
+    assert line.looks == 0
+    assert of.sample()
+
+
 def test_a_sensor_that_fails_and_comes_back_is_reported_and_a_gap() -> None:
     clock, line, heard = Clock(), Line(), Heard()
     of = meter(lambda: line, clock, listener=heard)

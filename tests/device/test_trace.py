@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.device.trace import Energy, Span, Trace
@@ -79,6 +79,7 @@ def test_what_is_old_is_let_go_and_the_rest_stays_right() -> None:
         Trace(0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.01, 5), st.floats(0, 3), st.floats(-1, 60), st.floats(-1, 60)), min_size=1),
     st.lists(st.floats(-1, 50), min_size=1, max_size=6),
