@@ -6,6 +6,7 @@ TypeError about bytes, and cost several times as much.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -34,9 +35,12 @@ def number(path: Path) -> float:
     """The number in `path`, in the file's own unit. Raises SensorUnreadable, also for what is not a number."""
     said = text(path)
     try:
-        return float(said)
-    except ValueError as error:
-        raise SensorUnreadable(f"{path}: expected a number, got {said[:40]!r}") from error
+        value = float(said)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):  # `nan` would stay in every sum that it once came into
+        raise SensorUnreadable(f"{path}: expected a number, got {said[:40]!r}")
+    return value
 
 
 def words(path: Path) -> str:

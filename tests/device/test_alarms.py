@@ -41,6 +41,13 @@ def test_what_cannot_be_asked_is_not_silent(tmp_path: Path) -> None:
     assert alarms.events == {"oc1": 0, "oc3": 37}
 
 
+def test_a_counter_that_says_no_number_is_unread_and_ends_no_look(tmp_path: Path) -> None:
+    root = orin_nano(tmp_path)
+    write(root / "sys/class/hwmon/hwmon3", {"oc1_event_cnt": "nan", "oc3_event_cnt": "1e999"})
+    alarms = find_bells(find_rails(root), root).look()
+    assert (alarms.events, alarms.unread) == ({"oc2": 15}, ("oc1", "oc3"))
+
+
 def test_machines_without_alarms(tmp_path: Path) -> None:
     root = thor(tmp_path)
     rails = [rail for rail in find_rails(root) if rail.name == "VIN"]

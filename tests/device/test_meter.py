@@ -99,6 +99,15 @@ def test_a_sensor_that_fails_and_comes_back_is_reported_and_a_gap() -> None:
     assert of.energy(0.0, 6.0) == Energy(10.0, 2.0, 6.0)
 
 
+def test_a_reading_that_is_no_number_does_not_stay_in_every_sum(tmp_path: Path) -> None:
+    root, clock = orin_nano(tmp_path), Clock()
+    of = meter(lambda: find_power(root), clock)
+    for milliamperes in ("1000", "1000", "nan", "1000", "1000"):
+        write(root / "sys/class/hwmon/hwmon1", {"curr1_input": milliamperes})
+        assert turn(of, clock) == (milliamperes == "1000")
+    assert of.energy(0.0, 5.0) == Energy(pytest.approx(2 * 5.072), 2.0, 5.0)
+
+
 def test_what_has_failed_is_left_to_the_thread(tmp_path: Path) -> None:
     clock, line = Clock(), Line()
     of = meter(lambda: line, clock)

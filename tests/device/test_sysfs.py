@@ -34,6 +34,14 @@ def test_a_unit_that_is_off_answers_eagain_and_that_is_no_number(tmp_path: Path)
         os.close(writer)
 
 
+@pytest.mark.parametrize("said", ["nan", "-inf", "1e999", "", "0x10", "5 mA"])
+def test_what_is_no_number_is_none(tmp_path: Path, said: str) -> None:
+    path = tmp_path / "curr1_input"
+    path.write_text(said)
+    with pytest.raises(SensorUnreadable, match="expected a number"):
+        number(path)
+
+
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: None, lambda path: path.write_text("off\n")])
 def test_an_error_names_the_file_and_says_what_to_do(tmp_path: Path, make) -> None:
     path = tmp_path / "in1_input"
