@@ -17,7 +17,7 @@ from appliance.errors import SensorUnreadable
 
 ROOT = Path("/")
 
-_WRITTEN = re.compile(r"R(\d+) \(release\), REVISION: ([\d.]+)")
+_WRITTEN = re.compile(r"R([0-9]{1,4}) \(release\), REVISION: ([\d.]+)")
 _MODULE = re.compile(r"p\d{4}-\d{4}")
 
 _SOCS = {"tegra210": "nano", "tegra186": "tx2", "tegra194": "xavier", "tegra234": "orin", "tegra264": "thor"}

@@ -19,7 +19,8 @@ ROOT = Path("/")
 
 _TAG = re.compile(r"<\s*(\w+)\s+([^<>]*?)\s*>")
 _FIELD = re.compile(r"(\w+)\s*=\s*(\S+)")
-_STATUS = re.compile(r"pmode:\s*(\d+)")
+_STATUS = re.compile(r"pmode:\s*([0-9]{1,9})(?![0-9])")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _LONG = "MODE_"
 """What older files write before the watts, as in `MODE_15W_6CORE`."""
 
@@ -65,10 +66,10 @@ def read_modes(root: Path = ROOT) -> Modes:
     names = {
         int(fields["ID"]): fields["NAME"]
         for tag, fields in tags
-        if tag == "POWER_MODEL" and fields.get("ID", "").isdigit() and "NAME" in fields
+        if tag == "POWER_MODEL" and _NUMBER.fullmatch(fields.get("ID", "")) and "NAME" in fields
     }
     defaults = [fields.get("DEFAULT", "") for tag, fields in tags if tag == "PM_CONFIG"]
-    default = names.get(int(defaults[-1]), "") if defaults and defaults[-1].isdigit() else ""
+    default = names.get(int(defaults[-1]), "") if defaults and _NUMBER.fullmatch(defaults[-1]) else ""
     status = root / "var/lib/nvpmodel/status"
     found = _STATUS.search(words(status))
     if found is None:

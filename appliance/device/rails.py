@@ -28,6 +28,7 @@ UNCONNECTED = ("", "NC")
 """Labels of an input that measures nothing."""
 
 _ADDRESS = re.compile(r"\d+-[0-9a-f]{4}")
+_MILLIAMPERES = re.compile(r"(-?[0-9]{1,12})(?: *m[aA])?")
 
 _CARRIER: Both = (
     "载板输入：模组和载板；不含电源适配器的损耗",
@@ -191,5 +192,5 @@ def _address(chip: Path) -> str:
 
 def _limit(path: Path | None) -> float | None:
     """Amperes; the older driver writes the unit behind them (`32760 ma`)."""
-    said = words(path).split() if path is not None else []
-    return float(said[0]) / 1e3 if said and said[0].lstrip("-").isdigit() else None
+    said = _MILLIAMPERES.fullmatch(words(path)) if path is not None else None
+    return float(said[1]) / 1e3 if said else None

@@ -47,6 +47,7 @@ def test_nothing_at_all(tmp_path: Path) -> None:
         ("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64\n", "R36.4.3"),
         ("# R39 (release), REVISION: 2.0, GCID: 1, BOARD: generic\n", "R39.2.0"),
         ("something else", "unknown"),
+        (f"# R{'3' * 5000} (release), REVISION: 4.3\n", "unknown"),
         ("", "unknown"),
         (None, "none"),
     ],

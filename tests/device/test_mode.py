@@ -8,7 +8,7 @@ import pytest
 
 from appliance.device.mode import read_modes
 from appliance.errors import SettingInvalid
-from tests.device.boards import BOARDS, modes, orin_nano
+from tests.device.boards import BOARDS, modes, orin_nano, write
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,19 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert "nvpmodel.conf: No such file" in nothing.why
     with pytest.raises(SettingInvalid, match=r"none \(no nvpmodel.conf\)"):
         nothing.number("15W")
+
+
+@pytest.mark.parametrize("number", ["²", "1" * 5000, "-1", "x"])
+def test_what_is_no_number_of_a_mode_ends_no_look(tmp_path: Path, number: str) -> None:
+    lines = (
+        f"< POWER_MODEL ID={number} NAME=ODD >",
+        "< POWER_MODEL ID=1 NAME=15W >",
+        f"< PM_CONFIG DEFAULT={number} >",
+    )
+    write(tmp_path, {"etc/nvpmodel.conf": "\n".join(lines), "var/lib/nvpmodel/status": f"pmode:{number}"})
+    found = read_modes(tmp_path)
+    assert (found.names, found.now, found.default) == ({1: "15W"}, "", "")
+    assert "expected pmode:NUMBER" in found.why
 
 
 @pytest.mark.parametrize("status, why", [("", "expected pmode:NUMBER"), ("pmode:0007", "got number 7")])

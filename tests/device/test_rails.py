@@ -77,6 +77,14 @@ def test_the_older_driver_writes_the_unit_behind_the_limit(tmp_path: Path) -> No
     assert (draw.volts, draw.amperes, draw.warning_amperes, draw.critical_amperes) == (5.0, 0.506, 32.76, None)
 
 
+@pytest.mark.parametrize("said", ["--5", "²", "1" * 5000, "nan", "5 A", ""])
+def test_a_limit_that_is_no_number_of_milliamperes_is_none(tmp_path: Path, said: str) -> None:
+    rail = find_rails(orin_nano(tmp_path))[0]
+    assert rail.warning is not None
+    rail.warning.write_text(said, "utf-8")
+    assert rail.draw().warning_amperes is None
+
+
 def test_a_gpu_without_power_is_a_little_below_zero(tmp_path: Path) -> None:
     rail = find_rails(thor(tmp_path))[0]
     rail.milliamperes.write_text("-20\n")
