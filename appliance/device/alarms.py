@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.device.rails import Rail
-from appliance.device.sysfs import number, words
+from appliance.device.sysfs import matching, number, words
 from appliance.errors import SensorUnreadable
 
 ROOT = Path("/")
@@ -72,12 +72,12 @@ class Bells:
 def find_bells(rails: Sequence[Rail], root: Path = ROOT) -> Bells:
     """The alarms under `root`, and those of `rails`; none where there are none."""
     counters = {}
-    for folder in sorted((root / "sys/class/hwmon").glob("hwmon*")):
+    for folder in matching(root / "sys/class/hwmon", "hwmon*"):
         if words(folder / "name") == "soctherm_oc":
-            for path in sorted(folder.glob(f"oc*{_COUNT}")):
+            for path in matching(folder, f"oc*{_COUNT}"):
                 counters[path.name.removesuffix(_COUNT)] = path
     alerts = {}
-    for folder in sorted((root / "sys/class/thermal").glob("cooling_device*")):
+    for folder in matching(root / "sys/class/thermal", "cooling_device*"):
         kind = words(folder / "type")
         if kind.endswith(ALERT):
             alerts[kind.removesuffix(ALERT)] = folder / "cur_state"

@@ -7,11 +7,12 @@ in the device's own folder as thousandths, 0 to 1000, and for Thor nowhere in sy
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.device.sysfs import known, words
+from appliance.device.sysfs import known, matching, words
 
 ROOT = Path("/")
 
@@ -65,11 +66,11 @@ class Clocks:
 
 def find_clocks(root: Path = ROOT) -> Clocks:
     """The clocks under `root`; a machine without a GPU that is NVIDIA's own, or without cpufreq, lacks those."""
-    gpu = next((folder for folder in sorted((root / "sys/class/devfreq").glob("*")) if _is_gpu(folder)), None)
+    gpu = next((folder for folder in matching(root / "sys/class/devfreq", "*") if _is_gpu(folder)), None)
     files = [] if gpu is None else [gpu / "device/load"]
     files += [root / way for way in _LOADS]
-    load = next((file for file in files if file.is_file()), None)
-    policies = sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*"), key=_number)
+    load = next((file for file in files if os.access(file, os.R_OK)), None)
+    policies = sorted(matching(root / "sys/devices/system/cpu/cpufreq", "policy*"), key=_number)
     return Clocks(gpu, load, {_cores(policy): policy / "scaling_cur_freq" for policy in policies})
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.device.sysfs import known, number, words
+from appliance.device.sysfs import known, matching, number, words
 from appliance.errors import SensorUnreadable
 
 ROOT = Path("/")
@@ -85,7 +85,7 @@ def feel(zones: Sequence[Zone]) -> Heat:
 
 def _folders(root: Path) -> list[Path]:
     for place in ("sys/class/thermal", "sys/devices/virtual/thermal"):
-        if folders := sorted((root / place).glob("thermal_zone*"), key=_index):
+        if folders := sorted(matching(root / place, "thermal_zone*"), key=_index):
             return folders
     return []
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from appliance.device.sysfs import number, words
+from appliance.device.sysfs import matching, number, words
 from appliance.errors import Both
 
 ROOT = Path("/")
@@ -142,7 +142,7 @@ def whole(rails: Sequence[Rail]) -> tuple[Supply, tuple[Rail, ...]] | None:
 def _chips(root: Path) -> list[Path]:
     """Real folders of all power monitors: one chip is found by several ways, and the bus address orders them."""
     ways = ("sys/class/hwmon/hwmon*", "sys/bus/i2c/devices/*/hwmon/hwmon*", "sys/bus/i2c/devices/*/iio:device*")
-    return sorted({folder.resolve() for way in ways for folder in root.glob(way)}, key=str)
+    return sorted({folder.resolve() for way in ways for folder in matching(root, way)}, key=str)
 
 
 def _rails(chip: Path) -> Iterator[Rail]:

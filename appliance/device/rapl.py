@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.device.power import Gauge, NoPower, Power
-from appliance.device.sysfs import number, words
+from appliance.device.sysfs import matching, number, words
 from appliance.errors import Both, SensorUnreadable
 
 ROOT = Path("/")
@@ -72,7 +72,7 @@ def find_counters(root: Path = ROOT) -> Power:
     try:
         counters = [
             Counter(name, zone / "energy_uj", number(zone / "max_energy_range_uj"))
-            for zone in sorted((root / "sys/class/powercap").glob("intel-rapl:*"))
+            for zone in matching(root / "sys/class/powercap", "intel-rapl:*")
             if (name := words(zone / "name")).startswith("package-") or name == "dram"
         ]
         if not counters:

@@ -43,6 +43,14 @@ def number(path: Path) -> float:
     return value
 
 
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """What lies under `folder` by that pattern, in order; nothing where it goes away while one looks through it."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def words(path: Path) -> str:
     """What `path` says, and nothing where it cannot be read: for names and labels, whose absence is an answer."""
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appliance.device.look import ANEW_S, Watch, find_sensors
+from appliance.device.source import find_power
 from tests.device.boards import BOARDS, orin_nano, write
 from tests.device.test_energy import Clock
 
@@ -39,6 +41,22 @@ def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
     assert (look.rails, look.unread, look.gpu, look.megahertz) == ({}, {}, None, {})
     assert look.heat.hottest_c is None
     assert "nvpmodel.conf" in look.modes.why
+
+
+@pytest.mark.parametrize("family", BOARDS)
+def test_folders_that_go_away_while_they_are_looked_through(
+    tmp_path: Path, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, whole = BOARDS[family](tmp_path), Path.glob
+
+    def gone(folder: Path, pattern: str) -> Iterator[Path]:
+        yield from list(whole(folder, pattern))[:1]
+        raise FileNotFoundError(2, "No such file or directory", str(folder))
+
+    monkeypatch.setattr(Path, "glob", gone)  # as when a driver is removed between two system calls
+    look = Watch(root).now()
+    assert (look.rails, look.heat.celsius, look.gpu) == ({}, {}, None)
+    assert not find_power(root).available
 
 
 def test_it_looks_anew_only_when_asked_and_old(tmp_path: Path) -> None:
