@@ -21,7 +21,7 @@ ROOT = Path("/")
 FRESH_S = 1.0
 """A look that is younger than this is not taken anew."""
 ANEW_S = 30.0
-"""Seconds after which rails that cannot be read are looked for anew."""
+"""Seconds after which what is missing, or cannot be read, is looked for anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Look:
     """The board at one moment."""
 
     at: float
-    """Seconds of time.monotonic."""
+    """Seconds of the clock: while a bus hangs, the latest look may be old."""
     rails: dict[str, Draw]
     """What each rail draws, by label; some are parts of others, so that their sum says nothing."""
     unread: dict[str, str]
@@ -63,9 +63,14 @@ class Sensors:
     bells: Bells
     """Alarms."""
 
-    def look(self) -> Look:
+    @property
+    def all_found(self) -> bool:
+        """Whether there are rails, temperatures and a GPU: a driver may come later than the appliance."""
+        return bool(self.rails and self.zones) and (self.clocks.gpu or self.clocks.load) is not None
+
+    def look(self, clock: Callable[[], float] = time.monotonic) -> Look:
         """Look at all of it now: about 10 ms of a Jetson's I2C bus. Never raises: what cannot be read is named."""
-        at = time.monotonic()
+        at = clock()
         rails: dict[str, Draw] = {}
         unread: dict[str, str] = {}
         for rail in self.rails:
@@ -102,7 +107,10 @@ class Watch:
 
     @property
     def sensors(self) -> Sensors:
-        """What there is to look at."""
+        """What there is to look at; who asks waits for a look in hand only the first time."""
+        found = self._sensors
+        if found is not None:
+            return found
         with self._lock:
             return self._found()
 
@@ -114,14 +122,16 @@ class Watch:
             return before
         try:
             if self._last is None or self._clock() - self._looked_at >= self._fresh_s:
-                self._last, self._looked_at = self._found().look(), self._clock()
+                self._last, self._looked_at = self._found().look(self._clock), self._clock()
             return self._last
         finally:
             self._lock.release()
 
     def _found(self) -> Sensors:
-        # A driver that is loaded again gives its rails other paths: what fails is looked for anew, now and then.
-        failing = self._last is not None and bool(self._last.unread)
-        if self._sensors is None or (failing and self._clock() - self._found_at >= ANEW_S):
-            self._sensors, self._found_at = find_sensors(self._root), self._clock()
-        return self._sensors
+        # A driver that is loaded late, or again under other paths: what is missing is looked for anew, now and then.
+        found = self._sensors
+        missing = found is None or not found.all_found or (self._last is not None and bool(self._last.unread))
+        if found is None or (missing and self._clock() - self._found_at >= ANEW_S):
+            self._sensors = found = find_sensors(self._root)
+            self._found_at = self._clock()
+        return found

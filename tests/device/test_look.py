@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,40 @@ def test_nobody_waits_for_the_one_who_looks(tmp_path: Path) -> None:
     with watch._lock:  # as if another thread were reading a bus that hangs
         assert watch.now() is first
     assert watch.now() is not first
+
+
+def test_what_there_is_to_look_at_is_told_while_another_looks(tmp_path: Path) -> None:
+    watch = Watch(orin_nano(tmp_path))
+    watch.now()
+    told: list[str] = []
+    asking = threading.Thread(target=lambda: told.append(watch.sensors.board.family), daemon=True)
+    with watch._lock:  # as if another thread were reading a bus that hangs
+        asking.start()
+        asking.join(5)
+    assert told == ["orin-nano"]
+
+
+def test_a_look_says_by_the_watchs_own_clock_how_old_it_is(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now = 1234.5
+    assert Watch(orin_nano(tmp_path), clock=clock).now().at == 1234.5
+
+
+def test_drivers_that_come_later_than_the_first_look(tmp_path: Path) -> None:
+    clock = Clock()
+    watch = Watch(tmp_path, clock=clock)
+    assert watch.now().rails == {}
+    orin_nano(tmp_path)
+    clock.now = ANEW_S - 1
+    assert watch.now().rails == {}
+    clock.now = ANEW_S
+    look = watch.now()
+    assert list(look.rails) == ["VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"]
+    assert (look.gpu is not None, look.heat.hottest_c) == (True, 51.312)
+    found = watch.sensors
+    clock.now = 3 * ANEW_S
+    watch.now()
+    assert watch.sensors is found, "nothing is missing"
 
 
 def test_rails_that_are_gone_are_named_and_looked_for_now_and_then(tmp_path: Path) -> None:
