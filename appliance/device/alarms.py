@@ -36,8 +36,8 @@ class Alarms:
     """Rails, counters and units that could not be asked, which is not the same as silence."""
 
     def since(self, before: Alarms) -> dict[str, int]:
-        """Events that came after `before`, by name; without those that did not grow."""
-        grown = {name: count - before.events.get(name, 0) for name, count in self.events.items()}
+        """Events that came after `before`, by name; without those that did not grow, or were unknown then."""
+        grown = {name: count - before.events[name] for name, count in self.events.items() if name in before.events}
         return {name: count for name, count in grown.items() if count > 0}
 
 

@@ -29,6 +29,11 @@ def test_what_is_amiss(tmp_path: Path) -> None:
     assert before.since(now) == {}
 
 
+def test_a_counter_that_could_not_be_read_before_has_no_new_events() -> None:
+    before = Alarms((), {"oc1": 2}, (), ("oc3",))
+    assert Alarms((), {"oc1": 3, "oc3": 37}, (), ()).since(before) == {"oc1": 1}
+
+
 def test_what_cannot_be_asked_is_not_silent(tmp_path: Path) -> None:
     root = orin_nano(tmp_path)
     bells = find_bells(find_rails(root), root)
