@@ -65,16 +65,16 @@ class Gauge(Power):
         self._before = at, value
         if before is None or at - before[0] > self.bridged_s:
             return None
-        first, last = self._line(before[1], value, at - before[0])
-        return Span(before[0], at, first, last)
+        line = self._line(before[1], value, at - before[0])
+        return None if line is None else Span(before[0], at, *line)
 
     @abstractmethod
     def _read(self) -> float:
         """The value of this moment. Raises SensorUnreadable."""
 
     @abstractmethod
-    def _line(self, before: float, now: float, seconds: float) -> tuple[float, float]:
-        """Watts at the beginning and at the end of the time between two values."""
+    def _line(self, before: float, now: float, seconds: float) -> tuple[float, float] | None:
+        """Watts at the beginning and at the end of the time between two values; None where they cannot be true."""
 
 
 class RailPower(Gauge):

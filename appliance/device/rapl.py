@@ -26,6 +26,11 @@ ABSENT: Both = (
     "this machine has no power sensors that are known: no rails of a Jetson, no RAPL counters of a processor",
 )
 
+MOST_WATTS = 1000.0
+"""Of one counter. More is none that ran over its end, but one that was set back, as after a suspension."""
+TURN_S = 0.01
+"""A counter grows about once a millisecond, so that two looks at once may see a little of the time before them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counter:
@@ -62,9 +67,9 @@ class CounterPower(Gauge):
         self._seen = read
         return self._joules
 
-    def _line(self, before: float, now: float, seconds: float) -> tuple[float, float]:
-        mean = (now - before) / seconds
-        return mean, mean
+    def _line(self, before: float, now: float, seconds: float) -> tuple[float, float] | None:
+        grown, mean = now - before, (now - before) / seconds
+        return (mean, mean) if 0 <= grown <= MOST_WATTS * len(self._counters) * (seconds + TURN_S) else None
 
 
 def find_counters(root: Path = ROOT) -> Power:

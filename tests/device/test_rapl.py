@@ -50,6 +50,29 @@ def test_a_counter_that_began_anew(tmp_path: Path) -> None:
     assert power.span(lambda: next(moments)) == Span(1.0, 2.0, pytest.approx(2.0), pytest.approx(2.0))
 
 
+@pytest.mark.parametrize("most", [MOST, 0])
+def test_a_counter_that_was_set_back_is_a_gap_and_not_a_megawatt(tmp_path: Path, most: int) -> None:
+    root = pc(tmp_path)
+    write(root / "sys/class/powercap/intel-rapl:0", {"energy_uj": 100_000_000_000, "max_energy_range_uj": most})
+    power = find_counters(root)
+    moments = iter((0.0, 0.0, 0.2, 0.2, 0.4, 0.4))
+    power.span(lambda: next(moments))
+    count(root, "intel-rapl:0", 5)
+    assert power.span(lambda: next(moments)) is None
+    count(root, "intel-rapl:0", 1_000_005)
+    assert power.span(lambda: next(moments)) == Span(0.2, 0.4, pytest.approx(5.0), pytest.approx(5.0))
+
+
+def test_two_looks_at_once_lose_no_energy(tmp_path: Path) -> None:
+    power = find_counters(pc(tmp_path))
+    moments = iter((0.0, 0.0, 1e-5, 1e-5))
+    power.span(lambda: next(moments))
+    count(tmp_path, "intel-rapl:0", 1_250_000)  # a millisecond of 250 W
+    span = power.span(lambda: next(moments))
+    assert span is not None
+    assert span.joules == pytest.approx(0.25)
+
+
 def test_one_counter_that_fails_takes_no_energy_from_the_others(tmp_path: Path) -> None:
     power = find_counters(pc(tmp_path))
     moments = iter(float(number // 2) for number in range(20))
