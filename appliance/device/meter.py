@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -165,34 +166,44 @@ class Meter:
         """One reading, kept and told. The caller holds `_reading`."""
         self._read_at = self._clock()
         try:
-            if self._failures >= _ANEW or (self._failures and not self._power.available):
-                found = self._find()
-                with self._kept:
-                    self._power = found
-            span = self._power.span(self._clock)
+            span = self._look()
         except Exception as error:  # noqa: BLE001 - whatever a sensor does, the thread that reads it has to go on
             self._failed(error.detail if isinstance(error, ApplianceError) else repr(error))
             return False
         if self._failures:
-            self._listener("power_back", source=self._power.name, failures=self._failures)
+            self._say("power_back", source=self._power.name, failures=self._failures)
         with self._kept:
             self._failures, self._reason = 0, ""
-            if span is not None:
-                self._trace.add(span)
-                self._trace.forget(span.end - self._keep_s)
         if span is not None:
             self._tell(span)
         return True
+
+    def _look(self) -> Span | None:
+        """The power since the last look, kept; what has failed for a while is looked for anew."""
+        if self._failures >= _ANEW or (self._failures and not self._power.available):
+            found = self._find()
+            with self._kept:
+                self._power = found
+        span = self._power.span(self._clock)
+        if span is not None:
+            with self._kept:
+                self._trace.add(span)
+                self._trace.forget(span.end - self._keep_s)
+        return span
 
     def _failed(self, reason: str) -> None:
         with self._kept:
             self._failures, self._reason = self._failures + 1, reason
         if self._failures == 1:
-            self._listener("power_unreadable", source=self._power.name, reason=reason)
+            self._say("power_unreadable", source=self._power.name, reason=reason)
 
     def _tell(self, span: Span) -> None:
         for observer in self._observers:
             try:
                 observer(span)
             except Exception as error:  # noqa: BLE001 - one that fails must not take the others' power away
-                self._listener("power_observer_failed", reason=repr(error))
+                self._say("power_observer_failed", reason=repr(error))
+
+    def _say(self, event: str, **fields: object) -> None:
+        with suppress(Exception):  # the thread has to go on, whoever listens
+            self._listener(event, **fields)

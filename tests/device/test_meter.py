@@ -175,6 +175,21 @@ def test_one_observer_that_fails_takes_nothing_from_the_others() -> None:
     assert heard == [("power_observer_failed", {"reason": "KeyError('mine')"})]
 
 
+def test_neither_a_listener_nor_a_line_out_of_order_ends_the_thread() -> None:
+    def deaf(event: str, /, **fields: object) -> None:
+        raise OSError("the log is full")
+
+    clock, line = Clock(), Line()
+    of = meter(lambda: line, clock, listener=deaf, observers=[lambda span: 1 / 0])
+    turn(of, clock)
+    assert turn(of, clock), "an observer that fails, and nobody to tell"
+    line._before = 0.5, 5.0  # a span that begins before the last one ended
+    assert not turn(of, clock)
+    assert "expected a span after" in of.health.reason
+    assert turn(of, clock)
+    assert of.health.failures == 0
+
+
 def test_a_processors_counter_gives_its_mean(tmp_path: Path) -> None:
     root, clock = pc(tmp_path), Clock()
     of = meter(lambda: find_power(root), clock)
