@@ -77,6 +77,7 @@ class Meter:
         self._trace = Trace(_MOST_SPANS)
         self._failures, self._reason = 0, ""
         self._read_at: float | None = None
+        self._since: float | None = None  # when the reading in hand began
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="power-meter", daemon=True)
         self._cpu_s = 0.0
@@ -104,7 +105,8 @@ class Meter:
         For whoever needs the energy up to this moment: between two turns of the thread up to `every_s` are missing.
         What fails is left to the thread, so that nobody waits for a broken sensor at every request.
         """
-        if not self._reading.acquire(timeout=FRESH_S):  # a bus that hangs holds the thread, and must hold nobody else
+        # A bus that hangs holds the thread, and must hold nobody else, not even for a moment at every request.
+        if self._in_hand_s > FRESH_S or not self._reading.acquire(timeout=FRESH_S):
             return False
         try:
             if self._failures or not self._power.available:
@@ -116,9 +118,13 @@ class Meter:
 
     @property
     def health(self) -> Health:
-        """What is read, and whether that goes well."""
+        """What is read, and whether that goes well; a reading that does not end is one that failed."""
+        hanging_s = self._in_hand_s
         with self._kept:
-            return Health(self._power.name, self._power.covers, self._failures, self._reason)
+            name, failures, reason = self._power.name, self._failures, self._reason
+            if hanging_s > _LONGEST_READING_S:
+                failures, reason = failures + 1, f"{name}: one reading takes {hanging_s:.0f} s and has not ended"
+            return Health(name, self._power.covers, failures, reason)
 
     @property
     def cpu_s(self) -> float:
@@ -147,6 +153,11 @@ class Meter:
         with self._kept:
             return list(self._trace.spans(begin, end))
 
+    @property
+    def _in_hand_s(self) -> float:
+        since = self._since
+        return 0.0 if since is None else self._clock() - since
+
     def _run(self) -> None:
         wait = 0.0
         while not self._over.wait(wait):
@@ -164,12 +175,14 @@ class Meter:
 
     def _read(self) -> bool:
         """One reading, kept and told. The caller holds `_reading`."""
-        self._read_at = self._clock()
+        self._read_at = self._since = self._clock()
         try:
             span = self._look()
         except Exception as error:  # noqa: BLE001 - whatever a sensor does, the thread that reads it has to go on
             self._failed(error.detail if isinstance(error, ApplianceError) else repr(error))
             return False
+        finally:
+            self._since = None
         if self._failures:
             self._say("power_back", source=self._power.name, failures=self._failures)
         with self._kept:

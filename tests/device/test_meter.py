@@ -86,6 +86,41 @@ def test_nobody_waits_for_a_reading_that_hangs() -> None:
     assert of.sample()
 
 
+class Hanging(Line):
+    """A reading that ends when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def span(self, clock: Callable[[], float]) -> Span | None:
+        self.begun.set()
+        assert self.go.wait(20)
+        return super().span(clock)
+
+
+def test_a_reading_that_does_not_end_is_no_good_health_and_costs_no_request_a_wait() -> None:
+    clock, line = Clock(), Hanging()
+    of = meter(lambda: line, clock)
+    with of:
+        assert line.begun.wait(20)
+        assert of.health.failures == 0
+        clock.now = 7.0
+        assert (of.health.failures, of.health.reason) == (1, "line: one reading takes 7 s and has not ended")
+        lock, of._reading = of._reading, Refusing()
+        assert not of.sample()
+        of._reading = lock
+        line.go.set()
+    assert of.health.reason == ""
+
+
+class Refusing:
+    """Stands for a lock that nobody should wait for."""
+
+    def acquire(self, timeout: float) -> bool:
+        raise AssertionError(f"waited up to {timeout} s")
+
+
 def test_a_sensor_that_fails_and_comes_back_is_reported_and_a_gap() -> None:
     clock, line, heard = Clock(), Line(), Heard()
     of = meter(lambda: line, clock, listener=heard)
