@@ -22,6 +22,8 @@ from appliance.listener import Listener, silent
 
 EVERY_S = 0.2
 """Seconds between two readings."""
+LONGEST_EVERY_S = 1.0
+"""The same at most: what lies between two readings of rails that are more than 2 s apart is a gap."""
 KEEP_S = 600.0
 """Seconds that are kept."""
 FRESH_S = 0.05
@@ -67,8 +69,8 @@ class Meter:
 
         Each span is given to `observers` in the order of time. `clock` gives the seconds of all moments here.
         """
-        if not every_s > 0 or keep_s < every_s:
-            raise ValueError(f"meter: expected 0 < every_s <= keep_s, got {every_s} and {keep_s}")
+        if not 0 < every_s <= min(keep_s, LONGEST_EVERY_S):
+            raise ValueError(f"meter: expected 0 < every_s <= {LONGEST_EVERY_S} and keep_s, got {every_s} and {keep_s}")
         self._find, self._every_s, self._keep_s = find, every_s, keep_s
         self._observers, self._listener, self._clock = tuple(observers), listener, clock
         self._reading = threading.Lock()  # held while reading and telling, so that spans stay in order
