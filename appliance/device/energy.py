@@ -27,10 +27,12 @@ from appliance.device.trace import Energy, Span, Trace
 from appliance.listener import Listener, silent
 
 KEEP_S = 120.0
-"""Seconds for which the price is kept, and longer while work that began before is still running."""
+"""Seconds for which the energy of work is kept after its end."""
 QUIET_S = 1.0
 """Seconds after the end of the last work before power counts as that of rest: clocks fall with delay."""
 
+_SHORT_S = 10.0
+"""Work that took longer is remembered after its end, for the price to be kept from its beginning on."""
 _MOST_SPANS = 100_000
 _MOST_ENDED = 1_000
 """Pieces of work that wait for a reading after their end; when none comes, the oldest are told as they are."""
@@ -89,6 +91,7 @@ class Sharing:
         self._price = Trace(_MOST_SPANS)
         self._running: list[Work] = []
         self._ended: list[Work] = []
+        self._long: list[Work] = []
         self._quiet_from = clock()
         self._division = Division()
 
@@ -156,8 +159,10 @@ class Sharing:
             done = [work for work in self._ended if _by(work, span.end)]
             self._ended = [work for work in self._ended if not _by(work, span.end)]
             costs = [(work, self._cost(work, None, None)) for work in done]
-            oldest = min((work.began for work in (*self._running, *self._ended)), default=span.end)
-            self._price.forget(min(oldest, span.end - KEEP_S))
+            long = [work for work in (*self._long, *done) if not _by(work, work.began + _SHORT_S)]
+            self._long = [work for work in long if not _by(work, span.end - KEEP_S)]
+            oldest = min((work.began for work in (*self._running, *self._ended, *self._long)), default=span.end)
+            self._price.forget(min(oldest, span.end - KEEP_S - _SHORT_S))
         for work, cost in costs:
             self._told(work, cost)
 

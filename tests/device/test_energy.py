@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.device.energy import QUIET_S, Sharing, Work
+from appliance.device.energy import KEEP_S, QUIET_S, Sharing, Work
 from appliance.device.idle import Idle
 from appliance.device.trace import Energy, Span, Trace
 
@@ -224,6 +224,25 @@ def test_long_work_keeps_its_energy_from_its_beginning_on() -> None:
         bench.pass_to(float(second), 5.0)
     assert bench.sharing.energy(work).joules == pytest.approx(1000.0)
     assert bench.sharing.energy(work).complete
+
+
+@pytest.mark.parametrize("seconds", [9, 300])
+def test_the_energy_of_work_is_kept_for_two_minutes_after_its_end(seconds: int) -> None:
+    bench = Bench(watts=4.0)
+    bench.rest(5.0)
+    work = bench.sharing.begin("talk")
+    bench.watts = 5.0
+    while bench.clock.now < 5 + seconds:
+        bench.pass_to(bench.clock.now + 1, 5.0)
+    bench.sharing.end(work)
+    while bench.clock.now < 5 + seconds + KEEP_S - 1.2:
+        bench.pass_to(bench.clock.now + 1, 5.0)
+        with bench.sharing.measure("ask"):
+            bench.clock.now += 0.1
+    assert bench.sharing.energy(work) == Energy(pytest.approx(seconds), seconds, seconds)
+    bench.pass_to(bench.clock.now + 60, 5.0)
+    bench.pass_to(bench.clock.now + 60, 5.0)
+    assert bench.sharing.energy(work).covered_s < seconds, "and not for ever"
 
 
 EVENT = st.tuples(st.floats(0.001, 2.0), st.sampled_from(["read", "begin", "end"]), st.floats(-0.5, 30.0))
