@@ -97,8 +97,8 @@ class Sharing:
 
     def begin(self, name: str, weight: float = 1.0) -> Work:
         """A piece of work begins now; `end` has to follow. Raises ValueError for a weight that is not above 0."""
-        if not weight > 0:
-            raise ValueError(f"energy: expected a weight above 0, got {weight}")
+        if not 0 < weight < math.inf:
+            raise ValueError(f"energy: expected a weight above 0 that is finite, got {weight}")
         if self._refresh is not None:
             self._refresh()
         with self._lock:  # and the clock inside it: what begins now lies behind every span that was divided

@@ -125,10 +125,11 @@ class Trace:
         return [span for span in cuts if span is not None]
 
     def energy(self, begin: float, end: float) -> Energy:
-        """The integral of power between two moments; 0 J of 0 s covered where nothing was measured."""
+        """The integral of power between two moments; 0 J of 0 s covered where nothing was measured, or end <= begin."""
+        end = max(begin, end)
         low, high = self._between(begin, end)
         if high <= low:
-            return Energy(0.0, 0.0, max(0.0, end - begin))
+            return Energy(0.0, 0.0, end - begin)
         if high - low == 1:
             inside = self._spans[low].cut(begin, end)
             return Energy(inside.joules, inside.seconds, end - begin) if inside else Energy(0.0, 0.0, end - begin)

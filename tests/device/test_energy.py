@@ -81,8 +81,9 @@ def test_weights_divide_otherwise() -> None:
     bench.pass_to(7.0, 12.0)
     assert bench.sharing.energy(heavy).joules == pytest.approx(12.0)
     assert bench.sharing.energy(light).joules == pytest.approx(4.0)
-    with pytest.raises(ValueError, match="weight above 0"):
-        bench.sharing.begin("nothing", 0.0)
+    for weight in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="weight above 0"):
+            bench.sharing.begin("nothing", weight)
 
 
 def test_the_stages_inside_a_piece_of_work_sum_up_to_it() -> None:
