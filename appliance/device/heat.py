@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from appliance.device.sysfs import known, matching, number, words
@@ -65,7 +66,7 @@ def find_zones(root: Path = ROOT) -> tuple[Zone, ...]:
         if not kind or kind.lower() in NO_SENSORS:
             continue
         plain = _plain(kind)
-        name = plain if plain not in found else f"{plain}-{sum(name.startswith(plain) for name in found) + 1}"
+        name = next(name for name in _names(plain) if name not in found)
         found[name] = Zone(name, folder / "temp", _critical(folder))
     return tuple(found.values())
 
@@ -100,6 +101,11 @@ def _plain(kind: str) -> str:
     for ending in _ENDINGS:
         lower = lower.removesuffix(ending)
     return lower
+
+
+def _names(plain: str) -> Iterator[str]:
+    yield plain
+    yield from (f"{plain}-{number}" for number in count(2))
 
 
 def _degrees(zone: Zone) -> float | None:

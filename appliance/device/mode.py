@@ -43,8 +43,8 @@ class Modes:
 
         Raises SettingInvalid, naming those that there are: a mode is never chosen by resemblance.
         """
-        wanted = name.strip().upper()
-        found = [number for number, own in self.names.items() if own.upper() in (wanted, _LONG + wanted)]
+        wanted = name.strip().upper().removeprefix(_LONG)
+        found = [number for number, own in self.names.items() if own.upper().removeprefix(_LONG) == wanted]
         if len(found) != 1:
             there = ", ".join(self.names.values()) or "none (no nvpmodel.conf)"
             raise SettingInvalid(

@@ -47,6 +47,11 @@ def test_names_that_come_twice(tmp_path: Path) -> None:
     assert feel(find_zones(pc(tmp_path))).celsius == {"x86_pkg_temp": 47.0, "acpitz": 27.8, "acpitz-2": 29.8}
 
 
+def test_no_zone_is_lost_because_another_has_the_name_that_it_would_get(tmp_path: Path) -> None:
+    zones(tmp_path, ("a", 1000), ("a-3", 2000), ("a", 3000), ("a", 4000), ("ab", 5000))
+    assert feel(find_zones(tmp_path)).celsius == {"a": 1.0, "a-3": 2.0, "a-2": 3.0, "a-4": 4.0, "ab": 5.0}
+
+
 def test_zones_stay_in_order_beyond_ten(tmp_path: Path) -> None:
     zones(tmp_path, *((f"z{index}-thermal", index * 1000) for index in range(12)))
     assert list(feel(find_zones(tmp_path)).celsius) == [f"z{index}" for index in range(12)]

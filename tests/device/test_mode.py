@@ -31,7 +31,7 @@ def test_the_same_name_has_another_number_on_another_board(tmp_path: Path) -> No
     nano = read_modes(orin_nano(tmp_path / "nano"))
     agx = read_modes(BOARDS["agx-orin"](tmp_path / "agx"))
     assert list(nano.names.values()) == ["15W", "25W", "MAXN_SUPER", "7W"], "what is commented out is no mode"
-    assert nano.number("15W") == 0
+    assert nano.number("15W") == nano.number("MODE_15W") == 0
     assert agx.number("15w") == agx.number("MODE_15W") == 1
 
 
