@@ -1,10 +1,10 @@
 """What it costs to read power: CPU seconds of the meter's thread as a share of a core.
 
 `python -m benchmarks.meter [--root FOLDER | --board NAME] [--seconds S] [--every S] [--check] [--json OUT]` reads the
-power of a board as the appliance does, five times a second, divides it among pieces of work that come and go, and looks
-at everything else (temperatures, clocks, mode, alarms) once a second. It prints the CPU seconds of the meter's thread,
-of the looks, and of the divided work, and their sum as a share of a core. `--check` exits 1 when that is above 0.5 %,
-or when nothing could be read.
+power of a board as the appliance does, five times a second and at the beginning and end of each piece of work, divides
+it among those, and looks at everything else (temperatures, clocks, mode, alarms) once a second. It prints the CPU
+seconds of the meter's thread, of the looks, and of the divided work, and their sum as a share of a core. `--check`
+exits 1 when that is above 0.5 %, or when nothing could be read.
 
 Without `--root` a tree of files is read that has what the board NAME has (default orin-nano): that measures Python and
 the kernel's files, and not the I2C bus, whose readings take half a millisecond each, most of it waiting. On a Jetson:
@@ -48,10 +48,12 @@ def tree(root: Path | None, board: str) -> Iterator[Path]:
 
 def measure(root: Path, seconds: float, every_s: float) -> dict[str, Any]:
     """Read `root` for `seconds` and say what that took."""
-    sharing = Sharing()
+    meters: list[Meter] = []
+    sharing = Sharing(refresh=lambda: meters[0].sample())
     watch = Watch(root, fresh_s=0.0)
     looks = looks_s = works = works_s = 0.0
     with Meter(lambda: find_power(root), every_s=every_s, observers=[sharing.observe]) as meter:
+        meters.append(meter)
         began = time.monotonic()
         while (passed := time.monotonic() - began) < seconds:
             before = time.thread_time()

@@ -21,6 +21,11 @@ def test_a_board_is_read_divided_and_looked_at(tmp_path: Path) -> None:
     assert all(result[f"{part}_cpu_s"] > 0 for part in ("meter", "looks", "works"))
 
 
+def test_power_is_also_read_where_work_begins_and_ends(tmp_path: Path) -> None:
+    result = meter.measure(agx_orin(tmp_path), 0.5, 1.0)
+    assert result["covered_s"] >= 0.5, "the thread alone would have read it once"
+
+
 @pytest.mark.parametrize(
     "share, covered, wrong",
     [
