@@ -30,6 +30,7 @@ _MODULES = {
     "p3701": "agx-orin",
     "p3668": "xavier-nx",
     "p2888": "agx-xavier",
+    "p2972": "agx-xavier",  # its developer kit as a whole, which JetPack 4 and the kernel's own device tree name
     "p3834": "agx-thor",
 }
 _MAJORS = {32: "4", 35: "5", 36: "6", 38: "7", 39: "7"}

@@ -29,6 +29,12 @@ def test_a_module_that_nobody_knows_has_the_name_of_its_soc(tmp_path: Path) -> N
     assert (board.family, board.module, board.l4t, board.jetpack) == ("orin", "p3999-0001", "R39.2.1", "7.2")
 
 
+@pytest.mark.parametrize("name", ["nvidia,p2972-0000", "nvidia,p2822-0000+p2888-0001"])
+def test_an_agx_xavier_by_either_of_its_names(tmp_path: Path, name: str) -> None:
+    software(tmp_path, "NVIDIA Jetson AGX Xavier Developer Kit", (name, "nvidia,tegra194"), "35.4.1")
+    assert recognise(tmp_path).family == "agx-xavier"
+
+
 def test_another_board_with_a_device_tree_is_no_jetson(tmp_path: Path) -> None:
     write(tmp_path, {"proc/device-tree": {"model": "Raspberry Pi 5\0", "compatible": "raspberrypi,5\0brcm,bcm2712\0"}})
     board = recognise(tmp_path)
