@@ -82,8 +82,9 @@ class Sharing:
         """`idle` learns what rest draws. `clock` has to be the meter's own.
 
         `refresh`, for which the meter's `sample` is made, is called before and after each piece of work, so that its
-        power is told from that before it, and its energy known at once and not at the next reading. When that is known,
-        the listener hears `energy` with `name`, `joules`, `covered_s`, `seconds` and `net`.
+        power is told from that before it, and its energy known at its end and not at the next reading: but for up to
+        the meter's FRESH_S, so that of shorter work nothing may be covered then. `estimate` is what to show. Once all
+        is known, the listener hears `energy` with `name`, `joules`, `covered_s`, `seconds` and `net`.
         """
         self._idle = idle or Idle()
         self._refresh, self._listener, self._clock = refresh, listener, clock
