@@ -218,6 +218,14 @@ class StorageFailed(ApplianceError):
     fix, default_remedy = "请检查磁盘空间和权限", "Check free space and permissions of the data directory"
 
 
+class SensorUnreadable(ApplianceError):
+    """A sensor of the board (power, temperature, clock) could not be read."""
+
+    code, title = "sensor_unreadable", "传感器无法读取"
+    fix = "请确认当前用户可以读取所指文件，且该部件已通电"
+    default_remedy = "Check that this user may read the file named, and that the unit behind it is on"
+
+
 class BackendFailed(ApplianceError):
     """A backend could not load or run a model."""
 

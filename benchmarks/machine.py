@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from appliance.artifacts.manifest import load_manifests, shipped_root
-from appliance.inference.tensorrt.facts import release
+from appliance.device.board import release
 from benchmarks.rails import power_mode
 
 ROOT = Path(__file__).parent.parent

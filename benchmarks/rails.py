@@ -1,8 +1,7 @@
-"""Power, clocks and temperatures of a Jetson, read from sysfs; empty where the machine has none.
+"""Power, clocks and temperatures of a Jetson for the benchmarks; empty where the machine has none.
 
-A board's INA3221 measures volts and amperes of three rails behind hwmon. `root` is `/` on the board; tests give a
-copied tree. Watts of a power mode cap clocks and not power, so the mode is named beside what was measured. Needs no
-right that an ordinary user lacks, and no library.
+Which rails there are and which of them are the whole board, appliance.device knows. `root` is `/` on the board; tests
+give a copied tree. Watts of a power mode cap clocks and not power, so the mode is named beside what was measured.
 """
 
 from __future__ import annotations
@@ -16,32 +15,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from appliance.device.rails import Rail, find_rails, whole
+from appliance.device.sysfs import known, words
+from appliance.errors import SensorUnreadable
+
 ROOT = Path("/")
 EVERY_S = 0.05
 """Seconds between two looks at the rails."""
-CHANNELS = (1, 2, 3)
-"""Inputs of an INA3221 with a voltage and a current; its further ones are of the shunts and their sum."""
-WHOLE = ("VDD_IN", "VIN", "POM_5V_IN")
-"""Rails through which the whole board is fed: where there is one of them, the others are parts of it."""
 COLDEST_C = -100.0
 """A zone that is switched off says -256 degrees."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rail:
-    """One supply of the board."""
-
-    name: str
-    """As the device tree names it, for example `VDD_IN`."""
-    millivolts: Path
-    """File with its voltage."""
-    milliamperes: Path
-    """File with its current."""
-
-    def milliwatts(self) -> float | None:
-        """What it draws now; None when it cannot be read."""
-        volts, amperes = _number(self.millivolts), _number(self.milliamperes)
-        return None if volts is None or amperes is None else volts * amperes / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +49,27 @@ class Sample:
 
 
 def rails(root: Path = ROOT) -> tuple[Rail, ...]:
-    """Every rail of every INA3221; those that are not connected (NC) left out."""
-    found = []
-    for folder in sorted((root / "sys/class/hwmon").glob("hwmon*")):
-        if "ina3221" not in (_text(folder / "name"), _text(folder / "device/name")):
-            continue
-        for channel in CHANNELS:
-            name = _text(folder / f"in{channel}_label")
-            rail = Rail(name, folder / f"in{channel}_input", folder / f"curr{channel}_input")
-            if name and name != "NC" and rail.millivolts.is_file() and rail.milliamperes.is_file():
-                found.append(rail)
-    return tuple(found)
+    """Every rail that is measured and connected."""
+    return find_rails(root)
 
 
 def counted(found: Sequence[Rail]) -> tuple[Rail, ...]:
-    """The rails whose sum is the board's power: the one that feeds it all, else each of them."""
-    return tuple(rail for rail in found if rail.name in WHOLE) or tuple(found)
+    """The rails whose sum is the board's power, none of them fed by another one; none where that is not known."""
+    supply = whole(found)
+    return supply[1] if supply else ()
 
 
 def total(found: Sequence[Rail]) -> float | None:
     """Milliwatts of `found` together now; None without any, or when one cannot be read."""
-    read = [rail.milliwatts() for rail in found]
-    known = [value for value in read if value is not None]
-    return sum(known) if known and len(known) == len(read) else None
+    try:
+        return sum(rail.watts() for rail in found) * 1000 if found else None
+    except SensorUnreadable:
+        return None
 
 
 def snapshot(root: Path = ROOT) -> Snapshot:
     """Power, temperatures and clocks now."""
-    power = {rail.name: rail.milliwatts() for rail in rails(root)}
+    power = {rail.name: total([rail]) for rail in rails(root)}
     return Snapshot(
         {name: value for name, value in power.items() if value is not None},
         dict(_temperatures(root)),
@@ -112,11 +87,11 @@ def power_mode(root: Path = ROOT) -> str:
         else:
             if named := re.search(r"NV Power Mode: *(\S+)", asked.stdout):
                 return str(named[1])
-    status = re.search(r"pmode:0*(\d+)", _text(root / "var/lib/nvpmodel/status"))
+    status = re.search(r"pmode:0*(\d+)", words(root / "var/lib/nvpmodel/status"))
     if status is None:
         return "none"
     # The same watts have other numbers on other boards: only the board's own file knows the name of one.
-    models = re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", _text(root / "etc/nvpmodel.conf"))
+    models = re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", words(root / "etc/nvpmodel.conf"))
     return str(dict(models).get(status[1], f"number {status[1]}"))
 
 
@@ -168,31 +143,17 @@ class Sampler(threading.Thread):
 
 def _temperatures(root: Path) -> Iterator[tuple[str, float]]:
     for folder in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        value = _number(folder / "temp")
+        value = known(folder / "temp")
         if value is not None and value / 1000 > COLDEST_C:
-            yield _text(folder / "type") or folder.name, value / 1000
+            yield words(folder / "type") or folder.name, value / 1000
 
 
 def _clocks(root: Path) -> Iterator[tuple[str, float]]:
     for folder in sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*"), key=lambda path: int(path.name[3:])):
-        kilohertz = _number(folder / "cpufreq/scaling_cur_freq")
+        kilohertz = known(folder / "cpufreq/scaling_cur_freq")
         if kilohertz is not None:
             yield folder.name, kilohertz / 1000
     for folder in sorted((root / "sys/class/devfreq").glob("*")):
-        hertz = _number(folder / "cur_freq")
+        hertz = known(folder / "cur_freq")
         if hertz is not None:
             yield folder.name, hertz / 1e6
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace").strip(" \n\0")
-    except OSError:  # a zone that is off refuses to be read
-        return ""
-
-
-def _number(path: Path) -> float | None:
-    try:
-        return float(_text(path))
-    except ValueError:
-        return None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from appliance.device.board import release
 from appliance.inference.tensorrt import compat
 from appliance.inference.tensorrt.memory import Device
-
-_RELEASE = Path("etc/nv_tegra_release")
-_WRITTEN = re.compile(r"R(\d+) \(release\), REVISION: ([\d.]+)")
 
 SHARE = 0.5
 """Part of the free memory that a build may use: on a Jetson the GPU's memory is everyone's."""
@@ -36,16 +33,6 @@ class Facts:
 def facts(trt: Any, device: Device, root: Path = Path("/")) -> Facts:
     """Ask the library, the GPU and the file system at `root`."""
     return Facts(compat.version(trt), device.name, device.capability, release(root))
-
-
-def release(root: Path = Path("/")) -> str:
-    """The L4T release, `R36.4.3`; `none` where there is no such file, `unknown` where it says something else."""
-    try:
-        text = (root / _RELEASE).read_text("utf-8", errors="replace")
-    except OSError:
-        return "none"
-    found = _WRITTEN.search(text)
-    return f"R{found[1]}.{found[2]}" if found else "unknown"
 
 
 def workspace(free_bytes: int) -> int:

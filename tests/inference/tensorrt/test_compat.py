@@ -12,7 +12,7 @@ from fake_cuda import Gpu
 
 from appliance.errors import BackendFailed, EngineBuildFailed
 from appliance.inference.tensorrt import compat
-from appliance.inference.tensorrt.facts import LEAST_WORKSPACE, MOST_WORKSPACE, facts, release, workspace
+from appliance.inference.tensorrt.facts import LEAST_WORKSPACE, MOST_WORKSPACE, facts, workspace
 from appliance.inference.tensorrt.log import Journal, logger
 
 
@@ -77,22 +77,6 @@ def test_a_talkative_library_is_cut_short() -> None:
     for number in range(1000):
         journal.take("ERROR", f"error {number} " + "x" * 50)
     assert len(journal.since(0)) <= 1200
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64\n", "R36.4.3"),
-        ("# R39 (release), REVISION: 2.0, GCID: 1, BOARD: generic\n", "R39.2.0"),
-        ("something else", "unknown"),
-        (None, "none"),
-    ],
-)
-def test_the_release_of_the_board(tmp_path, text, expected) -> None:
-    if text is not None:
-        (tmp_path / "etc").mkdir()
-        (tmp_path / "etc" / "nv_tegra_release").write_text(text, "utf-8")
-    assert release(tmp_path) == expected
 
 
 def test_the_facts_of_a_device(tmp_path) -> None:
