@@ -20,6 +20,7 @@ from appliance.speech.ctc.install import bring
 from appliance.speech.ctc.stream import edits
 from appliance.speech.encode import wav
 from appliance.speech.hear import DEMO
+from appliance.speech.wav import decode
 from appliance.values import Audio, Feature
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "speech" / "ctc"))
@@ -63,9 +64,26 @@ def test_it_hears_a_sentence_and_says_what_it_is_and_what_to_install(fresh: Path
         assert reply.transcript.engine == f"ctc:{DEMO}"
         said = str(case.truth["text"])
         assert edits(said, reply.transcript.text) <= 0.3 * len(said), reply.transcript.text
+        words = reply.transcript.words
+        first, *_, last = case.truth["speech"][0]
+        assert words[0].start == pytest.approx(first, abs=0.3)
+        assert words[-1].end == pytest.approx(last, abs=0.3)
         with pytest.raises(Unavailable) as refused:
             appliance.hear(SOUND, language="en")
         assert "vosk-small-en" in refused.value.account
+
+
+@pytest.mark.parametrize("around", [0, 8000])
+def test_the_first_and_the_last_word_are_heard_out_of_digital_silence_and_without_any(fresh: Path, around: int) -> None:
+    case = next(case for case in MANIFESTS[DEMO].cases() if case.path.name.startswith("clean"))
+    begin, end = (round(at * 16_000) for at in case.truth["speech"][0])
+    spoken = decode(case.path.read_bytes(), max_seconds=60, max_bytes=1 << 24).samples[begin:end]
+    silence = np.zeros(around, np.float32)
+    with build(Settings(data_dir=str(fresh)), senses=("asr",)) as appliance:
+        reply = appliance.hear(wav(Audio(np.concatenate((silence, spoken, silence)), 16_000)))
+    assert reply.transcript is not None
+    said, heard = str(case.truth["text"]), reply.transcript.text
+    assert (heard[:1], heard[-1:]) == (said[0], said[-1]), heard
 
 
 def test_one_that_was_imported_goes_before_it(fresh: Path) -> None:

@@ -34,6 +34,8 @@ from appliance.values import Audio, Segment, Transcript, Word
 STRIDE = 4
 """Filter banks of one step of the network: 40 ms."""
 STEP_S = STRIDE * HOP / RATE
+LEAD = 3
+"""Steps of silence heard before every utterance, 0.12 s: no sentence of the training begins with its first sound."""
 _CHUNK = RATE // 4
 """Samples heard at a time where a recording is given whole; the deadline is looked at between two of them."""
 CHARACTER_ACCURACY = "character_accuracy"
@@ -104,7 +106,7 @@ class CtcStream:
         self._units = len(spelling.units)
         self._state = sizes.zeros()
         self._bank = Bank()
-        self._waiting: list[npt.NDArray[np.float32]] = []
+        self._waiting = self._bank(np.zeros(LEAD * STRIDE * HOP, np.float32))
         self._slots = Slots(spelling.units, sizes.maybe, sizes.tone)
         self._heard: list[Slot] = []
         self._writer = Writer(spelling, Weights(sizes.language, sizes.beam), favoured)
@@ -129,7 +131,8 @@ class CtcStream:
             raise WrongState(f"{self._name}: expected an open stream, got one that is over")
         piece = self._sizes.piece * HOP
         behind = self._sizes.delay * STRIDE * HOP + RATE // 40
-        self._hear(np.zeros(behind + -(self._samples + behind) % piece + piece, np.float32), deadline)
+        heard = LEAD * STRIDE * HOP + self._samples
+        self._hear(np.zeros(behind + -(heard + behind) % piece + piece, np.float32), deadline)
         last = self._slots.open()
         if last is not None:
             self._take(last)
@@ -178,7 +181,7 @@ class CtcStream:
         self._writer.push(slot.units, slot.logprobs, slot.nothing)
 
     def _word(self, character: str, slot: Slot, seconds: float) -> Word:
-        start, end = (min(at * STEP_S, seconds) for at in (slot.first, slot.last))
+        start, end = (min(max(at - LEAD, 0) * STEP_S, seconds) for at in (slot.first, slot.last))
         return Word(character, start, end, min(slot.sure, 1.0))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("kaldi_native_fbank")
 
-from appliance.speech.ctc.bank import BANDS, SILENCE, Bank  # noqa: E402 - it needs that package
+from appliance.speech.ctc.bank import BANDS, HISS_DB, SILENCE, Bank  # noqa: E402 - it needs that package
 from appliance.speech.ctc.features import MELS  # noqa: E402
 from appliance.speech.ctc.pitch import HIGHEST, LAGS, LOWEST, WINDOW, Tracker, periodicity  # noqa: E402
 from appliance.speech.resample import RATE  # noqa: E402
@@ -35,9 +35,21 @@ def test_frames_come_in_pieces_as_they_would_at_once(pieces: int) -> None:
     assert np.array_equal(at_once, np.stack(found)), "to the last bit"
 
 
-def test_silence_is_what_clips_are_padded_with() -> None:
-    (first, *_) = Bank()(np.zeros(1600, np.float32))
-    assert first == pytest.approx(SILENCE, abs=1e-3)
+def test_digital_silence_sounds_like_a_sound_card() -> None:
+    silent = np.stack(Bank()(np.zeros(RATE, np.float32)))
+    hiss = np.random.default_rng(1).standard_normal(RATE).astype(np.float32) * 10 ** (HISS_DB / 20)
+    twice = np.stack(Bank()(hiss.astype(np.float32)))
+    heard = silent[:, :MELS].mean(0) > SILENCE[:MELS] + 1.5  # the lowest bands are narrower than what is told apart
+    assert heard.sum() >= 40
+    # As much hiss again is twice the power, the logarithm of which is 0.69.
+    assert (twice[:, :MELS] - silent[:, :MELS])[:, heard].mean() == pytest.approx(np.log(2), abs=0.07)
+
+
+def test_a_sound_in_pieces_has_the_same_hiss() -> None:
+    pieces, bank = [], Bank()
+    for count in (1, 399, 7000, 17_000, 5600):
+        pieces += bank(np.zeros(count, np.float32))
+    assert np.array_equal(np.stack(pieces), np.stack(Bank()(np.zeros(30_000, np.float32))))
 
 
 def test_nothing_gives_no_frame() -> None:
