@@ -1,1 +1,1 @@
-"""What the board and its service manager tell and are told: power, heat, notifications, watchdog."""
+"""The board itself: what it is, what it draws, how warm it is, and what an answer costs in joules."""

@@ -40,8 +40,9 @@ class Notifier:
         self._failed = False
 
     @classmethod
-    def of(cls, environ: Mapping[str, str] = os.environ) -> Notifier:
-        """The line that the environment of a service names."""
+    def of(cls, environ: Mapping[str, str] | None = None) -> Notifier:
+        """The line that the environment of a service names, by default that of this process."""
+        environ = os.environ if environ is None else environ
         return cls(environ.get("NOTIFY_SOCKET", ""), _watchdog_s(environ))
 
     @property

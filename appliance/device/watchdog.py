@@ -1,10 +1,10 @@
 """Feeds the service manager's watchdog for as long as the service's own work goes on.
 
-Each part shows life by itself: the inference scheduler before every run and every second when idle, the server each time
-it looks at its connections. The thread here only looks how long ago that was. It tells systemd nothing once a part has
-been silent for longer than its slowest work may take, so a hung run is noticed though this thread goes on, and one that
-is merely slow is not. Should this thread itself stand still, because something keeps Python's interpreter lock or the
-lock of a part, systemd hears nothing either.
+Each part shows life by itself: the inference scheduler before every run and every second when idle, the server each
+time it looks at its connections. The thread here only looks how long ago that was. It tells systemd nothing once a part
+has been silent for longer than its slowest work may take, so a hung run is noticed though this thread goes on, and one
+that is merely slow is not. Should this thread itself stand still, because something keeps Python's interpreter lock or
+the lock of a part, systemd hears nothing either.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 SHARE = 4
 """Looks in each of the manager's intervals, so that one late look is not yet one too few."""
+LEAVE_S = 2.0
+"""Seconds that `stop` waits for a look under way, which may itself hang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,10 @@ class Watchdog:
             self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; waits for a look under way. The manager's own time-out for stopping holds from here on."""
+        """Look no more. The manager's own time-out for stopping holds from here on."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join(self._notifier.watchdog_s)
+            self._thread.join(LEAVE_S)
 
     def look(self) -> bool:
         """Feed the watchdog if every part works; False, and a line in the log, when one hangs."""

@@ -110,7 +110,7 @@ def test_a_supervisor_that_has_gone_is_logged_once_and_is_no_error(
 
 
 def filled(address: str) -> bool:
-    """Add a message to the queue; False when it is full. Each has a socket of its own, whose own buffer is never full."""
+    """Add a message to the queue; False when it is full. Each has a socket of its own, whose buffer is never full."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.setblocking(False)
         try:
