@@ -257,7 +257,7 @@ class Appliance:
         }
 
     def silent_s(self) -> float:
-        """Seconds since the workers that run networks were last seen to work; grows while one of them hangs in a run."""
+        """Seconds since the workers that run networks were last seen to work; grows while one hangs in a run."""
         return self._rooms.silent_s()
 
     def greeting(self, language: str = "zh") -> dict[str, object]:

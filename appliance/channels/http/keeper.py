@@ -107,7 +107,7 @@ class Keeper:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since `run` began its last look at the connections: at most its interval and a pass, unless it hangs."""
+        """Seconds since `run` last looked at the connections: no more than its interval and a pass, unless it hangs."""
         return time.monotonic() - self._went_round
 
     @property

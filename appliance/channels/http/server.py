@@ -174,7 +174,8 @@ class Server:
 
     def silent_s(self) -> float:
         """Seconds since the thread that keeps the connections was last seen to work; valid after `start`."""
-        return self._server.keeper.silent_s
+        keeper: Keeper = self._server.keeper
+        return keeper.silent_s
 
     @property
     def url(self) -> str:
