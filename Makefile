@@ -19,7 +19,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(QUIET) -c 
 # Steps build on each other and share one environment.
 .NOTPARALLEL:
 .PHONY: help run test coverage hear-test check system system-test python pull models-once precisions models-tried format lock docs \
-	sizes pictures measured peer vendor fuzz locust models shapes train-test language engines-check engines-bench export clean
+	sizes pictures measured peer vendor fuzz locust models shapes train-test language engines-check engines-bench device-check export clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -109,7 +109,7 @@ $(VENV)/.cover: constraints/coverage.txt | $(VENV)/.dev
 	@touch $@
 
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once $(if $(COVER),$(VENV)/.cover)  ## install what the tests need and run them all
-	$(BIN)/python $(if $(COVER),-m slipcover --json --out .coverage.json) -m pytest -n $(JOBS) --dist loadfile -m 'not drill'
+	$(BIN)/python $(if $(COVER),-m slipcover --json --out .coverage.json) -m pytest -n $(JOBS) --dist loadfile -m 'not drill and not systemd'
 	@$(if $(COVER),$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --skip-covered --fail-under 85)
 
 coverage:  ## the same, counting lines, and hold the coverage floor
@@ -177,6 +177,12 @@ engines-check: $(VENV)/.dev precisions shapes $(ENGINES)/.done  ## prove without
 
 engines-bench: $(VENV)/.dev pull  ## measure every network on every backend here into var/engines (JSON, picture, table)
 	$(BIN)/python -m benchmarks.engines --check --out var/engines
+
+# What the units promise is seen under a systemd of the tests' own, as root and where the kernel allows that.
+device-check: $(VENV)/.dev models-once  ## verify and score the systemd units, check shell scripts, and run what needs a real systemd
+	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system device
+	$(BIN)/python .ci/units.py
+	$(BIN)/python -m pytest -m systemd -rs tests/device tests/e2e/test_service.py
 
 fuzz: $(VENV)/.dev models-once  ## send 5,000 hostile images, recordings and bodies to the running appliance
 	FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/e2e/test_fuzz.py

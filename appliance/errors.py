@@ -271,6 +271,14 @@ class EngineBuildFailed(ApplianceError):
     default_remedy = "ONNX Runtime serves; follow the text and run `appliance engines build` again"
 
 
+class PowerModeRefused(ApplianceError):
+    """The board did not take the power mode that was asked for."""
+
+    code, title = "power_mode_refused", "功率模式未生效"
+    fix = "请在终端运行所示命令并确认重启；板卡在此之前保持原有模式"
+    default_remedy = "Run the command shown in a terminal and confirm the reboot; the board keeps its mode until then"
+
+
 class PackInvalid(ApplianceError):
     """A pack's YAML or CSV breaks its schema."""
 

@@ -107,6 +107,21 @@ class Settings:
     wyoming_port: int = _setting(
         0, "TCP port of the Wyoming listener (Home Assistant's voice protocol); 0 means off", minimum=0, maximum=65535
     )
+    lan_peers: tuple[str, ...] = _setting(
+        (),
+        "Addresses and networks, such as 192.168.1.0/24, that may reach a listener beyond loopback where the appliance "
+        "runs as the systemd unit, which shuts out all others; `appliance service drop-in` opens them",
+    )
+    power_mode: str = _setting(
+        "",
+        "Name of the board's power mode (nvpmodel), such as 15W, set at its start by the power unit; empty: untouched",
+    )
+    kiosk_browser: str = _setting(
+        "",
+        "Command of the kiosk's browser, {url} standing for the page's address; empty: the first browser that is "
+        "installed and no snap",
+    )
+    kiosk_url: str = _setting("", "Address that the kiosk's browser shows; empty: this machine's own page")
     data_dir: str = _setting("", "Where models and records are kept; empty means XDG_DATA_HOME/appliance")
     pack: str = _setting("store", "Name of a shipped pack, or the path of a pack folder")
     backends: tuple[str, ...] = _setting(
@@ -322,6 +337,8 @@ def _check_together(settings: Settings) -> None:
                 "Set APPLIANCE_SESSION_IDLE_S to the seconds of APPLIANCE_PAGE_IDLE_S or more",
             ),
         )
+    for network in settings.lan_peers:
+        _check_network(network)
     if settings.speech_engine == "sherpa" and not settings.speech_voice:
         raise SettingInvalid("speech_engine: expected speech_voice to name a voice's folder beside sherpa, got none")
     if not is_loopback(settings.http_host) and not settings.http_token:
@@ -336,6 +353,15 @@ def _check_together(settings: Settings) -> None:
         raise SettingInvalid("http_token: expected printable ASCII, as a header can carry it, got something else")
     if settings.http_token and len(settings.http_token) < 16:
         raise SettingInvalid(f"http_token: expected at least 16 characters, got {len(settings.http_token)}")
+
+
+def _check_network(network: str) -> None:
+    try:
+        ipaddress.ip_network(network)
+    except ValueError as error:  # it says what is wrong, host bits for example
+        raise SettingInvalid(
+            f"lan_peers: expected an address or a network such as 192.168.1.0/24, got {network!r}: {error}"
+        ) from None
 
 
 def is_loopback(host: str) -> bool:

@@ -85,6 +85,8 @@ class Rooms:
     """Queue depth, backends and event log for the status."""
     tidy: Callable[[], None]
     """Removes records older than the settings keep; called every hour."""
+    silent_s: Callable[[], float]
+    """Seconds since what runs the networks has last shown life."""
     listener: Listener
     """Takes timings and events."""
 
@@ -253,6 +255,10 @@ class Appliance:
             },
             **self._rooms.details(),
         }
+
+    def silent_s(self) -> float:
+        """Seconds since the workers that run networks were last seen to work; grows while one hangs in a run."""
+        return self._rooms.silent_s()
 
     def greeting(self, language: str = "zh") -> dict[str, object]:
         """See `Door.greeting`."""

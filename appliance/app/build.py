@@ -134,6 +134,7 @@ def _build(
         features=features,
         details=details,
         tidy=tidy,
+        silent_s=lambda: _silent_s(scheduler),
         listener=listener,
     )
     appliance = Appliance(rooms, closing)
@@ -216,10 +217,14 @@ def _computes(feature: Feature) -> bool:
 
 def _stuck(scheduler: Scheduler, patience_s: float) -> str:
     """Why networks count as failed: a run that has not ended for longer than any request may take. Empty if none."""
-    silent_s = time.monotonic() - scheduler.heartbeat.at
+    silent_s = _silent_s(scheduler)
     if scheduler.running and silent_s > patience_s:
         return f"a network's run has not ended for {silent_s:.0f} s; restart the appliance"
     return ""
+
+
+def _silent_s(scheduler: Scheduler) -> float:
+    return time.monotonic() - scheduler.heartbeat.at
 
 
 def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, int]]]:

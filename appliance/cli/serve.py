@@ -36,9 +36,13 @@ def serve(config: Config = None) -> None:
 
     from appliance.app.build import build
     from appliance.app.journal import journal
+    from appliance.app.service import STARTING, Service
     from appliance.channels.http.api import create_app
     from appliance.channels.http.events import EventStream
     from appliance.channels.http.server import Server
+    from appliance.channels.http.status import SERVICE
+    from appliance.device.notify import Notifier
+    from appliance.device.openings import filter_of
     from appliance.metrics import Metrics
 
     chosen = settings(config)
@@ -51,6 +55,8 @@ def serve(config: Config = None) -> None:
     for collector in (PlatformCollector, GCCollector):
         collector(registry=registry)
     metrics = Metrics(registry)
+    notifier = Notifier.of()
+    notifier.status(STARTING)
     with build(chosen, listener=journal(metrics.listener)) as appliance, ExitStack() as closing:
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
         app = create_app(appliance, chosen, metrics, events=events)
@@ -66,9 +72,12 @@ def serve(config: Config = None) -> None:
             typer.echo(line, err=True)
         state = READY if appliance.ready() else NOT_READY
         typer.echo(f"{state}: {server.url} (Ctrl+C 停止 / stops)", err=True)
-        _until_told(server.stop)
+        service = Service(appliance, server, chosen, notifier, filter_of(chosen))
+        app.extensions[SERVICE] = service.state
+        _until_told(service.stopping, server.stop)
         _settle()
-        server.serve_forever()
+        with service:
+            server.serve_forever()
 
 
 def _settle() -> None:
@@ -85,8 +94,12 @@ def _died(name: str, error: BaseException | None) -> None:
     log.critical("%s died: %s", name, trail(error) if error is not None else "of nothing known")
 
 
-def _until_told(stop: Callable[[], None]) -> None:
-    """Stop the server on SIGTERM and SIGINT, from another thread: cheroot's stop must not run inside its own loop."""
+def _until_told(*steps: Callable[[], None]) -> None:
+    """Stop by `steps` on SIGTERM and SIGINT, in another thread: cheroot's stop must not run inside its own loop."""
+
+    def stop() -> None:
+        for step in steps:
+            step()
 
     def told(_number: int, _frame: FrameType | None) -> None:
         threading.Thread(target=stop, name="stop", daemon=True).start()

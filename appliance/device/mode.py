@@ -16,6 +16,8 @@ from appliance.device.sysfs import text, words
 from appliance.errors import SensorUnreadable, SettingInvalid
 
 ROOT = Path("/")
+CONF = Path("etc/nvpmodel.conf")
+"""The board's modes, below the root."""
 
 _TAG = re.compile(r"<\s*(\w+)\s+([^<>]*?)\s*>")
 _FIELD = re.compile(r"(\w+)\s*=\s*(\S+)")
@@ -60,7 +62,7 @@ class Modes:
 def read_modes(root: Path = ROOT) -> Modes:
     """The modes under `root`. Never raises: a machine without power modes has none, and `why` says so."""
     try:
-        tags = list(_tags(text(root / "etc/nvpmodel.conf")))
+        tags = list(_tags(text(root / CONF)))
     except SensorUnreadable as error:
         return Modes({}, "", "", error.detail)
     names = {

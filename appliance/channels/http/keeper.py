@@ -89,6 +89,7 @@ class Keeper:
         self._slowest, self._before, self._window_at = 0.0, 0.0, time.monotonic()
         self._serving = threading.Event()
         self._stopping = False
+        self._went_round = time.monotonic()
 
     @property
     def kept(self) -> Kept:
@@ -103,6 +104,11 @@ class Keeper:
             self._evicted,
             round(slowest, 1),
         )
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since `run` last looked at the connections: no more than its interval and a pass, unless it hangs."""
+        return time.monotonic() - self._went_round
 
     @property
     def can_add_keepalive_connection(self) -> bool:
@@ -146,7 +152,7 @@ class Keeper:
             looked = time.monotonic()
             while not self._stopping:
                 ready = self._epoll.poll(expiration_interval)
-                began = time.monotonic()
+                self._went_round = began = time.monotonic()
                 for fd, _ in ready:
                     if fd != self._door:
                         self._wake(fd)

@@ -215,6 +215,21 @@ SCHEMAS: dict[str, Json] = {
                     "required": ["network", "name", "fallback"],
                 }
             ),
+            "service": {
+                "description": "Who supervises the process, and which networks the settings name (with the settings) "
+                "against those that the systemd unit opens: `opened` is null outside of it, where nothing is shut",
+                "type": "object",
+                "properties": {
+                    "supervised": {"type": "boolean"},
+                    "watchdog_s": {"type": ["number", "null"]},
+                    "named": {"type": "object", "additionalProperties": _list(TEXT)},
+                    "opened": {"type": ["array", "null"], "items": TEXT},
+                    "closed": _list(TEXT),
+                    "stale": _list(TEXT),
+                    "ok": {"type": "boolean"},
+                },
+                "required": ["supervised", "watchdog_s", "named", "opened", "closed", "stale", "ok"],
+            },
         },
         "required": ["ready", "features"],
     },

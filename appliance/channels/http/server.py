@@ -172,6 +172,11 @@ class Server:
             remedy=("请把 APPLIANCE_HTTP_HOST 设为 127.0.0.1", "Set APPLIANCE_HTTP_HOST to 127.0.0.1"),
         )
 
+    def silent_s(self) -> float:
+        """Seconds since the thread that keeps the connections was last seen to work; valid after `start`."""
+        keeper: Keeper = self._server.keeper
+        return keeper.silent_s
+
     @property
     def url(self) -> str:
         """Address for a browser on this machine; valid after `start`."""

@@ -14,6 +14,8 @@ from appliance.metrics import Metrics
 
 SERVER = "appliance.server"
 """Name under which a server that serves the application leaves what tells its state."""
+SERVICE = "appliance.service"
+"""Name under which a process under a service manager leaves what tells who supervises it and what its unit opens."""
 WAITING = "appliance.waiting"
 """Name under which it leaves what counts the requests that wait for a thread."""
 
@@ -24,9 +26,10 @@ def waiting(app: Flask) -> int:
     return count() if count is not None else 0
 
 
-def _server_state() -> dict[str, object]:
-    state = current_app.extensions.get(SERVER)
-    return {"server": state()} if state is not None else {}
+def _surroundings() -> dict[str, object]:
+    """What the server and the service say about themselves, where there are such."""
+    known = {"server": current_app.extensions.get(SERVER), "service": current_app.extensions.get(SERVICE)}
+    return {name: state() for name, state in known.items() if state is not None}
 
 
 def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream) -> None:
@@ -48,7 +51,7 @@ def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventSt
     @app.get("/v1/status")
     def get_status() -> Response:
         features = [feature_json(feature) for feature in door.features()]
-        return json_response({**door.status(), **_server_state(), "ready": door.ready(), "features": features})
+        return json_response({**door.status(), **_surroundings(), "ready": door.ready(), "features": features})
 
     @app.get("/metrics")
     def get_metrics() -> Response:

@@ -6,6 +6,7 @@ import errno
 import http.client
 import json
 import socket
+import threading
 import time
 from contextlib import ExitStack
 
@@ -238,3 +239,23 @@ def test_refused(speaks):
     other.close()
     out.take(gone)
     out.close()
+
+
+def test_it_is_never_silent_for_long_while_it_serves(serve):
+    server = serve()
+    longest = 0.0
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        longest = max(longest, server.server.silent_s())
+        time.sleep(0.01)
+    assert 0.1 < longest < 1.0  # it waits a quarter of a second for something to happen
+
+
+def test_a_pass_that_hangs_shows_as_silence(serve, monkeypatch):
+    server, leave = serve(), threading.Event()
+    monkeypatch.setattr(Keeper, "_wake", lambda self, fd: leave.wait(20))
+    with connect(server) as sock:
+        sock.sendall(ONE)
+        until(lambda: server.server.silent_s() > 1.0)
+        leave.set()
+        until(lambda: server.server.silent_s() < 1.0)

@@ -1,0 +1,112 @@
+"""`appliance service drop-in | power | browser`: what the systemd units need around the process that serves."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appliance.artifacts.disk import storage, sync
+from appliance.artifacts.staging import write
+from appliance.cli.options import Config, settings
+
+app = typer.Typer(
+    help="systemd 服务所需：网络放行、功率模式、浏览器 / What systemd units need: openings, power mode, browser.\n\n"
+    "Exit codes: 0 done, 1 the board refused, 2 wrong usage or setting, 3 no such program or board.",
+    no_args_is_help=True,
+)
+
+AGAIN_S = 1.0
+"""Seconds between two questions whether the appliance answers already."""
+
+
+@app.command("drop-in")
+def drop_in(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="写入此文件 / Write it to this file, not to the screen.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """网络放行 / The drop-in that opens the addresses which the settings name, in a unit that drops all others."""
+    from appliance.device.openings import drop_in as text_of
+    from appliance.device.openings import openings
+
+    opened = openings(settings(config))
+    text = text_of(opened)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    _replace(output, text.encode("utf-8"))
+    for one in opened:
+        typer.echo(f"开放 / open: {one.network} ({', '.join(one.names)})")
+    if not opened:
+        typer.echo("不开放任何地址 / nothing is opened beyond loopback")
+    typer.echo(f"{output}\n  → systemctl daemon-reload && systemctl restart appliance")
+
+
+@app.command()
+def power(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="模式名称 / Name of a mode; default: power_mode.")] = "",
+    config: Config = None,
+) -> None:
+    """功率模式 / Bring the board into a power mode by its name; without a name and a setting, say which there are."""
+    from appliance.device.mode import read_modes
+    from appliance.device.nvpmodel import current, switch
+
+    wanted = name or settings(config).power_mode
+    if not wanted:
+        now = current()
+        listed = ", ".join(
+            f"*{one}" if one.casefold() == now.casefold() else one for one in read_modes().names.values()
+        )
+        typer.echo(f"未设置 power_mode，保持不变 / power_mode is not set, nothing is changed: {listed}")
+        return
+    switched = switch(wanted)
+    if switched.mode == switched.before:
+        typer.echo(f"已是 / in force already: {switched.mode}")
+    else:
+        typer.echo(f"功率模式 / power mode: {switched.before} → {switched.mode}")
+
+
+@app.command()
+def browser(
+    show: Annotated[
+        bool, typer.Option("--show", help="只显示命令 / Print the command, and what there is to know, and end.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """展示屏浏览器 / Wait until the appliance answers, then become the browser that shows its page full screen."""
+    from appliance.channels.http.probe import silence
+    from appliance.device.browser import launch, page_url
+
+    chosen = settings(config)
+    planned = launch(chosen, os.environ)
+    for chinese, english in planned.notes:
+        typer.echo(f"{chinese} / {english}", err=True)
+    if show:
+        typer.echo(shlex.join((*(f"{key}={value}" for key, value in planned.environ.items()), *planned.command)))
+        return
+    url, said = page_url(chosen), ""
+    while why := silence(url):
+        if why != said:
+            typer.echo(f"等待服务 / waiting for the appliance: {url}: {why}", err=True)
+        said = why
+        time.sleep(AGAIN_S)
+    os.execve(planned.command[0], planned.command, os.environ | planned.environ)  # noqa: S606 - no shell is wanted
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put `content` at `path` whole or not at all, readable by all. Raises StorageFailed."""
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stage = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            write(stage, content)
+            stage.replace(path)
+        finally:
+            stage.unlink(missing_ok=True)
+        sync(path.parent)

@@ -1,0 +1,118 @@
+"""`make device-check` finds what systemd passes over, and the units that are shipped pass it."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import REPOSITORY, lacking
+
+SHIPPED = REPOSITORY / "systemd"
+
+
+@pytest.fixture
+def units(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY / ".ci"))
+    return importlib.import_module("units")
+
+
+@pytest.fixture
+def systemd_analyze() -> None:
+    if shutil.which("systemd-analyze") is None:
+        lacking("systemd-analyze", "systemd")
+
+
+def changed(folder: Path, name: str, old: str, new: str) -> Path:
+    """A shipped unit with one change."""
+    text = (SHIPPED / name).read_text("utf-8")
+    assert old in text
+    place = folder / name
+    place.write_text(text.replace(old, new), "utf-8")
+    return place
+
+
+@pytest.mark.usefixtures("systemd_analyze")
+def test_a_misspelt_directive_is_found_though_systemd_ends_with_0(units: ModuleType, tmp_path: Path) -> None:
+    unit = changed(tmp_path, "appliance.service", "WatchdogSec=20", "WatchdogSecs=20")
+    (said,) = units.verified(unit)
+    assert "expected systemd-analyze verify to say nothing, got 0: " in said
+    assert "WatchdogSecs" in said
+
+
+@pytest.mark.usefixtures("systemd_analyze")
+def test_a_drop_in_is_verified_with_its_unit(units: ModuleType, tmp_path: Path) -> None:
+    unit = changed(tmp_path, "appliance.service", "[Unit]", "[Unit]")
+    place = tmp_path / "appliance.service.d/openings.conf"
+    place.parent.mkdir()
+    place.write_text("[Service]\nIPAddressAllow=the-shop\n")
+    (said,) = units.verified(unit)
+    assert "the-shop" in said
+    place.write_text("[Service]\nIPAddressAllow=192.168.1.0/24\n")
+    assert list(units.verified(unit)) == []
+
+
+@pytest.mark.usefixtures("systemd_analyze")
+def test_a_unit_that_is_more_open_than_agreed_is_found(units: ModuleType, tmp_path: Path) -> None:
+    unit = changed(tmp_path, "appliance.service", "User=appliance", "User=root")
+    assert list(units.scored(unit, 20)) == []
+    (said,) = units.scored(unit, units.SCORES[unit.name])
+    assert "expected an exposure of at most 1.5, got: → Overall exposure level" in said
+
+
+def test_a_wildcard_in_a_devices_path_is_found(units: ModuleType, tmp_path: Path) -> None:
+    unit = changed(tmp_path, "appliance.service", "DeviceAllow=/dev/nvmap rw", "DeviceAllow=/dev/nvhost* rw")
+    (said,) = units.closed(unit)
+    assert "got /dev/nvhost*: a path takes no wildcard" in said
+    assert list(units.closed(SHIPPED / "appliance.service")) == []  # groups do take one
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("ProtectHome=yes", "ProtectHome=no", "expected ProtectHome=yes as in appliance.service, got ['no']"),
+        ("LimitCORE=0\n", "", "expected LimitCORE=0 as in appliance.service, got None"),
+        ("DeviceAllow=char-drm rw", "DeviceAllow=block-sd rw", "expected no DeviceAllow=block-sd"),
+        ("Groups=video render", "Groups=video render disk", "expected no SupplementaryGroups=disk"),
+    ],
+)
+def test_two_units_with_one_user_stay_alike(units: ModuleType, tmp_path: Path, old: str, new: str, said: str) -> None:
+    first, second = SHIPPED / "appliance.service", changed(tmp_path, "appliance-engines.service", old, new)
+    assert any(said in line for line in units.alike(first, second))
+    assert list(units.alike(first, SHIPPED / "appliance-engines.service")) == []
+
+
+def test_the_settings_that_are_installed_can_be_read(
+    units: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(units.examples()) == []
+    shutil.copytree(SHIPPED, tmp_path / "systemd")
+    (tmp_path / "systemd/appliance.yaml").write_text("# lan_peer: [192.168.1.0/24]\n", "utf-8")
+    monkeypatch.setattr(units, "UNITS", tmp_path / "systemd")
+    (said,) = units.examples()
+    assert said.startswith("systemd/appliance.yaml: lan_peer")
+
+
+def test_shell_scripts_are_found_by_their_first_line(units: ModuleType) -> None:
+    assert {REPOSITORY / ".ci/run", REPOSITORY / ".ci/system"} <= set(units.scripts())
+
+
+def test_a_bad_script_is_found(units: ModuleType, tmp_path: Path) -> None:
+    if shutil.which("shellcheck") is None:
+        lacking("shellcheck", "shellcheck")
+    script = tmp_path / "script"
+    script.write_text('#!/bin/sh\nrm -rf "$1"/*\ncd $2\n')
+    (said,) = units.checked([script])
+    assert "SC2086" in said or "SC2164" in said
+    script.write_text("#!/bin/sh\nexit 0\n")
+    assert list(units.checked([script])) == []
+
+
+@pytest.mark.usefixtures("systemd_analyze")
+def test_the_units_that_are_shipped_pass(units: ModuleType) -> None:
+    if shutil.which("shellcheck") is None:
+        lacking("shellcheck", "shellcheck")
+    assert units.check() == []

@@ -1,0 +1,203 @@
+"""The real appliance as a service: what it tells its supervisor, and the shipped unit under a real systemd."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.device.openings import drop_in, openings
+from appliance.settings import load_settings
+from tests.conftest import REPOSITORY
+from tests.device.supervisor import supervising
+from tests.e2e.conftest import SILENCES, copy_models
+from tests.systemd import ENVIRONMENT, INSIDE, PYTHON, Systemd
+
+START_S = 120.0
+"""Longest start that is waited for on a busy machine."""
+TOKEN = "a-token-of-sixteen"
+HOST, PEER, STRANGER = "10.77.0.1", "10.77.0.9", "10.77.0.8"
+
+
+def test_it_is_ready_when_http_answers_alive_while_it_works_and_says_when_it_ends(tmp_path: Path) -> None:
+    copy_models(tmp_path / "data")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("APPLIANCE_", *SILENCES))}
+    environ |= {"APPLIANCE_HTTP_PORT": str(port), "APPLIANCE_DATA_DIR": str(tmp_path / "data")}
+    with supervising(tmp_path) as supervisor, (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "appliance.cli", "serve"],
+            env=environ | {"NOTIFY_SOCKET": supervisor.address, "WATCHDOG_USEC": "2000000"},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            assert supervisor.hear(START_S).startswith("STATUS=启动中 / starting")
+            ready = supervisor.until("READY=1", START_S)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=10) as answer:  # at the first try
+                status = json.load(answer)
+            assert f"STATUS=就绪 / ready: http://127.0.0.1:{port}" in ready
+            assert "WATCHDOG=1" not in supervisor.told
+            assert (status["service"]["supervised"], status["service"]["watchdog_s"]) == (True, 2.0)
+            for _ in range(4):
+                supervisor.until("WATCHDOG=1", 2.0)
+            process.terminate()
+            supervisor.until("STOPPING=1", 10)
+            assert process.wait(60) == 0
+            assert supervisor.silent(0.1)
+        finally:
+            process.kill()
+            process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.fixture(scope="module")
+def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
+    """The shipped unit, started with its own user, sandbox and settings; its drop-in opens for PEER."""
+    folder = tmp_path_factory.mktemp("kiosk")
+    copy_models(folder / "state")
+    with Systemd(folder, state=folder / "state", addresses=(HOST, PEER, STRANGER)) as systemd:
+        systemd.unit("appliance.service", (REPOSITORY / "systemd/appliance.service").read_text("utf-8"))
+        # Only where the program lies and where its log goes are not as shipped: there is neither its environment nor a
+        # journal.
+        systemd.unit(
+            "appliance.service.d/test.conf",
+            f"[Service]\nExecStart=\nExecStart={PYTHON} -m appliance.cli serve\nEnvironment={ENVIRONMENT}\n"
+            f"StandardOutput=append:{INSIDE}/log\nStandardError=append:{INSIDE}/log\n",
+        )
+        settings = {"http_host": "0.0.0.0", "http_token": TOKEN, "lan_peers": [PEER]}
+        opened = openings(load_settings(None, {}, settings))
+        systemd.unit("appliance.service.d/openings.conf", drop_in(opened))
+        users = systemd.run("systemd-sysusers", "/opt/appliance/repository/systemd/sysusers.conf")
+        assert users.returncode == 0, users.stderr
+        place = folder / "appliance.yaml"
+        place.write_text(json.dumps(settings | {"data_dir": "/var/lib/appliance"}))  # JSON is YAML
+        put = [
+            "install",
+            "-D",
+            "-m",
+            "0640",
+            "-g",
+            "appliance",
+            f"{INSIDE}/{place.name}",
+            "/etc/appliance/appliance.yaml",
+        ]
+        assert systemd.run(*put).returncode == 0
+        assert systemd.ctl("daemon-reload").returncode == 0
+        started = systemd.ctl("start", "appliance.service", timeout=START_S)
+        log = (folder / "log").read_text() if (folder / "log").exists() else ""
+        assert started.returncode == 0, f"{started.stderr}{systemd.ctl('status', 'appliance.service').stdout}{log}"
+        yield systemd
+
+
+ASK = """
+import sys, urllib.request, http.client
+host, source, path, token = sys.argv[1:]
+connection = http.client.HTTPConnection(host, 8080, timeout=3, source_address=(source, 0))
+connection.request("GET", path, headers={"Authorization": "Bearer " + token})
+answer = connection.getresponse()
+print(answer.status, answer.read().decode())
+"""
+
+
+def asked(systemd: Systemd, host: str, source: str, path: str = "/readyz") -> str:
+    """What a client at `source` is answered; its error's last line when nothing."""
+    done = systemd.run(PYTHON, "-c", ASK, host, source, path, TOKEN)
+    return done.stdout or done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.systemd
+def test_the_unit_serves_as_its_own_user(kiosk: Systemd) -> None:
+    assert kiosk.property("appliance.service", "ActiveState") == "active"
+    assert "就绪 / ready: http://127.0.0.1:8080" in kiosk.property("appliance.service", "StatusText")
+    pid = kiosk.property("appliance.service", "MainPID")
+    user = kiosk.run("stat", "-c", "%U %G", f"/proc/{pid}").stdout.split()
+    assert user == ["appliance", "appliance"]
+    status, _, body = asked(kiosk, "127.0.0.1", "127.0.0.1").partition(" ")
+    assert status == "200"
+    served = {feature["name"]: feature for feature in json.loads(body)["features"]}
+    assert served["ocr"]["backend"] == "onnxruntime-cpu"  # the networks were found and run inside of the sandbox
+    assert served["language"]["state"] == "ready"
+    assert kiosk.property("appliance.service", "WatchdogUSec") == "20s"
+
+
+@pytest.mark.systemd
+def test_the_unit_lets_through_whom_the_settings_name_and_nobody_else(kiosk: Systemd) -> None:
+    assert asked(kiosk, HOST, PEER).startswith("200 ")
+    assert "timed out" in asked(kiosk, HOST, STRANGER)
+    service = json.loads(asked(kiosk, "127.0.0.1", "127.0.0.1", "/v1/status").partition(" ")[2])["service"]
+    assert (service["opened"], service["ok"]) == ([f"{PEER}/32"], True)
+    assert f"开放 / open: {PEER}/32" in kiosk.property("appliance.service", "StatusText")
+
+
+@pytest.mark.systemd
+def test_the_unit_can_write_to_its_state_alone(kiosk: Systemd) -> None:
+    pid = kiosk.property("appliance.service", "MainPID")
+    # Beside it, as it is: its mounts, its user, its groups.
+    uid, gid = (kiosk.run("id", flag, "appliance").stdout.strip() for flag in ("-u", "-g"))
+    inside = ["nsenter", "--target", pid, "--mount", "setpriv", "--reuid", uid, "--regid", gid, "--init-groups"]
+
+    def writes(folder: str) -> bool:
+        return kiosk.run(*inside, "sh", "-c", f"echo >{folder}/written && rm {folder}/written").returncode == 0
+
+    system = ["/", "/etc", "/etc/appliance", "/opt/appliance", "/usr", "/var", "/var/lib", "/run", "/dev"]
+    assert [folder for folder in (*system, "/home", "/root") if writes(folder)] == []
+    assert writes("/var/lib/appliance")
+    assert kiosk.run("find", "/var/lib/appliance", "!", "-user", "appliance").stdout == ""
+    assert kiosk.run(*inside, "ls", "/etc/appliance/appliance.yaml").returncode == 0
+    assert [folder for folder in ("/home", "/root") if kiosk.run(*inside, "ls", folder).returncode == 0] == []
+    limits = kiosk.run("cat", f"/proc/{pid}/limits").stdout
+    assert any(line.split()[:5] == ["Max", "core", "file", "size", "0"] for line in limits.splitlines())
+
+
+REACHES = f"""
+import os, socket
+pid = os.getpid()
+open("/sys/fs/cgroup/system.slice/appliance.service/cgroup.procs", "w").write(str(pid))
+def tried(what):
+    try:
+        what()
+    except OSError as error:
+        return error.strerror
+    return "done"
+def sent(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.sendto(b"x", (address, 9))
+for address in ("{PEER}", "{STRANGER}", "127.0.0.1"):
+    print(address, tried(lambda: sent(address)))
+for device in ("/dev/null", "/dev/kmsg"):
+    print(device, tried(lambda: os.close(os.open(device, os.O_RDONLY))))
+"""
+"""What the unit lets even root do from within: addresses and devices are the kernel's filters on its control group."""
+
+
+@pytest.mark.systemd
+def test_the_unit_has_no_way_out_and_no_device_but_those_it_names(kiosk: Systemd) -> None:
+    found = dict(line.split(" ", 1) for line in kiosk.run(PYTHON, "-c", REACHES).stdout.splitlines())
+    assert found == {
+        PEER: "done",
+        STRANGER: "Operation not permitted",
+        "127.0.0.1": "done",
+        "/dev/null": "done",
+        "/dev/kmsg": "Operation not permitted",
+    }
+    assert kiosk.run(PYTHON, "-c", "open('/dev/kmsg').close()").returncode == 0  # the unit alone shuts it
+
+
+@pytest.mark.systemd
+def test_the_unit_ends_cleanly_when_told(kiosk: Systemd) -> None:
+    assert kiosk.ctl("stop", "appliance.service").returncode == 0
+    assert kiosk.property("appliance.service", "Result") == "success"
+    assert kiosk.property("appliance.service", "ExecMainStatus") == "0"
+    log = (kiosk.folder / "log").read_text()
+    assert "Traceback" not in log
+    assert "could not raise the limit" not in log
