@@ -26,6 +26,7 @@ from appliance.errors import (  # noqa: E402
     Unavailable,
 )
 from appliance.inference.backend import WrongState  # noqa: E402
+from appliance.speech.ctc import stream as stream_module  # noqa: E402
 from appliance.speech.ctc.bank import Bank  # noqa: E402
 from appliance.speech.ctc.stream import (  # noqa: E402
     CtcStreaming,
@@ -101,6 +102,18 @@ def test_partials_come_before_the_end(hears: CtcStreaming) -> None:
     partials += [stream.feed(SOUND[at : at + 1600]) for at in range(0, len(SOUND), 1600)]
     assert len({*partials}) > 2
     assert len(stream.finish().text) >= len(partials[-1]) - 2
+
+
+@pytest.mark.parametrize(("least", "words"), [(0.0, True), (1.01, False)])
+def test_what_is_not_sure_enough_to_be_speech_is_not_told(
+    hears: CtcStreaming, monkeypatch: pytest.MonkeyPatch, least: float, words: bool
+) -> None:
+    monkeypatch.setattr(stream_module, "LEAST", least)
+    stream = hears.stream()
+    partials = [stream.feed(part) for part in np.split(SOUND, 20)]
+    heard = stream.finish()
+    assert any(partials) is words
+    assert bool(heard.words) is bool(heard.text) is words
 
 
 def test_a_recording_is_a_stream_for_each_segment(hears: CtcStreaming) -> None:
