@@ -16,8 +16,8 @@ from appliance.inference.signature import Arrays
 from appliance.language import gate as language
 from appliance.specs import ModelSpec
 from appliance.speech import gate as speech
+from appliance.speech.ctc import accuracy
 from appliance.speech.ctc import gate as ctc
-from appliance.speech.ctc import stream
 from appliance.vision import gate as vision
 
 Metric = Callable[[Run, Sequence[Case], Path], float]
@@ -43,7 +43,7 @@ METRICS: Mapping[str, Metric] = {
     **vision.METRICS,
     **speech.METRICS,
     **ctc.METRICS,
-    **stream.METRICS,
+    **accuracy.METRICS,
 }
 """Metrics by the names that manifests use."""
 
@@ -52,7 +52,7 @@ FEEDS: Mapping[str, Feed] = {
     **vision.FEEDS,
     **speech.FEEDS,
     **ctc.FEEDS,
-    **stream.FEEDS,
+    **accuracy.FEEDS,
 }
 """By the same names what makes the inputs of the network that the metric is of: quantisation is calibrated on them, and
 ranges are measured."""

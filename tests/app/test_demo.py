@@ -16,8 +16,8 @@ from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.errors import Unavailable
 from appliance.settings import Settings
+from appliance.speech.ctc.accuracy import edits
 from appliance.speech.ctc.install import bring
-from appliance.speech.ctc.stream import edits
 from appliance.speech.encode import wav
 from appliance.speech.hear import DEMO
 from appliance.speech.wav import decode

@@ -22,10 +22,11 @@ from appliance.language.parse import Minds, Parser
 from appliance.language.tokenise import Tokeniser
 from appliance.packs.schema import Pack
 from appliance.specs import ModelSpec, ShapeProfile, TensorSpec
+from appliance.speech.ctc.accuracy import edits
 from appliance.speech.ctc.bank import BANDS, SILENCE
 from appliance.speech.ctc.characters import Spelling, Weights, Writer
 from appliance.speech.ctc.slots import Slots
-from appliance.speech.ctc.stream import STRIDE, CtcStreaming, Sizes, edits
+from appliance.speech.ctc.stream import STRIDE, CtcStreaming, Sizes
 from appliance.speech.wav import decode
 from appliance.values import Audio, Segment, Turn
 from export.train.asr import network, recordings, shards

@@ -15,8 +15,9 @@ from appliance.app.derive import running
 from appliance.artifacts.cases import load_cases
 from appliance.artifacts.digest import sha256_of
 from appliance.artifacts.manifest import load_manifest
+from appliance.speech.ctc.accuracy import CHARACTER_ACCURACY, character_accuracy
 from appliance.speech.ctc.bank import BANDS
-from appliance.speech.ctc.stream import CHARACTER_ACCURACY, character_accuracy, read_sizes
+from appliance.speech.ctc.stream import read_sizes
 from appliance.values import Audio
 from export.train.asr import card, evaluate, network, recipe
 from export.train.asr.shards import Clip

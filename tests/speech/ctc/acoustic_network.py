@@ -13,6 +13,7 @@ from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.specs import ModelSpec, TensorSpec
 from appliance.speech.ctc import characters
 from appliance.speech.ctc.characters import Order, Spelling
+from appliance.speech.resample import RATE
 
 F32 = TensorProto.FLOAT
 BANDS, WIDTH, LAYERS, KEEP, PAST, DELAY = 83, 12, 2, 3, 2, 1
@@ -125,3 +126,16 @@ def _network(path: Path, units: int, draw: np.random.Generator) -> None:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     onnx.checker.check_model(made)
     onnx.save(made, str(path))
+
+
+def sound(seconds: float = 2.0, seed: int = 5) -> np.ndarray:
+    """Noise whose colour changes every 60 ms."""
+    draw = np.random.default_rng(seed)
+    parts, left = [], round(seconds * RATE)
+    while left > 0:
+        count = min(left, 960)
+        at = np.arange(count) / RATE
+        tones = sum(np.sin(2 * np.pi * pitch * at) for pitch in draw.uniform(100, 7000, 4))
+        parts.append(0.1 * draw.random() * tones + 0.003 * draw.standard_normal(count))
+        left -= count
+    return np.concatenate(parts).astype(np.float32) if parts else np.zeros(0, np.float32)

@@ -16,7 +16,6 @@ pytest.importorskip("kaldi_native_fbank")
 
 import acoustic_network  # noqa: E402
 
-from appliance.artifacts.cases import Case  # noqa: E402
 from appliance.errors import (  # noqa: E402
     DeadlineExceeded,
     InvalidInput,
@@ -27,14 +26,7 @@ from appliance.errors import (  # noqa: E402
 )
 from appliance.inference.backend import WrongState  # noqa: E402
 from appliance.speech.ctc import stream as stream_module  # noqa: E402
-from appliance.speech.ctc.bank import Bank  # noqa: E402
-from appliance.speech.ctc.stream import (  # noqa: E402
-    CtcStreaming,
-    character_accuracy,
-    edits,
-    pieces_in,
-    read_sizes,
-)
+from appliance.speech.ctc.stream import CtcStreaming, read_sizes  # noqa: E402
 from appliance.speech.resample import RATE  # noqa: E402
 from appliance.values import Audio, Segment  # noqa: E402
 
@@ -54,20 +46,7 @@ def hears(folder: Path) -> Iterator[CtcStreaming]:
         yield CtcStreaming(run_of(backend), folder, name="tiny")
 
 
-def sound(seconds: float = 2.0, seed: int = 5) -> np.ndarray:
-    """Noise whose colour changes every 60 ms."""
-    draw = np.random.default_rng(seed)
-    parts, left = [], round(seconds * RATE)
-    while left > 0:
-        count = min(left, 960)
-        at = np.arange(count) / RATE
-        tones = sum(np.sin(2 * np.pi * pitch * at) for pitch in draw.uniform(100, 7000, 4))
-        parts.append(0.1 * draw.random() * tones + 0.003 * draw.standard_normal(count))
-        left -= count
-    return np.concatenate(parts).astype(np.float32) if parts else np.zeros(0, np.float32)
-
-
-SOUND = sound()
+SOUND = acoustic_network.sound()
 
 
 def whole(hears: CtcStreaming, samples: np.ndarray):  # type: ignore[no-untyped-def]
@@ -157,7 +136,7 @@ def test_names_of_the_pack_and_of_the_moment_are_favoured(folder: Path) -> None:
 
 def test_streams_do_not_know_of_each_other(hears: CtcStreaming) -> None:
     first, second = hears.stream(), hears.stream()
-    other = sound(1.5, seed=9)
+    other = acoustic_network.sound(1.5, seed=9)
     for at in range(0, len(SOUND), 800):
         first.feed(SOUND[at : at + 800])
         second.feed(other[at : at + 800])
@@ -223,35 +202,3 @@ def test_sizes_that_cannot_be_are_refused(folder: Path, tmp_path: Path) -> None:
         (tmp_path / "acoustic.json").write_text(json.dumps(good | wrong), "utf-8")
         with pytest.raises(ModelCorrupt):
             read_sizes(tmp_path / "acoustic.json")
-
-
-def test_the_gate_counts_characters(hears: CtcStreaming, folder: Path, tmp_path: Path) -> None:
-    import wave
-
-    path = tmp_path / "said.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((SOUND * 32767).astype("<i2").tobytes())
-    with acoustic_network.backend(folder) as backend:
-        run = run_of(backend)
-        heard = CtcStreaming(run, folder, name="gate").transcribe(
-            Audio((SOUND * 32767).astype("<i2").astype(np.float32) / 32768, RATE), (Segment(0, 2),)
-        )
-        cases = [
-            Case(path, "utterance", {"text": text}, "Apache-2.0") for text in (heard.text, heard.text[1:] + "一二")
-        ]
-        assert character_accuracy(run, cases[:1], folder) == 1
-        assert character_accuracy(run, cases[1:], folder) == pytest.approx(1 - 3 / (len(heard.text) + 1))
-        assert character_accuracy(run, [], folder) == 0
-        for inputs in pieces_in(cases[:1], folder):
-            backend.spec.check(inputs)
-    assert len(list(pieces_in(cases, folder))) == 2 * (len(Bank()(SOUND)) // 16)
-
-
-@pytest.mark.parametrize(
-    "said, heard, wanted", [("", "", 0), ("你好", "", 2), ("", "好", 1), ("你好吗", "你号吗", 1), ("你好", "你你好", 1)]
-)
-def test_edits(said: str, heard: str, wanted: int) -> None:
-    assert edits(said, heard) == wanted

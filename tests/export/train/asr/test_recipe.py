@@ -15,7 +15,7 @@ pytest.importorskip("kaldi_native_fbank")
 from appliance.app.derive import running  # noqa: E402
 from appliance.artifacts.cases import load_cases  # noqa: E402
 from appliance.artifacts.manifest import load_manifest  # noqa: E402
-from appliance.speech.ctc.stream import character_accuracy  # noqa: E402
+from appliance.speech.ctc.accuracy import character_accuracy  # noqa: E402
 from export.train import stages  # noqa: E402
 from export.train.asr import distort, evaluate, publish, recipe, speak  # noqa: E402
 
