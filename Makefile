@@ -108,8 +108,10 @@ $(VENV)/.cover: constraints/coverage.txt | $(VENV)/.dev
 	@$(INSTALL) -r constraints/coverage.txt
 	@touch $@
 
+# In the folders' order: by the number of tests, as is usual, files with few and long ones would begin last of all.
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once $(if $(COVER),$(VENV)/.cover)  ## install what the tests need and run them all
-	$(BIN)/python $(if $(COVER),-m slipcover --json --out .coverage.json) -m pytest -n $(JOBS) --dist loadfile -m 'not drill and not systemd'
+	$(BIN)/python $(if $(COVER),-m slipcover --json --out .coverage.json) -m pytest -n $(JOBS) --dist loadfile \
+		--no-loadscope-reorder -m 'not drill and not systemd'
 	@$(if $(COVER),$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --skip-covered --fail-under 85)
 
 coverage:  ## the same, counting lines, and hold the coverage floor
