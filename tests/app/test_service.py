@@ -80,7 +80,9 @@ def speaking(supervisor: Supervisor) -> Iterator[Callable[..., tuple[Bound, Serv
 
         def start(shut: Filter = FREE, watchdog_s: float = 0.0) -> tuple[Bound, Service]:
             made = stack.enter_context(bound())
-            service = Service(made.door, made.server, Settings(), Notifier(supervisor.address, watchdog_s), shut)  # type: ignore[arg-type]
+            notifier = Notifier(supervisor.address, watchdog_s)
+            config = Path("/etc/appliance/appliance.yaml")
+            service = Service(made.door, made.server, Settings(), notifier, shut, config=config)  # type: ignore[arg-type]
             made.app.extensions[SERVICE] = service.state
             stack.enter_context(service)
             return made, service
@@ -199,7 +201,9 @@ def test_the_status_route_tells_what_is_shut_and_what_to_do(
     assert (told["supervised"], told["watchdog_s"], told["ok"]) == (True, 20.0, False)
     assert told["named"] == {"192.168.1.0/24": ["lan_peers"]}
     assert (told["opened"], told["closed"], told["stale"]) == (["10.0.0.0/8"], ["192.168.1.0/24"], ["10.0.0.0/8"])
-    assert "appliance service drop-in -o /etc/systemd/system/" in told["remedy"]
+    # Root's shell has not the unit's environment: without the file's name the command would open nothing.
+    command = "appliance service drop-in -c /etc/appliance/appliance.yaml -o /etc/systemd/system/appliance.service.d/"
+    assert told["remedy"].count(command) == 2
     assert "未开放 / shut: 192.168.1.0/24" in caplog.text
 
 
