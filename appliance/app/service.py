@@ -104,7 +104,8 @@ class Service:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
-        self._stopped.set()
+        if not self._stopped.is_set():  # the server has ended though nobody told it to
+            self.stopping()
         if self._thread.is_alive():
             self._thread.join(ASK_S + 1)
         self._watchdog.stop()

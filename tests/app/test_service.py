@@ -153,6 +153,14 @@ def test_stopping_is_the_last_word(
     assert supervisor.silent(0.3)
 
 
+def test_a_server_that_ends_by_itself_is_told_too(supervisor: Supervisor) -> None:
+    with bound() as made:
+        made.serve()
+        with Service(made.door, made.server, Settings(), Notifier(supervisor.address), FREE):  # type: ignore[arg-type]
+            supervisor.until("READY=1")
+        supervisor.until("STOPPING=1")
+
+
 def test_one_that_is_told_to_stop_before_it_serves_never_says_ready(
     speaking: Callable[..., tuple[Bound, Service]], supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
