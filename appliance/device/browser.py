@@ -87,7 +87,10 @@ def _checked(url: str) -> str:
     if not good or not url.isprintable() or " " in url:
         raise SettingInvalid(
             f"kiosk_url: expected an address as http://127.0.0.1:8080/, got {url!r}",
-            remedy=("请写完整地址，以 http:// 或 https:// 开头", "Write it in full, with http:// or https:// before it"),
+            remedy=(
+                "请写完整地址，以 http:// 或 https:// 开头",
+                "Write it in full, with http:// or https:// before it",
+            ),
         )
     return url
 

@@ -441,20 +441,20 @@ def test_the_heart_beats_while_idle_and_stops_when_a_run_hangs(monkeypatch: pyte
 
 
 def test_the_heart_beats_between_the_runs_of_a_batch_that_failed(clock: Clock) -> None:
-    seen: list[float] = []
+    with Scheduler(1, clock=clock) as working:
+        seen: list[float] = []
 
-    def slow(inputs: Arrays) -> dict[str, np.ndarray]:
-        seen.append(clock.now - scheduler.heartbeat.at)
-        clock.now += 7
-        if len(inputs["x"]) > 1:
-            raise BackendFailed("too many at once")
-        return {"y": inputs["x"]}
+        def slow(inputs: Arrays) -> dict[str, np.ndarray]:
+            seen.append(clock.now - working.heartbeat.at)
+            clock.now += 7
+            if len(inputs["x"]) > 1:
+                raise BackendFailed("too many at once")
+            return {"y": inputs["x"]}
 
-    backend = FakeBackend(AFFINE, compute=slow)
-    backend.load()
-    with Scheduler(1, clock=clock) as scheduler:
-        door = Door(scheduler)
-        futures = [scheduler.submit(backend, row(value)) for value in range(3)]
+        backend = FakeBackend(AFFINE, compute=slow)
+        backend.load()
+        door = Door(working)
+        futures = [working.submit(backend, row(value)) for value in range(3)]
         door.open()
         assert [future.result(10)["y"][0, 0] for future in futures] == [0, 1, 2]
     assert seen == [0, 0, 0, 0]  # the batch, and each of the three alone
