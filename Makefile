@@ -184,6 +184,7 @@ engines-bench: $(VENV)/.dev pull  ## measure every network on every backend here
 device-check: $(VENV)/.dev models-once  ## verify and score the systemd units, check shell scripts, and run what needs a real systemd
 	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system device
 	$(BIN)/python .ci/units.py
+	$(BIN)/python -m pytest -rs tests/ci/test_units.py
 	$(BIN)/python -m pytest -m systemd -rs tests/device tests/e2e/test_service.py
 
 fuzz: $(VENV)/.dev models-once  ## send 5,000 hostile images, recordings and bodies to the running appliance

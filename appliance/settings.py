@@ -358,6 +358,8 @@ def _check_together(settings: Settings) -> None:
 def _check_network(network: str) -> None:
     try:
         ipaddress.ip_network(network)
+        if "%" in network:  # a zone (fe80::1%eth0) may hold anything, line ends too, and systemd filters by none
+            raise ValueError("a zone (%) cannot be filtered by")
     except ValueError as error:  # it says what is wrong, host bits for example
         raise SettingInvalid(
             f"lan_peers: expected an address or a network such as 192.168.1.0/24, got {network!r}: {error}"

@@ -7,8 +7,11 @@ was merely bound: whatever is ordered behind the unit finds an appliance that se
 from __future__ import annotations
 
 import logging
+import shlex
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 
 from appliance.app.appliance import Appliance
@@ -46,10 +49,21 @@ class Service:
     """Speaks for a serving appliance to its service manager, as a context manager. Without one it does nothing."""
 
     def __init__(
-        self, appliance: Appliance, server: Server, settings: Settings, notifier: Notifier, shut: Filter
+        self,
+        appliance: Appliance,
+        server: Server,
+        settings: Settings,
+        notifier: Notifier,
+        shut: Filter,
+        *,
+        config: Path | None = None,
     ) -> None:
-        """Speak to `notifier` about `appliance` behind `server`, which has started; `shut` is the unit's filter."""
+        """Speak to `notifier` about `appliance` behind `server`, which has started; `shut` is the unit's filter.
+
+        `config` is the file that the settings came from.
+        """
         self._appliance, self._server, self._notifier, self._filter = appliance, server, notifier, shut
+        self._remedy = "" if shut.ok else remedy(config)
         self._stopped = threading.Event()
         self._speaking = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="service", daemon=True)
@@ -73,7 +87,7 @@ class Service:
             "stale": list(shut.stale),
             "ok": shut.ok,
             "problem": shut.problem,
-            "remedy": "" if shut.ok else REMEDY,
+            "remedy": self._remedy,
         }
 
     def stopping(self) -> None:
@@ -84,13 +98,14 @@ class Service:
 
     def __enter__(self) -> Service:
         if not self._filter.ok:
-            log.warning("%s → %s", _filtered(self._filter), REMEDY)
+            log.warning("%s → %s", _filtered(self._filter), self._remedy)
         if self._notifier.supervised:
             self._thread.start()
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
-        self._stopped.set()
+        if not self._stopped.is_set():  # the server has ended though nobody told it to
+            self.stopping()
         if self._thread.is_alive():
             self._thread.join(ASK_S + 1)
         self._watchdog.stop()
@@ -122,11 +137,20 @@ class Service:
         return status_line(url, self._appliance.ready(), self._appliance.features(), self._filter, self._watchdog.hung)
 
 
-REMEDY = (
-    f"请运行 `appliance service drop-in -o {PLACE}`，再 `systemctl daemon-reload` 并重启服务 / "
-    f"Run `appliance service drop-in -o {PLACE}`, then `systemctl daemon-reload`, and restart the service"
-)
-"""What to do when the unit's filter is not what the settings name."""
+def remedy(config: Path | None) -> str:
+    """What to do when the unit's filter is not what the settings of `config` name, word for word for root's shell.
+
+    That knows neither where the program lies nor the unit's environment, and settings read from nowhere open nothing.
+    """
+    beside = Path(sys.executable).with_name("appliance")
+    given = ("-c", str(config.absolute())) if config is not None else ()
+    run = shlex.join(
+        (str(beside) if beside.exists() else "appliance", "service", "drop-in", *given, "-o", PLACE),
+    )
+    return (
+        f"请运行 `sudo {run}`，再 `sudo systemctl daemon-reload` 并重启服务 / "
+        f"Run `sudo {run}`, then `sudo systemctl daemon-reload`, and restart the service"
+    )
 
 
 def status_line(url: str, ready: bool, features: Iterable[Feature], shut: Filter, hung: Iterable[str] = ()) -> str:

@@ -72,7 +72,7 @@ def serve(config: Config = None) -> None:
             typer.echo(line, err=True)
         state = READY if appliance.ready() else NOT_READY
         typer.echo(f"{state}: {server.url} (Ctrl+C 停止 / stops)", err=True)
-        service = Service(appliance, server, chosen, notifier, filter_of(chosen))
+        service = Service(appliance, server, chosen, notifier, filter_of(chosen), config=config)
         app.extensions[SERVICE] = service.state
         _until_told(service.stopping, server.stop)
         _settle()

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from appliance.errors import Both, SettingInvalid, Unavailable
 from appliance.settings import Settings
@@ -65,15 +66,33 @@ class Launch:
 
 
 def page_url(settings: Settings) -> str:
-    """Address of the page for a browser on this machine. Raises SettingInvalid for a port that is not fixed."""
+    """Address of the page for a browser on this machine. Raises SettingInvalid for one that is none."""
     if settings.kiosk_url:
-        return settings.kiosk_url
+        return _checked(settings.kiosk_url)
     if settings.http_port == 0:
         raise SettingInvalid("kiosk_url: expected an address, as http_port is 0 and means any, got none")
     host = settings.http_host.strip("[]")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, never bound to
     scheme = "https" if settings.http_tls_certificate else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.http_port}/"
+
+
+def _checked(url: str) -> str:
+    """`url`, unless it would be waited for in vain, or be an option for the browser."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isprintable() or " " in url:
+        raise SettingInvalid(
+            f"kiosk_url: expected an address as http://127.0.0.1:8080/, got {url!r}",
+            remedy=(
+                "请写完整地址，以 http:// 或 https:// 开头",
+                "Write it in full, with http:// or https:// before it",
+            ),
+        )
+    return url
 
 
 def is_snap(program: Path) -> bool:

@@ -115,7 +115,8 @@ def _listeners(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 def _address(name: str, host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
-        return ipaddress.ip_address(host.strip("[]"))
+        # Without the zone of a link's own address (fe80::1%eth0), which systemd does not filter by.
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         raise SettingInvalid(
             f"{name}: expected an address, as systemd filters by, got the name {host!r}",

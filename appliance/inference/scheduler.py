@@ -202,7 +202,7 @@ class Scheduler:
             for job in late:
                 _fail(job, self._late(job.backend.spec.name, "in the queue"))
             if jobs:
-                self._serve(jobs)
+                self._serve(index, jobs)
         except Exception as error:  # noqa: BLE001 - a listener that raises must not leave callers waiting for ever
             for job in (*late, *jobs):
                 _fail(job, error)
@@ -213,7 +213,7 @@ class Scheduler:
         self._beats[index] += 1
         self._beat_at[index] = self._clock()
 
-    def _serve(self, jobs: list[Job]) -> None:
+    def _serve(self, index: int, jobs: list[Job]) -> None:
         """Run `jobs` as one; when that fails, one by one, so that a bad job sinks alone."""
         started = self._clock()
         outcome = attempt(jobs)
@@ -237,14 +237,16 @@ class Scheduler:
             _fail(jobs[0], outcome)
         else:
             self._listener("batch_retried", model=jobs[0].backend.spec.name, jobs=len(jobs), reason=_reason(outcome))
-            self._serve_each(jobs)
+            self._serve_each(index, jobs)
 
-    def _serve_each(self, jobs: list[Job]) -> None:
+    def _serve_each(self, index: int, jobs: list[Job]) -> None:
         for job in jobs:
+            with self._wake:
+                self._beat(index)  # all of them together may take longer than a run that hangs
             if job.expired(self._clock()):
                 _fail(job, self._late(job.backend.spec.name, "while its batch was tried"))
             else:
-                self._serve([job])
+                self._serve(index, [job])
 
     def _late(self, model: str, where: str) -> DeadlineExceeded:
         self._listener("deadline_exceeded", model=model, where=where)

@@ -43,6 +43,18 @@ def test_with_ci_a_missing_package_is_a_failure(bare: dict[str, str]) -> None:
     assert "system package missing: espeak-ng" in told.stderr
 
 
+def test_make_test_installs_what_its_tests_fail_without_where_ci_is_true(bare: dict[str, str]) -> None:
+    """What `make device-check` installs later comes too late for them."""
+    named = set(run(bare, "bash", ".ci/system", "run", "test").stderr.splitlines()[-1].split())
+    wanted = {
+        package
+        for path in (REPOSITORY / "tests").rglob("test_*.py")
+        for packages in re.findall(r'\blacking\(\s*"[^"]+",\s*"([^"]+)"\)', path.read_text("utf-8"))
+        for package in packages.split()
+    }
+    assert wanted - named <= {"curl"}  # the README's examples, which take what their reader has
+
+
 def made(target: str, *variables: str) -> str:
     """The commands of a target, as make would run them."""
     command = ["make", "--no-print-directory", "--dry-run", "--always-make", target, *variables]

@@ -176,3 +176,27 @@ def test_the_page_is_this_machines_own(given: dict[str, object], url: str) -> No
 def test_a_port_that_is_free_to_be_any_needs_an_address() -> None:
     with pytest.raises(SettingInvalid, match="kiosk_url: expected an address"):
         page_url(Settings(http_port=0))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8080",
+        "file:///etc/passwd",
+        "http://",
+        "http://127.0.0.1:soon/",
+        "http://127.0.0.1:0/",
+        "http://[::1/",
+        "--remote-debugging-port=9222",
+        "http://127.0.0.1:8080/ --no-sandbox",
+        "http://127.0.0.1:8080/\n",
+    ],
+)
+def test_an_address_that_could_only_be_waited_for_is_refused(url: str) -> None:
+    with pytest.raises(SettingInvalid, match="kiosk_url: expected an address as http://127.0.0.1:8080/, got"):
+        page_url(Settings(kiosk_url=url))
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8080/", "https://kiosk.local/?language=en", "http://localhost"])
+def test_an_address_of_ones_own_is_taken_as_it_is(url: str) -> None:
+    assert page_url(Settings(kiosk_url=url)) == url

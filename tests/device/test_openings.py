@@ -72,7 +72,21 @@ def test_a_listener_that_nobody_could_reach_is_refused(given: dict[str, object],
     assert refused.value.detail.startswith(said)
 
 
-@pytest.mark.parametrize("network", ["192.168.1.5/24", "192.168.1", "any", "localhost"])
+def test_a_links_own_address_is_opened_without_its_zone() -> None:
+    assert openings(settings(http_host="[fe80::5%eth0]", lan_peers=("fe80::/10",))) == (
+        Opening("fe80::5/128", ("http_host",)),
+        Opening("fe80::/10", ("lan_peers",)),
+    )
+
+
+def test_no_setting_gets_a_line_of_its_own_into_the_drop_in() -> None:
+    text = drop_in(openings(settings(http_host="fe80::5%x\nIPAddressAllow=any\n#", lan_peers=("fe80::/10",))))
+    assert "any" not in text
+    with pytest.raises(SettingInvalid, match="lan_peers: expected an address or a network"):
+        settings(lan_peers=("fe80::%x\nIPAddressAllow=any\n#/64",))
+
+
+@pytest.mark.parametrize("network", ["192.168.1.5/24", "192.168.1", "any", "localhost", "fe80::1%eth0"])
 def test_what_is_no_network_ends_the_start(network: str) -> None:
     with pytest.raises(SettingInvalid, match="lan_peers: expected an address or a network"):
         settings(lan_peers=(network,))

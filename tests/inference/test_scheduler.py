@@ -440,6 +440,26 @@ def test_the_heart_beats_while_idle_and_stops_when_a_run_hangs(monkeypatch: pyte
         assert eventually(lambda: scheduler.heartbeat.at == clock.now)
 
 
+def test_the_heart_beats_between_the_runs_of_a_batch_that_failed(clock: Clock) -> None:
+    with Scheduler(1, clock=clock) as working:
+        seen: list[float] = []
+
+        def slow(inputs: Arrays) -> dict[str, np.ndarray]:
+            seen.append(clock.now - working.heartbeat.at)
+            clock.now += 7
+            if len(inputs["x"]) > 1:
+                raise BackendFailed("too many at once")
+            return {"y": inputs["x"]}
+
+        backend = FakeBackend(AFFINE, compute=slow)
+        backend.load()
+        door = Door(working)
+        futures = [working.submit(backend, row(value)) for value in range(3)]
+        door.open()
+        assert [future.result(10)["y"][0, 0] for future in futures] == [0, 1, 2]
+    assert seen == [0, 0, 0, 0]  # the batch, and each of the three alone
+
+
 def test_the_heartbeat_is_that_of_the_slowest_worker(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(module, "_BEAT_S", 0.005)
     with Scheduler(2, clock=clock) as scheduler:

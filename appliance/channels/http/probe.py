@@ -16,19 +16,25 @@ def silence(url: str) -> str:
     The certificate is not looked at: it is made out to whatever customers call the server, and the question is whether
     it answers, not who it is.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        asking: http.client.HTTPConnection = http.client.HTTPSConnection(parts.netloc, timeout=ASK_S, context=context)
-    else:
-        asking = http.client.HTTPConnection(parts.netloc, timeout=ASK_S)
+    try:
+        asking = _connection(url)
+    except (ValueError, http.client.InvalidURL) as error:
+        return str(error)
     try:
         asking.request("GET", "/healthz", headers={"Connection": "close"})
         answer = asking.getresponse()
         answer.read()
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:  # a host's name may be none that can be asked
         return str(error) or type(error).__name__
     finally:
         asking.close()
     return "" if answer.status == 200 else f"HTTP {answer.status}"
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(parts.netloc, timeout=ASK_S)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(parts.netloc, timeout=ASK_S, context=context)

@@ -66,3 +66,15 @@ def test_another_program_on_the_port(said, why):
         thread.start()
         assert why in silence(f"http://127.0.0.1:{other.getsockname()[1]}")
         thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:soon/", "nonnumeric port"),
+        ("http://[::1/", "Invalid IPv6 URL"),
+        ("http://.local/", "label"),
+    ],
+)
+def test_what_is_no_address_does_not_answer_either(url, why):
+    assert why in silence(url)
