@@ -8,10 +8,11 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from appliance.channels.wyoming.listener import WyomingListener
 from appliance.errors import Overloaded, SettingInvalid
 from appliance.settings import Settings
 
+T = TypeVar("T")
 SOUND = (0.5 * np.sin(np.arange(16_000) / 10) * 32767).astype("<i2").tobytes()
 
 
@@ -58,6 +60,12 @@ def listen() -> Iterator[Listen]:
         yield lambda door=None, **over: stack.enter_context(listening(door or SpeakingFakeDoor(), **over))
 
 
+def alone(visit: Coroutine[Any, Any, T]) -> T:
+    """What `visit` gives, in a thread of its own: Playwright, where a test before used it, keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(visit)).result()
+
+
 def talk(port: int, *said: Eventable | Event, until: tuple[str, ...] = ()) -> list[Event]:
     """What one client hears: the answers up to one of the types `until`, or to the end of the connection."""
 
@@ -72,7 +80,7 @@ def talk(port: int, *said: Eventable | Event, until: tuple[str, ...] = ()) -> li
                     break
         return heard
 
-    return asyncio.run(visit())
+    return alone(visit())
 
 
 def recording(pcm: bytes = SOUND, rate: int = 16_000, width: int = 2, channels: int = 1) -> list[Eventable]:
@@ -128,7 +136,7 @@ def test_several_recordings_on_one_connection_and_one_without_sound(listen):
                 await client.write_event(one.event())
             return [(await client.read_event()).data["text"] for _ in range(3)]
 
-    assert asyncio.run(visit()) == [HEARD.text, HEARD.text, ""]
+    assert alone(visit()) == [HEARD.text, HEARD.text, ""]
     assert len(door.heard_audio) == 2
 
 
