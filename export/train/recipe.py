@@ -46,7 +46,8 @@ def stages(
     shared = (
         *_language("clean.py", "pinyin.py"),
         *_code(
-            "corpus.py", "expand.py", "values.py", "words.yaml", "sentences.py", "noise.py", "fit.py", "rows.py",
+            "corpus.py", "expand.py", "values.py", "words.yaml", "sentences.py", "noise.py", "fit.py", "precision.py",
+            "rows.py",
         ),
     )  # fmt: skip
     learning = (*shared, *_code("material.py", "model.py", "bundle.py", "understand.py"))

@@ -30,7 +30,7 @@ class Bank:
     """Log-mel filter banks and the pitch of a sound that comes in pieces, whole frames only.
 
     Filter banks are Kaldi's: povey window, 20 Hz to 7.6 kHz; the dither is ours (`HISS_DB`), the same every time.
-    Training computes its features by this class, too.
+    Training computes its features by this class, too; the weights that ship were trained before there was a hiss here.
     """
 
     def __init__(self) -> None:
@@ -52,8 +52,8 @@ class Bank:
         """Hear the next `samples` (n,) at 16 kHz; the frames (BANDS,) that they complete."""
         if len(samples):
             # By the number of the sample, so that a sound in pieces is the same sound.
-            hiss = np.take(_HISS, np.arange(self._number, self._number + len(samples)), mode="wrap")
-            self._number += len(samples)
+            hiss = _HISS[np.arange(self._number, self._number + len(samples)) % RATE]
+            self._number = (self._number + len(samples)) % RATE
             samples = np.asarray(samples, np.float32) + hiss
             self._bank.accept_waveform(float(RATE), samples)
             self._heard = np.concatenate((self._heard, samples))

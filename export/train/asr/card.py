@@ -66,6 +66,8 @@ Jetson: not yet measured on hardware.
 - {never} What it makes of real speech is the figure above; it may be useless for yours.
 - Its character model knows a shop with a parcel counter; of what sounds alike it writes what was said there.
 - Mandarin and single letters only: no English words, no dialects.
+- Heard with a sound card's hiss added and a moment of silence before it; what is less than 65 % sure is not told. The
+  figures are those with all of it.
 - Confidences are the network's own, of a syllable whatever its tone, and not calibrated.
 """
 

@@ -113,7 +113,7 @@ def test_the_history_says_how_it_was_trained(tmp_path: Path) -> None:
         "epochs": 4, "batch": 8, "accumulate": 2, "rate": 3e-3, "decay": 0.01, "patience": 4, "seed": 7,
         "metric": "dev_score", "best": True, "half": True,
     }  # fmt: skip
-    assert history["arithmetic"] == precision.name(torch.device("cpu"))
+    assert history["arithmetic"] == precision.name(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     # It rises for a tenth of the twelve steps, rounded up to two, and falls to zero in a straight line.
     rates = [row["learning_rate"] for row in history["log"] if "learning_rate" in row]
     assert rates == pytest.approx([3e-3 * (12 - step) / 10 for step in (2, 5, 8, 11)])
