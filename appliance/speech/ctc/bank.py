@@ -21,8 +21,8 @@ SILENCE = np.concatenate((np.full(MELS, _FLOOR, np.float32), np.zeros(TRACKS, np
 HISS_DB = -80.0
 """Level of the hiss that is added to every sound, in dB of full scale: that of a sound card.
 
-Speech out of digital silence, as synthesisers and gated microphones give it, is nothing that anybody trains with: of
-40 answers of the kiosk's own voice the first and last syllable of nearly every clause were lost."""
+Speech out of digital silence, as synthesisers and gated microphones give it, is nothing that training knows: without
+it the first and last syllables of clauses were lost (tests/app/test_demo.py holds that)."""
 _HISS = np.random.default_rng(7).standard_normal(RATE).astype(np.float32) * np.float32(10 ** (HISS_DB / 20))
 
 

@@ -36,8 +36,7 @@ LEAD = 3
 LEAST = 0.65
 """Mean confidence below which what was heard is no speech, and nothing is told of it: music becomes such syllables.
 
-So a text that was told while somebody speaks may be taken back. Of 924 held-out sentences one is lost by it as they are
-and a few in noise; of one-syllable answers in noise a tenth is, and is asked for again."""
+So a text that was told while somebody speaks may be taken back, and a short answer in noise asked for again."""
 _CHUNK = RATE // 4
 """Samples heard at a time where a recording is given whole; the deadline is looked at between two of them."""
 _CORRUPT = ("请重新安装该模型", "Install this model again")

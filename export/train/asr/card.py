@@ -16,8 +16,9 @@ from export.train.asr import recipe, speak
 _CARD = """\
 # ctc-pinyin-zh
 
-**For bring-up, demos and tests.** {trained_zh}：能让一台刚装好的机器听懂演示句子，不能代替真正的语音识别。
-{trained}: with it a machine without any download hears its demo sentences. It is no recogniser for customers.
+**For bring-up, demos and tests.** {trained_zh}：能让一台刚装好的机器听懂合成的演示语音，听不懂真人，不能代替真正的语音识别。
+{trained}: with it a machine without any download hears
+sentences that a synthesiser speaks. It is no recogniser for customers.
 Install a real one: `appliance models import PATH` (SenseVoice-Small, a wav2vec2 or Zipformer CTC model), or `appliance
 models pull vosk-small-cn`.
 
