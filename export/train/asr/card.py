@@ -16,9 +16,8 @@ from export.train.asr import recipe, speak
 _CARD = """\
 # ctc-pinyin-zh
 
-**For bring-up, demos and tests.** {trained_zh}：能让一台刚装好的机器听懂合成的演示语音，听不懂真人，不能代替真正的语音识别。
-{trained}: with it a machine without any download hears
-sentences that a synthesiser speaks. It is no recogniser for customers.
+**For bring-up, demos and tests.** {trained_zh}：供刚装好的机器演示，不能代替真正的语音识别。
+{trained}. It is no recogniser for customers.
 Install a real one: `appliance models import PATH` (SenseVoice-Small, a wav2vec2 or Zipformer CTC model), or `appliance
 models pull vosk-small-cn`.
 
@@ -125,8 +124,8 @@ def _trained(heard: Mapping[str, float]) -> dict[str, str]:
     """What it has heard, in both languages."""
     if not heard["own"]:
         return {
-            "trained_zh": "只用合成语音训练",
-            "trained": "Trained on nothing but synthetic speech (espeak-ng)",
+            "trained_zh": "只用合成语音训练，听不懂真人",
+            "trained": "Trained on nothing but synthetic speech: it hears what espeak-ng says, not people",
             "never": "It has never heard a person.",
         }
     hours = f"{heard['own']:.1f} hours of recordings of its maker's own, distorted ones counted"
