@@ -145,7 +145,11 @@ def stages(
             "network",
             make_network,
             ("characters", "speech", "acoustic"),
-            (*_code("network", "evaluate"), *_speech("ctc/stream", "ctc/slots", "ctc/accuracy"), HERE.parent.parent / "to_onnx.py"),
+            (
+                *_code("network", "evaluate"),
+                *_speech("ctc/stream", "ctc/slots", "ctc/accuracy"),
+                HERE.parent.parent / "to_onnx.py",
+            ),
         ),
     ]
 
