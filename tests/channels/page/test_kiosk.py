@@ -113,6 +113,7 @@ def test_where_echo_is_cancelled_the_page_says_that_speaking_breaks_the_answer_o
     server, ears, mouth = kiosk
     page = visit(server)
     page.click("#speak")
+    expect(page.locator("#voice-phase")).to_have_text("正在听，请讲")  # of what came before, only the last is heard
     ears.may.release(3)
     expect(page.locator("#voice-words")).to_have_text("洗衣液")
     page.click("#voice-stop")
@@ -137,6 +138,7 @@ def test_starting_over_forgets_what_was_being_said(kiosk, visit):
     server, ears, _ = kiosk
     page = visit(server)
     page.click("#speak")
+    expect(page.locator("#voice-phase")).to_have_text("正在听，请讲")
     ears.may.release(2)
     expect(page.locator("#voice-words")).to_have_text("洗衣")
     page.click("#restart")
