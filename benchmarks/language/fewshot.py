@@ -31,7 +31,7 @@ from appliance.language.lexicon import OUT_OF_SCOPE
 from benchmarks.language import public
 from benchmarks.language.variants import Onnx, int8_of
 from benchmarks.machine import describe
-from export.train import bundle, corpus, sentences
+from export.train import bundle, corpus, precision, sentences
 from export.train.rows import padded
 from export.train.sentences import Sentence
 
@@ -81,7 +81,8 @@ def by_prompt(made: bundle.Bundle, shots: Sequence[Sentence], test: Sequence[Sen
 
     def vectors(part: Sequence[Sentence]) -> torch.Tensor:
         batch = padded([{"input_ids": made.ids(s.text)[:longest]} for s in part])
-        hidden = tuned(**batch).last_hidden_state[:, VIRTUAL:]
+        with precision.fastest(torch.device("cpu")):
+            hidden = tuned(**batch).last_hidden_state[:, VIRTUAL:].float()
         mask = batch["attention_mask"].unsqueeze(-1)
         means = (hidden * mask).sum(1) / mask.sum(1)
         return torch.nn.functional.normalize((means - made.model.centre) / made.model.spread, dim=-1) * 8
