@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.appliance import Appliance, Rooms
+from appliance.app.camera import build_sight
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
@@ -45,7 +46,7 @@ LARGE_PIXELS = WORK_PIXELS
 MakesEngines = Callable[[EngineStore, ModelStore, Settings], Engines]
 """Makes the engines of a device: `Engines` itself, or one on a fake device."""
 
-SENSES = ("ocr", "asr", "voice")
+SENSES = ("ocr", "asr", "voice", "camera")
 """What can be left out, for commands that only need words."""
 
 
@@ -140,6 +141,9 @@ def _build(
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
         appliance.join(build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener))
+    if "camera" in senses:
+        talk = appliance.conversation if "voice" in senses else None
+        appliance.sees(build_sight(settings, appliance.look, appliance.end, _shown, talk, listener))
     return appliance
 
 

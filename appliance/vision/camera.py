@@ -19,7 +19,7 @@ from typing import Any
 
 from appliance.listener import Listener, silent
 from appliance.trail import trail
-from appliance.vision.capture import Opens, Source, Wanted, open_source
+from appliance.vision.capture import USUAL, Opens, Source, Wanted, open_source
 from appliance.vision.devices import Node
 from appliance.vision.faults import CameraFault, Lost
 from appliance.vision.image import Pixels
@@ -141,7 +141,7 @@ class Camera:
     def __init__(
         self,
         device: str,
-        wanted: Wanted = Wanted(),
+        wanted: Wanted = USUAL,
         *,
         rate: float = 5.0,
         open: Opens = open_source,

@@ -43,6 +43,9 @@ class Wanted:
     """Pictures a second: more only warm the bus and the camera, fewer make a picture older when it comes."""
 
 
+USUAL = Wanted()
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a camera says that it gives."""

@@ -113,7 +113,7 @@ def _links(root: Path) -> Iterator[tuple[str, str]]:
     for kind in ("by-id", "by-path"):
         for link in sorted((root / "dev/v4l" / kind).glob("*")):
             if link.is_symlink():
-                yield f"/dev/v4l/{kind}/{link.name}", Path(os.readlink(link)).name
+                yield f"/dev/v4l/{kind}/{link.name}", link.readlink().name
 
 
 def _by_id(links: Sequence[str]) -> frozenset[str]:

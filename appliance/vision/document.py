@@ -81,8 +81,8 @@ def small(pixels: Pixels) -> Grey:
     # still the mean of nine, in which a camera's noise goes. All of it in colour would take four times as long.
     step = max(1, int(1 / scale) // 3)
     green = np.ascontiguousarray(pixels[::step, ::step, 1])
-    shrunk: Grey = cv2.resize(green, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return shrunk
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(green, size, interpolation=way), np.uint8)
 
 
 def written(grey: Grey) -> Cells:
@@ -114,8 +114,7 @@ def alike(grey: Grey, other: Grey) -> Cells:
     one, two = (part[: size[1] * CELL, : size[0] * CELL].astype(np.float32) for part in (grey, other))
 
     def mean(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        averaged: npt.NDArray[np.float32] = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
-        return averaged
+        return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 
     a, b = mean(one), mean(two)
     spread = np.sqrt(np.maximum(mean(one * one) - a * a, 1) * np.maximum(mean(two * two) - b * b, 1))
@@ -143,5 +142,8 @@ def document(cells: Cells) -> Box | None:
     if sizes[largest] < LEAST_SHARE * (bottom - top) * (right - left):
         return None
     return Box(
-        max(0, left - 1) / columns, max(0, top - 1) / rows, min(columns, right + 1) / columns, min(rows, bottom + 1) / rows
+        max(0, left - 1) / columns,
+        max(0, top - 1) / rows,
+        min(columns, right + 1) / columns,
+        min(rows, bottom + 1) / rows,
     )

@@ -20,6 +20,10 @@ from appliance.vision.sharpness import Grey, Quality, measure
 COARSE = 4
 """Motion is looked for in a picture so many times smaller than the small one: a hand that holds something still moves
 it by less than one of its pixels."""
+ENOUGH = 3
+"""Pictures from which one is chosen when a document is taken away before its time."""
+SHARPER = 1.05
+"""How much sharper a picture must be for the lens to count as searching still."""
 EMPTY, MOVING, HOLDING, READ = "empty", "moving", "holding", "read"
 
 
@@ -81,6 +85,16 @@ class Seen:
     """The picture to read, once for each time that a document is shown."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """What is known of a document since it has been still."""
+
+    since: float | None = None
+    best: tuple[Frame, Quality, Grey] | None = None
+    looks: int = 0
+    improving: bool = False
+
+
 class Moment:
     """Follows what lies in view from look to look. For one thread."""
 
@@ -123,7 +137,12 @@ class Moment:
             self._box = box
             pick = self._with(frame, grey, box, moves)
         lively = self._phase in (MOVING, HOLDING) or at - self._last_motion < rules.lively_s
-        return Seen(self._phase, self._best[1].light if self._best else "", lively, left, pick)
+        return Seen(self._phase, self._held.best[1].light if self._held.best else "", lively, left, pick)
+
+    def unread(self) -> None:
+        """The last pick was not read: it is picked again while it is held."""
+        if self._phase == READ:
+            self._phase, self._read, self._stirred = MOVING, None, True
 
     def _shown(self, grey: Grey, settling: bool) -> Cells:
         """Written cells without those that show what the shop has there."""
@@ -135,11 +154,12 @@ class Moment:
         own, picture = self._shop
         # The shop's own print begins and ends within a cell: one beside it counts as it.
         near = cv2.dilate((own & alike(grey, picture)).astype(np.uint8), np.ones((3, 3), np.uint8))
-        return cells & (near == 0)
+        shown: Cells = cells & (near == 0)
+        return shown
 
     def _without(self, at: float) -> tuple[bool, Pick | None]:
         """Nothing is in view: what was held is read all the same when there was time for a good picture."""
-        pick = self._chosen() if self._phase == HOLDING and self._looks >= 3 else None
+        pick = self._chosen() if self._phase == HOLDING and self._held.looks >= ENOUGH else None
         if pick is None and self._phase == HOLDING:
             self._phase = MOVING
         self._drop()
@@ -152,7 +172,7 @@ class Moment:
         rules = self._rules
         if moves:
             self._stirred = True
-            pick = self._chosen() if self._phase == HOLDING and self._looks >= 3 else None
+            pick = self._chosen() if self._phase == HOLDING and self._held.looks >= ENOUGH else None
             self._drop()
             if self._phase != READ:
                 self._phase = MOVING
@@ -161,9 +181,9 @@ class Moment:
             if frame.at - self._last_motion > rules.stays_s:
                 self._shop, self._phase, self._read = (written(grey), grey), EMPTY, None
             return None
-        if self._since is None:
-            self._since = frame.at
-        held = frame.at - self._since
+        if self._held.since is None:
+            self._held.since = frame.at
+        held = frame.at - self._held.since
         if held >= rules.hold_s / 2:
             self._weigh(frame, grey, box)
         if held < rules.hold_s:
@@ -173,33 +193,31 @@ class Moment:
             self._drop()
             return None
         self._phase = HOLDING
-        searching = self._improving and held < rules.focus_s
+        searching = self._held.improving and held < rules.focus_s
         if held < rules.hold_s + rules.choose_s or searching:
             return None
         return self._chosen()
 
     def _weigh(self, frame: Frame, grey: Grey, box: Box) -> None:
         quality = measure(box.cut(frame.pixels))
-        self._looks += 1
-        best = self._best
-        self._improving = best is None or quality.rank > (best[1].light == "good", best[1].sharpness * 1.05)
+        held, best = self._held, self._held.best
+        held.looks += 1
+        held.improving = best is None or quality.rank > (best[1].light == "good", best[1].sharpness * SHARPER)
         if best is None or quality.rank > best[1].rank:
-            self._best = (frame, quality, np.ascontiguousarray(box.cut(grey)))
+            held.best = (frame, quality, np.ascontiguousarray(box.cut(grey)))
 
     def _chosen(self) -> Pick | None:
-        if self._best is None:
+        if self._held.best is None:
             return None
-        frame, quality, patch = self._best
-        pick = Pick(frame.pixels, quality, frame.at, self._looks)
+        frame, quality, patch = self._held.best
+        pick = Pick(frame.pixels, quality, frame.at, self._held.looks)
         self._phase, self._read, self._stirred = READ, patch, False
         self._drop()
         return pick
 
     def _drop(self) -> None:
         """Forget the pictures of what was held."""
-        self._since: float | None = None
-        self._best: tuple[Frame, Quality, Grey] | None = None
-        self._looks, self._improving = 0, False
+        self._held = _Held()
 
     def _moves(self, grey: Grey, before: Grey, box: Box) -> bool:
         if self._box is not None and self._box.overlap(box) < self._rules.overlap:

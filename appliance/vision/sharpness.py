@@ -1,9 +1,9 @@
 """How sharp a picture is against others of the same thing, and whether its light lets anything be read.
 
 Sharpness is Tenengrad, the mean squared gradient by Sobel (Krotkov, "Focusing", IJCV 1, 1988), over the variance of the
-brightness, so that a picture that is merely brighter does not win; in the comparison of 36 such measures by Pertuz, Puig
-and Garcia ("Analysis of focus measure operators for shape-from-focus", Pattern Recognition 46, 2013) the gradients are
-the ones that noise disturbs least. `python -m benchmarks.camera` compares it with the variance of the Laplacian.
+brightness, so that a picture that is merely brighter does not win. Pertuz, Puig and Garcia ("Analysis of focus measure
+operators for shape-from-focus", Pattern Recognition 46, 2013) compare it with 35 others; `python -m benchmarks.camera`
+compares it with the variance of the Laplacian (Pech-Pacheco et al., ICPR 2000).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Grey = npt.NDArray[np.uint8]
 """Brightness, shape (height, width), dtype uint8."""
 
 MOST_PIXELS = 640 * 480
-"""Pixels that are measured at their full resolution; of a larger region its middle, for a smaller picture hides blur."""
+"""Pixels that are measured, at full resolution: of a larger region its middle, for a smaller picture hides blur."""
 DARKEST_PAPER, BRIGHTEST_INK, LEAST_CONTRAST = 70, 215, 30
 """What the brightest tenth must reach, the darkest fiftieth must stay below, and how far the two must be apart."""
 
@@ -43,7 +43,7 @@ def measure(region: Pixels) -> Quality:
     """Quality of a region at the camera's full resolution, BGR."""
     import cv2
 
-    grey = cv2.cvtColor(_middle(region), cv2.COLOR_BGR2GRAY)
+    grey = np.asarray(cv2.cvtColor(_middle(region), cv2.COLOR_BGR2GRAY), np.uint8)
     return Quality(light(grey), tenengrad(grey))
 
 

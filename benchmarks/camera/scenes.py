@@ -100,7 +100,9 @@ def frames(scene: Scene) -> Iterator[Pixels]:
             _lay(view, shown, at, 1 / scene.fps, rng)
         if (hand := _between(scene.hand, at)) is not None:
             centre = (int(hand.x * scene.size[0]), int(hand.y * scene.size[1]))
-            cv2.ellipse(view, centre, (scene.size[0] // 9, scene.size[1] // 5), 20, 0, 360, (120, 150, 205), -1, cv2.LINE_AA)
+            cv2.ellipse(
+                view, centre, (scene.size[0] // 9, scene.size[1] // 5), 20, 0, 360, (120, 150, 205), -1, cv2.LINE_AA
+            )
         # A camera brings the mean to where it likes it, within a second.
         mean = float(view[::8, ::8].mean()) * scene.light(at)
         gain += 0.15 * (float(np.clip(105 / max(5.0, mean), 0.6, 2.5)) - gain)
@@ -124,7 +126,9 @@ def _between(knots: Sequence[Knot], at: float) -> Knot | None:
     if not knots or not knots[0].at <= at <= knots[-1].at:
         return None
     times = [knot.at for knot in knots]
-    values = [float(np.interp(at, times, [getattr(knot, name) for knot in knots])) for name in ("x", "y", "angle", "blur")]
+    values = [
+        float(np.interp(at, times, [getattr(knot, name) for knot in knots])) for name in ("x", "y", "angle", "blur")
+    ]
     return Knot(at, *values)
 
 
@@ -189,5 +193,7 @@ def _desk(scene: Scene, rng: np.random.Generator) -> Pixels:
     if scene.print_on_desk:
         for line in range(6):
             place = (width // 20, height // 10 + line * height // 22)
-            cv2.putText(desk, "PLEASE KEEP YOUR RECEIPT 0123456789", place, 0, height / 1200, (230, 230, 230), 2, cv2.LINE_AA)
+            cv2.putText(
+                desk, "PLEASE KEEP YOUR RECEIPT 0123456789", place, 0, height / 1200, (230, 230, 230), 2, cv2.LINE_AA
+            )
     return cv2.GaussianBlur(desk, (0, 0), 0.7).astype(np.uint8)
