@@ -1,4 +1,4 @@
-"""The command line: `appliance serve`, `check`, `ask`, `ocr`, `hear`, `say`, `mic`, `camera`, `models` and so on.
+"""The command line: `appliance serve`, `check`, `ask`, `ocr`, `hear`, `say`, `mic`, `camera`, `models` and the rest.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
 """

@@ -214,8 +214,10 @@ class Camera:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             until = self._clock() + _CLOSING_S
-            for thread in (keeper, *(pump.thread for pump in self._hung if pump.thread is not None)):
-                thread.join(max(0.0, until - self._clock()))
+            keeper.join(_CLOSING_S)
+            for pump in self._hung:
+                if pump.thread is not None:
+                    pump.thread.join(max(0.0, until - self._clock()))
             self._note(state="off", reason="")
 
     @contextmanager
