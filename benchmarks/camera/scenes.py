@@ -83,8 +83,8 @@ def held(sheet: Pixels, start: float, seconds: float, **more: float) -> Shown:
     return Shown(sheet, knots, **more)
 
 
-def frames(scene: Scene) -> Iterator[Pixels]:
-    """The pictures, one after the other."""
+def frames(scene: Scene, blurs: list[float] | None = None) -> Iterator[Pixels]:
+    """The pictures, one after the other; how far each document in them is blurred, in pixels, goes into `blurs`."""
     rng = np.random.default_rng(scene.seed)
     cv2.setRNGSeed(scene.seed)
     desk = _desk(scene, rng)
@@ -96,8 +96,11 @@ def frames(scene: Scene) -> Iterator[Pixels]:
     for number in range(round(scene.seconds * scene.fps)):
         at = number / scene.fps
         view = desk.copy()
+        blur = 0.0
         for shown in scene.shown:
-            _lay(view, shown, at, 1 / scene.fps, rng)
+            blur = max(blur, _lay(view, shown, at, 1 / scene.fps, rng))
+        if blurs is not None:
+            blurs.append(blur)
         if (hand := _between(scene.hand, at)) is not None:
             centre = (int(hand.x * scene.size[0]), int(hand.y * scene.size[1]))
             cv2.ellipse(
@@ -132,11 +135,11 @@ def _between(knots: Sequence[Knot], at: float) -> Knot | None:
     return Knot(at, *values)
 
 
-def _lay(view: Pixels, shown: Shown, at: float, exposure: float, rng: np.random.Generator) -> None:
-    """Draw a document where it is, smeared along the way that it goes while the shutter is open."""
+def _lay(view: Pixels, shown: Shown, at: float, exposure: float, rng: np.random.Generator) -> float:
+    """Draw a document where it is, smeared along the way that it goes while the shutter is open; how blurred it is."""
     now = _between(shown.knots, at)
     if now is None:
-        return
+        return 0.0
     later = _between(shown.knots, at + exposure / 2) or now
     height, width = view.shape[:2]
     high, wide = shown.sheet.shape[:2]
@@ -150,7 +153,7 @@ def _lay(view: Pixels, shown: Shown, at: float, exposure: float, rng: np.random.
     left, top = np.floor(corners.min(axis=0)).astype(int) - reach
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + reach
     if left >= width or top >= height or right <= 0 or bottom <= 0:
-        return
+        return 0.0
     matrix[:, 2] -= (left, top)
     size = (int(right - left), int(bottom - top))
     # Shrunk before it is turned, as a lens does: each pixel is the mean of what it sees.
@@ -163,6 +166,8 @@ def _lay(view: Pixels, shown: Shown, at: float, exposure: float, rng: np.random.
     cut = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     under, weight = view[y0:y1, x0:x1], there[cut][:, :, None].astype(np.float32) / 255
     under[:] = (under * (1 - weight) + sheet[cut] * weight).astype(np.uint8)
+    # A smear of a length is as wide as a bell of a twelfth of its square.
+    return float(np.hypot(np.hypot(*smear) / 12**0.5, now.blur))
 
 
 def _smeared(picture: Pixels, smear: npt.NDArray[np.float64]) -> Pixels:
