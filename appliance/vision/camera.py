@@ -226,6 +226,8 @@ class Camera:
         watcher = Watcher(self, rate)
         with self._changed:
             self._watchers.add(watcher)
+            if self._state.state == "resting":
+                self._note(state="opening")
             self._changed.notify_all()
         try:
             yield watcher
@@ -248,15 +250,17 @@ class Camera:
         """Open, watch over and let go of the device."""
         while not self._closed.is_set():
             with self._changed:
-                wait = self._look_after()
-                self._changed.wait(wait)
+                self._changed.wait(self._look_after())
         self._let_go()
 
     def _look_after(self) -> float | None:
         """Do what is due; seconds until the next look, None when only a change matters."""
         now = self._clock()
         if not self._watchers and (self._pump is None or now - self._last_watched > self._patience.linger):
-            self._rest("resting", "")
+            if self.fault is None:
+                self._rest("resting", "")
+            else:
+                self._let_go()  # what is wrong stays said until somebody looks again
             return None
         if self._rate <= 0:
             self._rest("paused", "为省电暂停取图 / Paused to save power")
@@ -328,12 +332,12 @@ class Camera:
         while not pump.leave.is_set():
             at = source.grab()
             now = pump.alive_at = self._clock()
-            if now < due or now - at > self._patience.silent:
+            if now < due or now - at > self._patience.silent or pump.leave.is_set():
                 continue
             pixels = source.picture()
             with self._changed:
                 if pump is not self._pump:
-                    return
+                    return  # left behind while it decoded
                 pace = min(self._rate, max((watcher.rate for watcher in self._watchers), default=1.0))
                 # Counted from when it was due, so that the mean is what was asked for, whatever the device's own beat.
                 due = max(due, now - 1 / max(pace, 0.1)) + 1 / max(pace, 0.1)

@@ -32,6 +32,8 @@ class FakeCamera:
         self.open_now = 0
         self.opened: list[tuple[str, Wanted, Node | None]] = []
         self.most_open = 0
+        self.decoded: list[_Source] = []
+        """Openings whose pictures were decoded, in order."""
 
     def open(self, device: str, wanted: Wanted, known: Node | None) -> _Source:
         self.opened.append((device, wanted, known))
@@ -58,6 +60,8 @@ class _Source:
         return time.monotonic() - self._camera.behind_s
 
     def picture(self) -> Pixels | None:
+        if not self._camera.decoded or self._camera.decoded[-1] is not self:
+            self._camera.decoded.append(self)
         found = self._camera.picture
         return None if found is None else found.copy()
 

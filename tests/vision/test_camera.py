@@ -170,6 +170,7 @@ def test_a_read_that_hangs_is_left_behind_and_the_camera_opened_anew(camera: Cam
         assert watcher.next(5) is not None
         eventually(lambda: camera.hung == 0)
         eventually(lambda: fake.open_now == 1)  # the thread that was left behind has let go of its device
+        assert len(fake.decoded) == 2, "a thread that was left behind went on"
 
 
 def test_threads_that_hang_are_counted(camera: Camera, fake: FakeCamera) -> None:

@@ -25,7 +25,7 @@ from appliance.errors import ApplianceError, Overloaded, Unavailable
 from appliance.listener import Listener, silent
 from appliance.trail import trail
 from appliance.values import OcrResult, Reply
-from appliance.vision.camera import Camera, Frame
+from appliance.vision.camera import UNWELL, Camera, Frame
 from appliance.vision.document import document, small, written
 from appliance.vision.image import Pixels
 from appliance.vision.moment import EMPTY, Moment, Pick, Seen
@@ -103,7 +103,9 @@ class Showing:
         self.feed = Feed()
         self._moment = moment()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
+        self._begun = threading.Event()
+        run = self._run if watches else self._rehearse
+        self._thread = threading.Thread(target=run, name="showing", daemon=True)
         self._asked = threading.Lock()  # one reading at a time: each holds pictures, and two may be of one document
         self._lock = threading.Lock()
         self._session: str | None = None
@@ -115,10 +117,10 @@ class Showing:
         self._told: Mapping[str, object] = {}
 
     def start(self) -> None:
-        """Begin to look, where it is to look unasked."""
+        """Begin to look; where it is not to look unasked, only until the camera has shown that it works."""
         self._camera.start()
-        if self._watches:
-            self._thread.start()
+        self._thread.start()
+        self._begun.wait(1)
 
     def close(self) -> None:
         """End the thread and the camera. A second call does nothing."""
@@ -178,8 +180,19 @@ class Showing:
 
             yield following
 
+    def _rehearse(self) -> None:
+        """A camera that nobody has asked for a look yet, or that has failed, is believed when it gives a picture."""
+        while not self._closed.is_set():
+            with self._camera.watched(1) as watcher:
+                self._begun.set()
+                while watcher.next(_TICK_S) is None and not self._closed.is_set():
+                    self._tell()
+            while not self._closed.wait(_TICK_S) and self._camera.state.state not in UNWELL:
+                self._tell()
+
     def _run(self) -> None:
         with self._camera.watched(SLOW) as watcher:
+            self._begun.set()
             opened = False
             while not self._closed.is_set():
                 try:

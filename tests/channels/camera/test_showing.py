@@ -231,8 +231,9 @@ def test_what_goes_wrong_is_told_and_the_next_document_is_read() -> None:
 
 def test_a_look_that_is_asked_for_takes_a_picture_from_now_on() -> None:
     with counter(watches=False) as scene:
-        time.sleep(0.2)
-        assert scene.camera.state.state == "resting"
+        scene.until(lambda: scene.camera.state.frames)  # it has been tried once
+        scene.until(lambda: scene.camera.state.state == "resting")
+        assert scene.reading.asked == []
         scene.show(scene.waybill)
         reply = scene.showing.look("s-1", "en")
         assert reply.turn.text == TEXT
@@ -242,8 +243,21 @@ def test_a_look_that_is_asked_for_takes_a_picture_from_now_on() -> None:
         scene.until(lambda: scene.fake.open_now == 0)
 
 
+def test_a_picture_from_before_it_was_asked_for_is_not_read() -> None:
+    with counter() as scene:
+        scene.settle()
+        scene.camera._patience = Patience(silent=5, linger=0.1)
+        scene.fake.behind_s = 1.5  # what the driver had kept
+        time.sleep(0.2)
+        began = time.monotonic()
+        scene.showing.look(None, "zh")
+        assert time.monotonic() - began > 2.4, "it was read before a picture of now had come"
+
+
 def test_of_the_pictures_of_a_second_the_sharpest_is_read() -> None:
     with counter(watches=False) as scene:
+        scene.until(lambda: scene.camera.state.frames)
+        scene.until(lambda: scene.camera.state.state == "resting")
         blurred = cv2.GaussianBlur(scene.waybill, (0, 0), 4)
         scene.show(np.asarray(blurred, np.uint8))
         threading.Timer(1.2, lambda: scene.show(scene.waybill)).start()
@@ -277,10 +291,15 @@ def test_one_look_at_a_time() -> None:
 
 def test_without_pictures_a_look_says_why() -> None:
     with counter(watches=False) as scene:
-        scene.fake.node = None
-        with pytest.raises(Unavailable, match="expected one called 'fake'") as told:
+        plugged, scene.fake.node = scene.fake.node, None
+        scene.until(lambda: scene.camera.fault is not None or scene.camera.state.state == "resting")
+        with pytest.raises(Unavailable, match="'fake'") as told:
             scene.showing.look(None, "zh")
-        assert "appliance camera list" in told.value.remedy
+        assert " / " in told.value.remedy
+        time.sleep(0.3)  # nobody looks any more: what is wrong stays said until it works
+        assert scene.camera.state.state == "absent"
+        scene.fake.node = plugged
+        scene.until(lambda: scene.camera.state.state == "resting")
         scene.camera.rate = 0
         with pytest.raises(Unavailable, match="paused"):
             scene.showing.look(None, "zh")

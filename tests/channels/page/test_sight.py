@@ -65,7 +65,7 @@ def watched(page: Page) -> None:
     page.wait_for_timeout(600)  # it has seen the empty counter
 
 
-def test_a_sign_says_that_the_camera_is_on(kiosk: Any, serve: Any, above: Above) -> None:
+def test_a_sign_says_that_the_camera_is_on(above: Above, serve: Any, kiosk: Any) -> None:
     page = kiosk(serve(above.door))
     watched(page)
     expect(page.locator("#sight-text")).to_contain_text("摄像头开着")
@@ -75,7 +75,7 @@ def test_a_sign_says_that_the_camera_is_on(kiosk: Any, serve: Any, above: Above)
     expect(page.locator("#sight")).to_be_hidden()
 
 
-def test_without_a_camera_there_is_no_sign_and_no_offer(kiosk: Any, serve: Any) -> None:
+def test_without_a_camera_there_is_no_sign_and_no_offer(serve: Any, kiosk: Any) -> None:
     page = kiosk(serve(FakeDoor()))
     expect(page.locator("#sight")).to_be_hidden()
     page.locator("#photo").click()
@@ -83,7 +83,7 @@ def test_without_a_camera_there_is_no_sign_and_no_offer(kiosk: Any, serve: Any) 
     expect(page.locator("#camera-own")).to_be_hidden()
 
 
-def test_what_is_held_under_it_is_read_and_answered_in_the_conversation(kiosk: Any, serve: Any, above: Above) -> None:
+def test_what_is_held_under_it_is_read_and_answered_in_the_conversation(above: Above, serve: Any, kiosk: Any) -> None:
     server = serve(above.door)
     page = kiosk(server)
     watched(page)
@@ -96,7 +96,7 @@ def test_what_is_held_under_it_is_read_and_answered_in_the_conversation(kiosk: A
     assert above.door.opened == 1, "it was answered in a session of its own"
 
 
-def test_whoever_has_left_is_shown_nothing(kiosk: Any, serve: Any, above: Above) -> None:
+def test_whoever_has_left_is_shown_nothing(above: Above, serve: Any, kiosk: Any) -> None:
     page = kiosk(serve(above.door))
     watched(page)
     above.door.hold = threading.Event()
@@ -110,7 +110,7 @@ def test_whoever_has_left_is_shown_nothing(kiosk: Any, serve: Any, above: Above)
     assert above.door.sessions == set(), "the session of somebody who has left lives on"
 
 
-def test_the_appliances_camera_takes_the_photo_where_the_browser_has_none(kiosk: Any, serve: Any, above: Above) -> None:
+def test_the_appliances_camera_takes_the_photo_where_the_browser_has_none(above: Above, serve: Any, kiosk: Any) -> None:
     page = kiosk(serve(above.door))
     watched(page)
     page.locator("#photo").click()
