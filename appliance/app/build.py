@@ -100,13 +100,14 @@ def _build(
     )
     closing.callback(dialogue.close)
     wakes = build_wake(pack) if settings.voice == "wake" else None
-    unspoken = () if "voice" in senses else (_left_out("microphone"), _left_out("speech"))
+    without = {"voice": ("microphone", "speech"), "camera": ("camera",)}
+    left_out = tuple(_left_out(name) for sense, names in without.items() if sense not in senses for name in names)
     flows = len(pack.flows)
     conversing = Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows")
 
     def features() -> tuple[Feature, ...]:
         late = _stuck(scheduler, settings.deadline_s)
-        found = (words.feature(), conversing, sight.feature(), *ears.features(), *unspoken)
+        found = (words.feature(), conversing, sight.feature(), *ears.features(), *left_out)
         if late:
             found = tuple(replace(f, state="failed", reason=late) if _computes(f) else f for f in found)
         return tuple(replace(feature, required=feature.name in settings.required) for feature in found)

@@ -121,7 +121,14 @@ def test_text_has_limits(appliance: Appliance, text: str) -> None:
 
 def test_readiness_needs_words_only_and_everything_off_says_why(appliance: Appliance) -> None:
     assert appliance.ready()
-    assert {f.name for f in appliance.features() if f.state == "off"} == {"ocr", "vad", "asr", "microphone", "speech"}
+    assert {f.name for f in appliance.features() if f.state == "off"} == {
+        "ocr",
+        "vad",
+        "asr",
+        "microphone",
+        "speech",
+        "camera",
+    }
     with pytest.raises(Unavailable, match="reading is off") as caught:
         appliance.read(b"")
     assert caught.value.remedy == "此命令不加载 / not loaded for this command"

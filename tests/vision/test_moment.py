@@ -71,6 +71,9 @@ def test_nothing_is_picked_where_nothing_is_shown(waybill: Pixels) -> None:
         Scene(6, size=SIZE, hand=hand),
         Scene(5, size=SIZE, print_on_desk=True, light=lambda at: 1.0 if at < 2.5 else 0.5),
         Scene(5, (passing,), SIZE),
+        Scene(
+            5, size=SIZE, print_on_desk=True, light=lambda at: 0.02 if at < 0.6 else 1.0
+        ),  # its first pictures are dark
     ):
         assert picks(looks(scene)) == []
 
@@ -94,10 +97,18 @@ def test_a_document_that_is_only_pushed_aside_is_the_same(waybill: Pixels) -> No
 
 
 def test_the_sharpest_picture_is_picked_when_the_lens_has_found_its_focus(waybill: Pixels) -> None:
-    knots = (Knot(2, -0.5, blur=3), Knot(2.7, 0.5, blur=3), Knot(4.2, 0.5, blur=0), Knot(9, 0.5))
+    knots = (Knot(2, -0.5, blur=2), Knot(2.7, 0.5, blur=2), Knot(5.2, 0.5, blur=0), Knot(9, 0.5))
     found = picks(looks(Scene(8, (Shown(waybill, knots),), SIZE)))
     assert len(found) == 1
-    assert found[0][1].at >= 4.0, "it was picked while the lens still searched"
+    assert found[0][1].at >= 4.8, "it was picked while the lens still searched"
+
+
+def test_a_document_that_is_hidden_for_a_moment_has_not_left(waybill: Pixels) -> None:
+    before = Shown(waybill, (Knot(2, -0.5), Knot(2.7, 0.5), Knot(5, 0.5)))
+    again = Shown(waybill, (Knot(5.8, 0.5), Knot(20, 0.5)))
+    seen = looks(Scene(9, (before, again), SIZE))
+    assert len(picks(seen)) == 1
+    assert not any(each.left for _, each in seen)
 
 
 def test_of_what_is_held_shortly_the_best_is_read_when_it_leaves(waybill: Pixels) -> None:

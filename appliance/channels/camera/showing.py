@@ -238,9 +238,10 @@ class Showing:
         with self._lock:
             visit = self._visit
 
-        def answer(session: str | None, language: str) -> Reply | None:
+        def answer(session: str | None, _language: str) -> Reply | None:
+            # The screen knows best who stands here; a conversation falls back into the shop's language when it rests.
             try:
-                reply = self._look(image, session, language, watch=watch)
+                reply = self._look(image, self._session or session, self._language, watch=watch)
             except ApplianceError as error:
                 if not worth.lacking and not self._closed.is_set():
                     self._fail(error)
@@ -253,10 +254,12 @@ class Showing:
         if self._conversation is not None:
             reply = self._conversation.show(answer, self._closed.is_set)
         else:
-            reply = answer(self._session if self.feed.listeners else None, self._language)
+            if not self.feed.listeners:  # no screen tells of a customer who stays: the next one is another
+                self._session = None
+            reply = answer(None, self._language)
             if reply is not None:
                 with self._lock:
-                    self._session = reply.session
+                    self._session = reply.session if visit == self._visit else None
                 self.feed.tell("reply", **self._show(reply))
         if reply is not None:
             self._note(reply)
