@@ -16,6 +16,7 @@ from appliance.vision.capture import Opens, Wanted, open_source
 
 OFF = "未启用，设置 APPLIANCE_CAMERA_DEVICE 可启用 / not in use; APPLIANCE_CAMERA_DEVICE turns it on"
 OPENING = "camera: 正在打开 / opening"
+CLOSED = "camera: 已关闭 / closed"
 RESTING = "有人需要时才打开 / opened when somebody asks for a look"
 
 
@@ -72,4 +73,4 @@ def described(now: CameraState | None) -> Feature:
     if now.state == "watching":
         size = f"{now.width}x{now.height} {now.format} {now.fps:g}/s".replace("  ", " ")
         return Feature("camera", "ready", "v4l2", statements((f"{now.device}: {size} / {size}",)))
-    return Feature("camera", "off", "none", statements((OPENING,)))
+    return Feature("camera", "off", "none", statements((OPENING if now.state == "opening" else CLOSED,)))

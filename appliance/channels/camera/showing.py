@@ -158,8 +158,10 @@ class Showing:
             raise Overloaded("camera: expected no other look under way, got one", retry_after=2)
         try:
             frame = self._sharpest(watch)
+            with self._lock:
+                visit = self._visit
             reply = self._look(encoded(frame.pixels), session, language, watch=watch)
-            self._note(reply)
+            self._note(reply, visit)
             return reply
         finally:
             self._asked.release()
@@ -262,15 +264,17 @@ class Showing:
                     self._session = reply.session if visit == self._visit else None
                 self.feed.tell("reply", **self._show(reply))
         if reply is not None:
-            self._note(reply)
+            self._note(reply, visit)
             self._pause = PAUSE_S
         elif worth.lacking:
             self._listener("camera_shown", what=worth.lacking)
             self._not_before = self._clock() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
 
-    def _note(self, reply: Reply) -> None:
-        self._before = reply.ocr.text if reply.ocr is not None else ""
+    def _note(self, reply: Reply, visit: int) -> None:
+        with self._lock:
+            if visit == self._visit:  # of whoever has left nothing is kept
+                self._before = reply.ocr.text if reply.ocr is not None else ""
         self._listener("camera_shown", what="answered")
 
     def _fail(self, error: ApplianceError) -> None:

@@ -26,6 +26,10 @@ class SeeingDoor(FakeDoor):
     """A door with a camera above the counter."""
 
     camera: Camera
+    attract_s = 0.0
+
+    def greeting(self, language: str = "zh") -> dict[str, object]:
+        return {**super().greeting(language), "attract_s": self.attract_s}
 
     def features(self) -> tuple[Feature, ...]:
         return (*super().features(), described(self.camera.state))
@@ -73,6 +77,16 @@ def test_a_sign_says_that_the_camera_is_on(above: Above, serve: Any, kiosk: Any)
     expect(page.locator("#sight-text")).to_contain_text("The camera is on")
     above.fake.node = None
     expect(page.locator("#sight")).to_be_hidden()
+
+
+def test_the_sign_stands_on_the_invitation_too(above: Above, serve: Any, kiosk: Any) -> None:
+    above.door.attract_s = 1.0
+    page = kiosk(serve(above.door))
+    expect(page.locator("#attract")).to_be_visible()
+    expect(page.locator("#attract .watching")).to_be_visible()
+    expect(page.locator("#attract .watching")).to_contain_text("摄像头开着")
+    above.fake.node = None
+    expect(page.locator("#attract .watching")).to_be_hidden()
 
 
 def test_without_a_camera_there_is_no_sign_and_no_offer(serve: Any, kiosk: Any) -> None:
