@@ -218,6 +218,27 @@ def test_half_a_text_that_nobody_waits_for_is_no_turn(appliance: Appliance) -> N
     assert appliance.read(b"", watch=Watch(stopped=lambda: True)).partial
 
 
+def test_what_is_not_worth_a_turn_opens_no_session(appliance: Appliance) -> None:
+    class Whole:
+        """Fake reader: reads one line."""
+
+        def read(self, image: object, **_: object) -> OcrResult:
+            return OcrResult((OcrLine("我要退货", 0.9, ((0, 0), (9, 0), (9, 9), (0, 9))),), 10, 10, "whole")
+
+    replace_rooms(appliance, reader=Whole(), decode=lambda data: (np.zeros((10, 10, 3), np.uint8), (10, 10)))
+    before, asked = appliance.status()["sessions"], []
+
+    def enough(ocr: OcrResult) -> bool:
+        asked.append(ocr.text)
+        return len(asked) > 1
+
+    with pytest.raises(Unavailable, match="worth a turn"):
+        appliance.look(b"", watch=Watch(enough=enough))
+    assert appliance.status()["sessions"] == before
+    assert appliance.look(b"", watch=Watch(enough=enough)).turn.text == "我要退货"
+    assert asked == ["我要退货"] * 2
+
+
 @pytest.mark.parametrize(
     ("language", "words"), [("zh", ("只读出了一部分", "1 行", "再试一次")), ("en", ("part of the photo", "try again"))]
 )

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -215,7 +215,8 @@ class Showing:
                     self._closed.wait(1)
 
     def _follow(self, frame: Frame) -> None:
-        seen = self._seen = self._moment.see(frame)
+        seen = self._moment.see(frame)
+        self._seen = replace(seen, pick=None)  # no picture outlives its reading
         if seen.left:
             self._before, self._pause, self._not_before = "", PAUSE_S, float("-inf")
         if seen.pick is None:

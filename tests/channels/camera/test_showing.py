@@ -6,6 +6,7 @@ tests/e2e.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +24,9 @@ from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.channels.camera.showing import Showing, encoded, preview
 from appliance.errors import BackendFailed, Overloaded, Unavailable
 from appliance.values import OcrLine, OcrResult, Reply, Turn
-from appliance.vision.camera import Camera, Patience
+from appliance.vision.camera import Camera, Frame, Patience
 from appliance.vision.image import Pixels, decode
-from appliance.vision.moment import Moment, Rules
+from appliance.vision.moment import Moment, Pick, Rules
 from appliance.vision.watch import UNWATCHED, Watch
 from benchmarks.camera.scenes import Knot, Scene, Shown, frames
 from tests.vision.fake_camera import FakeCamera
@@ -334,6 +335,21 @@ def test_pictures_for_aiming_are_small() -> None:
     assert shown.shape == (360, 640, 3)
     assert decode(preview(large[:90, :160]), max_bytes=1 << 20, max_pixels=1 << 20).shape == (90, 160, 3)
     assert encoded(large)[:2] == b"\xff\xd8"
+
+
+def test_no_picture_outlives_its_reading() -> None:
+    with counter() as scene:
+        scene.settle()
+        scene.show(scene.waybill)
+        scene.until(lambda: scene.told("reply"))
+        scene.until(lambda: scene.phase() == "read")
+        scene.fake.hang.set()  # nothing newer comes that could replace it
+        scene.until(lambda: scene.camera.state.state == "lost")
+        time.sleep(0.5)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, Frame | Pick)]
+        scene.fake.hang.clear()
+        assert kept == []
 
 
 def test_no_picture_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
