@@ -41,7 +41,11 @@ const forgetting = new Forgetting(api);
 const camera = new Camera(words, (photo) => looking.show(photo, visit.signal), { there: () => sight.on, look: lookOwn });
 const microphone = new Microphone(api, words, () => language, (recording) => hear(recording));
 const kiosk = new Kiosk(api, words, { replied: overheard, failed });
-const sight = new Sight(api, words, { replied: overheard, failed: (problem) => failed(problem, 'photo') });
+const sight = new Sight(api, words, {
+  replied: overheard,
+  failed: (problem) => failed(problem, 'photo'),
+  joined: () => { if (session || language !== 'zh') sight.attend(session, language); },
+});
 const clipboard = new Clipboard();
 const looking = new Looking(words, chat, { use, copy: (text) => clipboard.copy(text) }, act,
   (blob, signal, watch) => api.look(blob, session, language, signal, watch));

@@ -15,9 +15,10 @@ export class Sight {
   #leaving = 0;
   #seen = { state: 'off', phase: 'empty', light: '' };
 
-  // `replied(reply)` gets what was shown and answered, `failed(problem)` what went wrong.
-  constructor(api, words, { replied, failed }) {
-    Object.assign(this, { api, words, replied, failed });
+  // `replied(reply)` gets what was shown and answered, `failed(problem)` what went wrong; `joined()` is called whenever
+  // the appliance is heard anew: it may have been started again, and knows nobody then.
+  constructor(api, words, { replied, failed, joined }) {
+    Object.assign(this, { api, words, replied, failed, joined });
   }
 
   // Whether it can be asked for a look.
@@ -52,9 +53,12 @@ export class Sight {
   async #run() {
     this.#running = true;
     for (let pause = 1000; ; pause = Math.min(pause * 2, 10000)) {
+      let first = true;
       try {
         await this.api.cameraEvents((name, data) => {
           pause = 1000;
+          if (first) this.joined();
+          first = false;
           this.#told(name, data);
         });
       } catch (error) {

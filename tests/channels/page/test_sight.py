@@ -110,6 +110,25 @@ def test_what_is_held_under_it_is_read_and_answered_in_the_conversation(above: A
     assert above.door.opened == 1, "it was answered in a session of its own"
 
 
+def test_an_appliance_that_was_started_again_is_told_who_stands_here(above: Above, serve: Any, kiosk: Any) -> None:
+    server = serve(above.door)
+    page = kiosk(server)
+    watched(page)
+    page.locator("#text").fill("你好")
+    page.locator("#send").click()
+    expect(page.locator(".kiosk .bubble")).to_have_count(1)
+    assert above.door.shown is not None
+    above.door.shown.attend(None, "zh")  # as after a start
+    server.events.close()  # the streams break
+    expect(page.locator("#sight")).to_be_hidden()
+    server.events._closed.clear()  # and the page comes again
+    expect(page.locator("#sight")).to_be_visible(timeout=15_000)
+    page.wait_for_timeout(300)
+    above.show()
+    expect(page.locator("#log")).to_contain_text("SF1392847561002")
+    assert above.door.opened == 1
+
+
 def test_whoever_has_left_is_shown_nothing(above: Above, serve: Any, kiosk: Any) -> None:
     page = kiosk(serve(above.door))
     watched(page)
