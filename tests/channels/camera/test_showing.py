@@ -187,6 +187,7 @@ def test_what_says_nothing_is_no_turn_and_is_not_looked_at_all_the_time(text: st
     with counter() as scene:
         scene.settle()
         scene.reading.text, scene.reading.confidence = text, confidence
+        scene.showing._pause = 60.0  # however slow this machine is
         scene.show(scene.waybill)
         scene.until(lambda: scene.outcomes)
         for _ in range(4):  # it is stirred, and held again
