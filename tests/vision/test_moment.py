@@ -163,3 +163,16 @@ def test_another_size_of_picture_begins_anew() -> None:
     moment = Moment()
     for number, size in enumerate(((540, 960), (480, 640), (480, 640))):
         assert moment.see(Frame(np.zeros((*size, 3), np.uint8), float(number), number)).phase == EMPTY
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 4096), (4096, 16), (480, 640), (1081, 1919)])
+def test_whatever_a_camera_sends_is_looked_at(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(5)
+    moment = Moment(Rules(settle_s=0.0, hold_s=0.0, choose_s=0.0))
+    still = rng.integers(0, 255, (*size, 3), np.uint8)
+    for number in range(8):
+        view = still if number % 3 else rng.integers(0, 255, (*size, 3), np.uint8)
+        moment.see(Frame(view, number / LOOKS, number + 1))
+    for number in range(8, 12):
+        moment.see(Frame(still, number / LOOKS, number + 1))
+    assert moment.see(Frame(np.zeros((*size, 3), np.uint8), 9.0, 13)).phase in (EMPTY, MOVING, HOLDING, READ)
