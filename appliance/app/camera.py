@@ -11,8 +11,9 @@ from appliance.channels.voice.conversation import Conversation
 from appliance.listener import Listener
 from appliance.settings import Settings
 from appliance.values import Feature, Reply, statements
-from appliance.vision.camera import UNWELL, Camera, CameraState
+from appliance.vision.camera import Camera
 from appliance.vision.capture import Opens, Wanted, open_source
+from appliance.vision.frame import UNWELL, CameraState
 
 OFF = "未启用，设置 APPLIANCE_CAMERA_DEVICE 可启用 / not in use; APPLIANCE_CAMERA_DEVICE turns it on"
 OPENING = "camera: 正在打开 / opening"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from appliance.listener import Listener
-from appliance.vision.camera import UNWELL
+from appliance.vision.frame import UNWELL
 
 log = logging.getLogger("appliance")
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.vision.camera import Frame
 from appliance.vision.document import Box, Cells, alike, document, small, written
+from appliance.vision.frame import Frame
 from appliance.vision.image import Pixels
 from appliance.vision.sharpness import Grey, Quality, measure
 

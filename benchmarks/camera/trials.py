@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from appliance.vision.camera import Frame
 from appliance.vision.document import Box
+from appliance.vision.frame import Frame
 from appliance.vision.image import Pixels
 from appliance.vision.moment import Moment, Seen
 from appliance.vision.sharpness import tenengrad

@@ -11,8 +11,8 @@ from appliance.errors import SettingInvalid
 from appliance.listener import silent
 from appliance.settings import Settings, load_settings
 from appliance.values import Reply
-from appliance.vision.camera import CameraState
 from appliance.vision.faults import Lost
+from appliance.vision.frame import CameraState
 from appliance.vision.watch import UNWATCHED, Watch
 from tests.vision.fake_camera import FakeCamera
 

@@ -14,10 +14,11 @@ import numpy as np
 import psutil
 import pytest
 
-from appliance.vision.camera import MOST_HUNG, Camera, CameraState, Patience
+from appliance.vision.camera import MOST_HUNG, Camera
 from appliance.vision.capture import Wanted
 from appliance.vision.devices import Node
 from appliance.vision.faults import Busy
+from appliance.vision.frame import CameraState, Patience
 from benchmarks.camera.scenes import Scene, film
 from tests.vision.fake_camera import FakeCamera
 

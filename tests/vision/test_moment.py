@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from appliance.vision.camera import Frame
+from appliance.vision.frame import Frame
 from appliance.vision.image import Pixels
 from appliance.vision.moment import EMPTY, HOLDING, MOVING, READ, Moment, Pick, Rules, Seen
 from appliance.vision.sharpness import measure

@@ -16,41 +16,30 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-import numpy as np
-
+from appliance.channels.camera.glance import first, sharpest
+from appliance.channels.camera.jpeg import encoded, preview
 from appliance.channels.camera.same import same
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.feed import Event, Feed
-from appliance.errors import ApplianceError, Overloaded, Unavailable
+from appliance.errors import ApplianceError, Overloaded
 from appliance.listener import Listener, silent
 from appliance.trail import trail
 from appliance.values import OcrResult, Reply
-from appliance.vision.camera import UNWELL, Camera, Frame
-from appliance.vision.document import document, small, written
-from appliance.vision.image import Pixels
+from appliance.vision.camera import Camera
+from appliance.vision.frame import UNWELL, Frame
 from appliance.vision.moment import EMPTY, Moment, Pick, Seen
-from appliance.vision.sharpness import Quality, measure
 from appliance.vision.watch import UNWATCHED, Watch
 
 log = logging.getLogger(__name__)
 
 SLOW = 2.0
 """Looks a second while nothing moves in view: each costs most of what it costs to decode a picture."""
-PATIENCE_S = 8.0
-"""Seconds to wait for a camera that has to be opened first."""
-CHOOSE_S = 1.0
-"""Seconds in which a look that was asked for takes the sharpest picture."""
-SETTLE_S = 0.7
-"""Seconds after the camera was opened in which its light is not yet right."""
 LEAST_TEXT = 4
 """Characters that make a document; less is a brand on a cup."""
 LEAST_CONFIDENCE = 0.6
 """Mean confidence below which what was read without being asked to is no text."""
 PAUSE_S, LONGEST_PAUSE_S = 4.0, 60.0
 """Seconds without another reading after one that brought nothing; twice as many after each further one."""
-QUALITY = 95
-"""Of the JPEG that goes through the door: its losses are below those of the camera's own."""
-PREVIEW_SIDE, PREVIEW_QUALITY = 640, 70
 
 _TICK_S = 0.25
 
@@ -157,7 +146,7 @@ class Showing:
         if not self._asked.acquire(blocking=False):
             raise Overloaded("camera: expected no other look under way, got one", retry_after=2)
         try:
-            frame = self._sharpest(watch)
+            frame = sharpest(self._camera, watch, self._clock)
             with self._lock:
                 visit = self._visit
             reply = self._look(encoded(frame.pixels), session, language, watch=watch)
@@ -169,7 +158,7 @@ class Showing:
     def picture(self) -> bytes:
         """What the camera sees now, as a JPEG of at most 640 pixels, for aiming. Raises Unavailable."""
         with self._camera.watched(1) as watcher:
-            return preview(self._first(watcher.next, lambda _frame: True, UNWATCHED).pixels)
+            return preview(first(self._camera, watcher.next, clock=self._clock).pixels)
 
     @contextmanager
     def pictures(self, rate: float) -> Iterator[Callable[[float], bytes | None]]:
@@ -291,82 +280,3 @@ class Showing:
         if now != self._told:
             self._told = now
             self.feed.tell("state", **now)
-
-    def _sharpest(self, watch: Watch) -> Frame:
-        """The sharpest picture of the next second, none of which shows what was before now."""
-        asked = self._clock()
-        settled = asked if self._camera.state.state == "watching" else None
-        best: tuple[Quality, Frame] | None = None
-        with self._camera.watched(math.inf) as watcher:
-
-            def fresh(frame: Frame) -> bool:
-                nonlocal settled
-                if frame.at < asked:
-                    return False
-                if settled is None:
-                    settled = frame.at + SETTLE_S
-                return frame.at >= settled
-
-            frame: Frame | None = self._first(watcher.next, fresh, watch)
-            until = self._clock() + CHOOSE_S
-            while self._clock() < until and not watch.stopped():
-                if frame is not None:
-                    box = document(written(small(frame.pixels)))
-                    quality = measure(frame.pixels if box is None else box.cut(frame.pixels))
-                    if best is None or quality.rank > best[0].rank:
-                        best = (quality, frame)
-                frame = watcher.next(min(_TICK_S, max(0.0, until - self._clock())))
-        if best is None:
-            raise _stopped()
-        return best[1]
-
-    def _first(self, following: Callable[[float], Frame | None], good: Callable[[Frame], bool], watch: Watch) -> Frame:
-        """The first picture that is `good`. Raises why there is none."""
-        until = self._clock() + PATIENCE_S
-        while self._clock() < until and not self._closed.is_set():
-            if watch.stopped():
-                raise _stopped()
-            frame = following(_TICK_S)
-            if frame is not None and good(frame):
-                return frame
-            if (fault := self._camera.fault) is not None:
-                # Anew each time: one object raised in several threads would gather all their frames.
-                raise Unavailable(fault.detail, remedy=_both(fault.remedy), retry_after=5)
-            if self._camera.state.state == "paused":
-                break
-        now = self._camera.state
-        raise Unavailable(f"camera: expected a picture, got none: it is {now.state}", retry_after=5)
-
-
-def encoded(pixels: Pixels) -> bytes:
-    """A picture as JPEG, in memory."""
-    return _jpeg(pixels, QUALITY)
-
-
-def preview(pixels: Pixels) -> bytes:
-    """A picture for aiming: small, and good enough to see what is in view."""
-    import cv2
-
-    scale = PREVIEW_SIDE / max(pixels.shape[:2])
-    if scale < 1:
-        size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return _jpeg(pixels, PREVIEW_QUALITY)
-
-
-def _jpeg(pixels: Pixels, quality: int) -> bytes:
-    import cv2
-
-    done, found = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise Unavailable(f"camera: expected a picture that can be written as JPEG, got shape {pixels.shape}")
-    return bytes(found.tobytes())
-
-
-def _both(remedy: str) -> tuple[str, str]:
-    chinese, _, english = remedy.partition(" / ")
-    return chinese, english
-
-
-def _stopped() -> Unavailable:
-    return Unavailable("camera: expected somebody who waits for the answer, got the look stopped")

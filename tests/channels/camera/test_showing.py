@@ -21,10 +21,12 @@ import pytest
 from fake_door import FakeDoor
 
 from appliance.artifacts.manifest import load_manifests, shipped_root
-from appliance.channels.camera.showing import Showing, encoded, preview
+from appliance.channels.camera.jpeg import encoded, preview
+from appliance.channels.camera.showing import Showing
 from appliance.errors import BackendFailed, Overloaded, Unavailable
 from appliance.values import OcrLine, OcrResult, Reply, Turn
-from appliance.vision.camera import Camera, Frame, Patience
+from appliance.vision.camera import Camera
+from appliance.vision.frame import Frame, Patience
 from appliance.vision.image import Pixels, decode
 from appliance.vision.moment import Moment, Pick, Rules
 from appliance.vision.watch import UNWATCHED, Watch

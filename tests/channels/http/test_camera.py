@@ -15,7 +15,8 @@ from promised import valid
 from appliance.channels.camera.showing import Showing
 from appliance.channels.http import camera as routes
 from appliance.channels.http.reply import reply_json
-from appliance.vision.camera import Camera, Patience
+from appliance.vision.camera import Camera
+from appliance.vision.frame import Patience
 from tests.channels.http.test_voice import EVENTS, events_of, refused
 from tests.vision.fake_camera import FakeCamera
 
