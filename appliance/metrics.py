@@ -48,6 +48,11 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "What happened in conversations at the kiosk's microphone: woken, answered, barge_in, failed",
         ("what",),
     ),
+    "appliance_camera_total": (
+        "counter",
+        "What came of documents shown to the camera: answered, nothing, same, failed; and times that it was lost",
+        ("what",),
+    ),
     "appliance_backend_in_use": ("gauge", "1 for the backend that serves a feature now", ("feature", "backend")),
     "appliance_feature_state": ("gauge", "1 for the state that a feature is in now", ("feature", "state")),
     "appliance_model_loads_total": ("counter", "Models loaded and warmed, or refused", ("model", "backend", "result")),
@@ -128,6 +133,8 @@ class Metrics:
             "voice_answered": self._on_answered,
             "voice_barge_in": lambda f: self._at("appliance_voice_total", "barge_in").inc(),
             "voice_failed": lambda f: self._at("appliance_voice_total", "failed").inc(),
+            "camera_shown": lambda f: self._at("appliance_camera_total", f["what"]).inc(),
+            "camera": self._on_camera,
             "action": lambda f: self._at("appliance_actions_total", f["name"], _result(f)).inc(),
             "hand_over": lambda f: self._at("appliance_hand_overs_total").inc(),
             "log_disk": lambda f: self._at("appliance_event_log_on_disk").set(1),
@@ -183,6 +190,10 @@ class Metrics:
         self._at("appliance_voice_total", "answered").inc()
         self._ratio("appliance_intent_confidence", f["intent"])
         self._ratio("appliance_asr_confidence", f["heard"])
+
+    def _on_camera(self, f: Mapping[str, Any]) -> None:
+        if f["state"] == "lost":
+            self._at("appliance_camera_total", "lost").inc()
 
     def reply(self, reply: Reply) -> None:
         """Count a finished turn's confidences (outcomes and stages come by the events `outcome` and `timings`)."""

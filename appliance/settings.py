@@ -112,6 +112,25 @@ class Settings:
         "Addresses and networks, such as 192.168.1.0/24, that may reach a listener beyond loopback where the appliance "
         "runs as the systemd unit, which shuts out all others; `appliance service drop-in` opens them",
     )
+    camera_device: str = _setting(
+        "",
+        "The appliance's own camera: its name or a part of it, a link under /dev/v4l/by-id, a node or a number; a "
+        "video file stands in for one; empty: no camera is ever opened",
+    )
+    camera_watch: bool = _setting(
+        True,
+        "A document that is held still before the camera is read and answered without being asked to; false: the "
+        "camera is opened only for a look that is asked for",
+    )
+    camera_rate: float = _setting(
+        5.0, "Pictures a second of the camera that are looked at, at most", minimum=1, maximum=30
+    )
+    camera_width: int = _setting(1920, "Width asked of the camera, in pixels", minimum=320, maximum=4096)
+    camera_height: int = _setting(1080, "Height asked of the camera, in pixels", minimum=240, maximum=4096)
+    camera_format: str = _setting(
+        "MJPG", "Format asked of the camera, four characters as `appliance camera list` shows; empty: the camera's own"
+    )
+    camera_previews: int = _setting(2, "Views of the camera for aiming open at once before 503", minimum=0, maximum=16)
     power_mode: str = _setting(
         "",
         "Name of the board's power mode (nvpmodel), such as 15W, set at its start by the power unit; empty: untouched",
@@ -153,7 +172,8 @@ class Settings:
     )
     required: tuple[str, ...] = _setting(
         ("language", "dialogue"),
-        "Features that must serve for /readyz to be 200: of language, dialogue, ocr, vad, asr, microphone, speech",
+        "Features that must serve for /readyz to be 200: of language, dialogue, ocr, vad, asr, microphone, speech, "
+        "camera",
     )
     page_idle_s: float = _setting(
         60.0,
@@ -225,7 +245,7 @@ SETTINGS: dict[str, Setting] = _table()
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "backends": BACKENDS,
-    "required": ("language", "dialogue", "ocr", "vad", "asr", "microphone", "speech"),
+    "required": ("language", "dialogue", "ocr", "vad", "asr", "microphone", "speech", "camera"),
     "voice": ("off", "push", "wake"),
     "speech_engine": ("auto", "sherpa", "espeak", "off"),
     "barge_in": ("auto", "on", "off"),
@@ -336,6 +356,10 @@ def _check_together(settings: Settings) -> None:
                 "请把 APPLIANCE_SESSION_IDLE_S 设为不小于 APPLIANCE_PAGE_IDLE_S 的秒数",
                 "Set APPLIANCE_SESSION_IDLE_S to the seconds of APPLIANCE_PAGE_IDLE_S or more",
             ),
+        )
+    if settings.camera_format and not (len(settings.camera_format) == 4 and settings.camera_format.isascii()):
+        raise SettingInvalid(
+            f"camera_format: expected four characters such as MJPG or YUYV, got {settings.camera_format!r}"
         )
     for network in settings.lan_peers:
         _check_network(network)

@@ -176,3 +176,14 @@ def test_names_beyond_the_bound_are_not_kept(metrics):
     assert kept == {(f"gate {number}",) for number in range(SERIES)}
     metrics.shed("gate 0")
     assert samples(metrics)["appliance_shed_total", ("gate 0",)] == 2
+
+
+def test_what_came_of_what_was_shown_is_counted(metrics):
+    for what in ("answered", "answered", "nothing", "same", "failed"):
+        metrics.listener("camera_shown", what=what)
+    for state in ("opening", "watching", "lost", "absent"):
+        metrics.listener("camera", state=state, device="Cam", reason="", retries=0)
+    seen = samples(metrics)
+    assert seen["appliance_camera_total", ("answered",)] == 2
+    assert seen["appliance_camera_total", ("lost",)] == 1
+    assert ("appliance_camera_total", ("opening",)) not in seen

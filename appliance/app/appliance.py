@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Protocol
 
 from appliance import __version__
+from appliance.app.camera import Sight
 from appliance.app.memory import give_back
 from appliance.app.share import SessionShare
 from appliance.app.spoken import Voice
 from appliance.app.wording import Wording
+from appliance.channels.camera.showing import Showing
 from appliance.channels.door import Told, unheard
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
@@ -31,6 +33,7 @@ from appliance.settings import Settings
 from appliance.speech.hear import Hearing
 from appliance.trail import trail
 from appliance.values import Audio, Feature, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
+from appliance.vision.camera import Camera
 from appliance.vision.image import Pixels
 from appliance.vision.watch import UNWATCHED, Watch
 
@@ -109,6 +112,7 @@ class Appliance:
         self._gates = (self._turns, self._images, self._recordings)
         self._share = SessionShare(settings.session_jobs)
         self._voice: Voice | None = None
+        self._sight: Sight | None = None
         self._stopped = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name="sessions", daemon=True)
         self._sweeper.start()
@@ -146,6 +150,8 @@ class Appliance:
             timings.update(ocr.timings_ms)
             if watch.stopped():  # whoever showed it has gone: no session is opened for it, or opened again
                 raise Unavailable("image turn: expected somebody who waits for the answer, got the reading stopped")
+            if not watch.enough(ocr):
+                raise Unavailable("image turn: expected text that is worth a turn, got too little, or the same again")
             turn = Turn(ocr.text, "image", ocr.confidence, language, partial=ocr.partial)
             return self._answer(turn, session, timings, ocr=ocr)
 
@@ -203,6 +209,26 @@ class Appliance:
         self._closing.callback(voice.close)
 
     @property
+    def showing(self) -> Showing | None:
+        """See `Door.showing`."""
+        return None if self._sight is None else self._sight.showing
+
+    def camera_state(self) -> dict[str, object]:
+        """See `Door.camera_state`."""
+        showing = self.showing
+        return {"state": "off"} if showing is None else showing.state()
+
+    @property
+    def camera(self) -> Camera | None:
+        """The camera, for the governor, which sets its `rate`; None where there is none."""
+        return None if self._sight is None else self._sight.camera
+
+    def sees(self, sight: Sight) -> None:
+        """Take the camera's side, which answers by this appliance and so is made after it; closed before all else."""
+        self._sight = sight
+        self._closing.callback(sight.close)
+
+    @property
     def _spoken(self) -> Voice:
         if self._voice is None:
             raise Unavailable("voice: expected a spoken side, got an appliance without one", retry_after=60)
@@ -230,8 +256,9 @@ class Appliance:
     def features(self) -> tuple[Feature, ...]:
         """See `Door.features`."""
         spoken = self._voice.features() if self._voice is not None else ()
+        seen = (self._sight.feature(),) if self._sight is not None else ()
         required = self._rooms.settings.required
-        return (*self._rooms.features(), *(replace(each, required=each.name in required) for each in spoken))
+        return (*self._rooms.features(), *(replace(each, required=each.name in required) for each in (*spoken, *seen)))
 
     def ready(self) -> bool:
         """See `Door.ready`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.appliance import Appliance, Rooms
+from appliance.app.camera import build_sight
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
@@ -45,7 +46,7 @@ LARGE_PIXELS = WORK_PIXELS
 MakesEngines = Callable[[EngineStore, ModelStore, Settings], Engines]
 """Makes the engines of a device: `Engines` itself, or one on a fake device."""
 
-SENSES = ("ocr", "asr", "voice")
+SENSES = ("ocr", "asr", "voice", "camera")
 """What can be left out, for commands that only need words."""
 
 
@@ -99,13 +100,14 @@ def _build(
     )
     closing.callback(dialogue.close)
     wakes = build_wake(pack) if settings.voice == "wake" else None
-    unspoken = () if "voice" in senses else (_left_out("microphone"), _left_out("speech"))
+    without = {"voice": ("microphone", "speech"), "camera": ("camera",)}
+    left_out = tuple(_left_out(name) for sense, names in without.items() if sense not in senses for name in names)
     flows = len(pack.flows)
     conversing = Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows")
 
     def features() -> tuple[Feature, ...]:
         late = _stuck(scheduler, settings.deadline_s)
-        found = (words.feature(), conversing, sight.feature(), *ears.features(), *unspoken)
+        found = (words.feature(), conversing, sight.feature(), *ears.features(), *left_out)
         if late:
             found = tuple(replace(f, state="failed", reason=late) if _computes(f) else f for f in found)
         return tuple(replace(feature, required=feature.name in settings.required) for feature in found)
@@ -140,6 +142,9 @@ def _build(
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
         appliance.join(build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener))
+    if "camera" in senses:
+        talk = appliance.conversation if "voice" in senses else None
+        appliance.sees(build_sight(settings, appliance.look, appliance.end, _shown, talk, listener))
     return appliance
 
 

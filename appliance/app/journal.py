@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from appliance.listener import Listener
+from appliance.vision.frame import UNWELL
 
 log = logging.getLogger("appliance")
 
@@ -29,11 +30,13 @@ TROUBLE = frozenset(
 
 
 def journal(counted: Listener) -> Listener:
-    """A listener that passes every event on to `counted` and logs those of TROUBLE and failed runs."""
+    """A listener that passes every event on to `counted` and logs those of TROUBLE, failed runs and a lost camera."""
 
     def listener(event: str, /, **fields: object) -> None:
         counted(event, **fields)
-        if event in TROUBLE or (event == "inference" and not fields.get("ok", True)):
+        failed = event == "inference" and not fields.get("ok", True)
+        blind = event == "camera" and fields.get("state") in UNWELL
+        if event in TROUBLE or failed or blind:
             log.warning("%s %s", event, " ".join(f"{name}={value}" for name, value in fields.items()))
 
     return listener

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from appliance.channels.camera.showing import Showing
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
 from appliance.errors import Overloaded
@@ -63,6 +64,13 @@ class Door(Protocol):
 
     def voice_state(self) -> dict[str, object]:
         """The conversation's phase, microphone, loudspeaker and recognisers, JSON types only."""
+
+    @property
+    def showing(self) -> Showing | None:
+        """What customers show to the appliance's own camera; None where the setting `camera_device` names none."""
+
+    def camera_state(self) -> dict[str, object]:
+        """The camera's state, device and rate, and what it sees, JSON types only."""
 
     def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         """Read an encoded image and return its lines alone.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 READY = "就绪 / ready"
 NOT_READY = "未就绪 / not ready"
 SETTLING_S = 10.0
-"""Longest wait for microphone and voices to be tried."""
+"""Longest wait for microphone, voices and camera to be tried."""
 
 
 def check(
@@ -55,11 +55,12 @@ def check(
 
 
 def _settled(appliance: Appliance) -> tuple[Feature, ...]:
-    """The features, once microphone and voices have been tried: they are while others serve already."""
-    from appliance.app.voice import SETTLING
+    """The features, once microphone, voices and camera have been tried: they are while others serve already."""
+    from appliance.app import camera, voice
 
+    settling = (*voice.SETTLING, camera.OPENING)
     until = time.monotonic() + SETTLING_S
-    while any(feature.reason in SETTLING for feature in appliance.features()) and time.monotonic() < until:
+    while any(feature.reason in settling for feature in appliance.features()) and time.monotonic() < until:
         time.sleep(0.05)
     return appliance.features()
 

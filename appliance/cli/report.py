@@ -18,6 +18,7 @@ TITLES = {
     "asr": "语音识别",
     "microphone": "麦克风",
     "speech": "语音播报",
+    "camera": "摄像头",
 }
 STATES = {"ready": "就绪 / ready", "fallback": "备用 / fallback", "off": "关闭 / off", "failed": "失败 / failed"}
 MARKS = {

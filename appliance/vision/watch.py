@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from appliance.values import OcrLine
+from appliance.values import OcrLine, OcrResult
 
 
 def _ignore(_: object) -> None:
@@ -20,6 +20,10 @@ def _never() -> bool:
     return False
 
 
+def _always(_: OcrResult) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What a channel that watches a reading hands in; every part may be left out."""
@@ -32,6 +36,9 @@ class Watch:
     """Asked between two lines: True ends the reading with what is known so far."""
     again: Callable[[], None] = _nothing
     """Called when a reading that was told of failed and another reader begins anew: what was told holds no more."""
+
+    enough: Callable[[OcrResult], bool] = _always
+    """Asked once after a reading of which a turn is to come: False lets none come of it, and no session is opened."""
 
 
 UNWATCHED = Watch()

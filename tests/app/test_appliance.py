@@ -121,7 +121,14 @@ def test_text_has_limits(appliance: Appliance, text: str) -> None:
 
 def test_readiness_needs_words_only_and_everything_off_says_why(appliance: Appliance) -> None:
     assert appliance.ready()
-    assert {f.name for f in appliance.features() if f.state == "off"} == {"ocr", "vad", "asr", "microphone", "speech"}
+    assert {f.name for f in appliance.features() if f.state == "off"} == {
+        "ocr",
+        "vad",
+        "asr",
+        "microphone",
+        "speech",
+        "camera",
+    }
     with pytest.raises(Unavailable, match="reading is off") as caught:
         appliance.read(b"")
     assert caught.value.remedy == "此命令不加载 / not loaded for this command"
@@ -209,6 +216,27 @@ def test_half_a_text_that_nobody_waits_for_is_no_turn(appliance: Appliance) -> N
         appliance.look(b"", session, watch=Watch(stopped=lambda: True))
     assert appliance.turn(Turn("你好"), session).session == session
     assert appliance.read(b"", watch=Watch(stopped=lambda: True)).partial
+
+
+def test_what_is_not_worth_a_turn_opens_no_session(appliance: Appliance) -> None:
+    class Whole:
+        """Fake reader: reads one line."""
+
+        def read(self, image: object, **_: object) -> OcrResult:
+            return OcrResult((OcrLine("我要退货", 0.9, ((0, 0), (9, 0), (9, 9), (0, 9))),), 10, 10, "whole")
+
+    replace_rooms(appliance, reader=Whole(), decode=lambda data: (np.zeros((10, 10, 3), np.uint8), (10, 10)))
+    before, asked = appliance.status()["sessions"], []
+
+    def enough(ocr: OcrResult) -> bool:
+        asked.append(ocr.text)
+        return len(asked) > 1
+
+    with pytest.raises(Unavailable, match="worth a turn"):
+        appliance.look(b"", watch=Watch(enough=enough))
+    assert appliance.status()["sessions"] == before
+    assert appliance.look(b"", watch=Watch(enough=enough)).turn.text == "我要退货"
+    assert asked == ["我要退货"] * 2
 
 
 @pytest.mark.parametrize(

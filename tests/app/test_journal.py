@@ -18,3 +18,12 @@ def test_trouble_is_logged_and_everything_is_counted(caplog: pytest.LogCaptureFi
     assert "trace=boom" in caplog.text
     assert "sweep_failed code=storage_failed" in caplog.text
     assert counted == ["timings", "inference", "inference", "sweep_failed"]
+
+
+def test_a_camera_that_is_lost_is_logged_and_one_that_rests_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    listener = journal(lambda event, /, **fields: None)
+    for state in ("opening", "watching", "resting", "paused"):
+        listener("camera", state=state, device="Cam", reason="", retries=0)
+    assert caplog.text == ""
+    listener("camera", state="lost", device="Cam", reason="摄像头已断开 / gone", retries=1)
+    assert "state=lost device=Cam" in caplog.text

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from appliance.channels.camera.showing import Showing
 from appliance.channels.door import Told, unheard
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
@@ -114,6 +115,7 @@ class FakeDoor:
     opened: int = 0
     streams: int = 0
     conversation: Conversation | None = None
+    shown: Showing | None = None
     hearings: list[FakeUtterances] = field(default_factory=list)
     _live: Live | None = None
 
@@ -128,6 +130,13 @@ class FakeDoor:
             raise self.error
         self.hearings.append(FakeUtterances())
         return self.hearings[-1]
+
+    @property
+    def showing(self) -> Showing | None:
+        return self.shown
+
+    def camera_state(self) -> dict[str, object]:
+        return {"state": "off"} if self.shown is None else self.shown.state()
 
     def heard(self, transcript: Transcript, session: str | None = None, language: str = "zh") -> Reply:
         self._act()

@@ -258,7 +258,7 @@ def test_check_as_json(command: Command) -> None:
     told = command("check", "--json").json
     assert told["ready"] is True
     assert {found["name"] for found in told["machine"]} >= {"python", "gpu", "tesseract", "disk"}
-    features = {"language", "dialogue", "ocr", "vad", "asr", "microphone", "speech"}
+    features = {"language", "dialogue", "ocr", "vad", "asr", "microphone", "speech", "camera"}
     assert {feature["name"] for feature in told["features"]} == features
 
 

@@ -8,6 +8,7 @@ from apiflask import APIFlask
 from flask import Response, g, request
 
 from appliance.channels.door import Door
+from appliance.channels.http.camera import register_camera
 from appliance.channels.http.docs import register_docs
 from appliance.channels.http.events import EventStream, register_events
 from appliance.channels.http.guard import guard, secure
@@ -80,6 +81,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     register_turns(app, door, settings, metrics, uploads, readings)
     register_openai(app, door, settings, uploads)
     register_voice(app, door, settings, metrics, events)
+    register_camera(app, door, settings, metrics, events)
     register_status(app, door, metrics, events)
     register_events(app, events)
     register_docs(app)

@@ -160,6 +160,18 @@ export class Api {
     return this.#follow('/v1/voice/events', tell);
   }
 
+  // The appliance's own camera: look, or attend.
+  camera(what, asked) {
+    return about('photo', this.#json('POST', `/v1/camera/${what}`, {
+      body: JSON.stringify(asked), type: 'application/json', patience: PATIENCE_FILE_MS, keepalive: what === 'attend',
+    }));
+  }
+
+  // Calls `tell(name, data)` for everything that the camera sees, and what came of it, until the stream breaks.
+  cameraEvents(tell) {
+    return this.#follow('/v1/camera/events', tell);
+  }
+
   ready() {
     return this.#json('GET', '/readyz', { patience: 8000 });
   }

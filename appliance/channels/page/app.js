@@ -17,6 +17,7 @@ import { Looking } from './looking.js';
 import { Microphone } from './microphone.js';
 import { withinReach } from './reach.js';
 import { Scanner } from './scanner.js';
+import { Sight } from './sight.js';
 import { STRINGS } from './strings.js';
 import { Suggest } from './suggest.js';
 import { tokens } from './token.js';
@@ -34,11 +35,17 @@ const abilities = new Abilities(words, () => language);
 const health = new Health(api, words, () => language, (features) => {
   abilities.changed(features);
   kiosk.changed(features);
+  sight.changed(features);
 });
 const forgetting = new Forgetting(api);
-const camera = new Camera(words, (photo) => looking.show(photo, visit.signal));
+const camera = new Camera(words, (photo) => looking.show(photo, visit.signal), { there: () => sight.on, look: lookOwn });
 const microphone = new Microphone(api, words, () => language, (recording) => hear(recording));
 const kiosk = new Kiosk(api, words, { replied: overheard, failed });
+const sight = new Sight(api, words, {
+  replied: overheard,
+  failed: (problem) => failed(problem, 'photo'),
+  joined: () => { if (session || language !== 'zh') sight.attend(session, language); },
+});
 const clipboard = new Clipboard();
 const looking = new Looking(words, chat, { use, copy: (text) => clipboard.copy(text) }, act,
   (blob, signal, watch) => api.look(blob, session, language, signal, watch));
@@ -69,6 +76,7 @@ async function perform(request, waiting, done) {
     const reply = await request(mine.signal);
     if (mine.signal.aborted) return await forgetting.now(reply.session);
     session = reply.session;
+    sight.attend(session, language);
     over();
     done(reply);
     keyboard.expect(reply.answer);
@@ -147,21 +155,31 @@ function hear(recording) {
   });
 }
 
-// What was said into the kiosk's own microphone: nobody asked for it from here, so it may come at any time.
+// One look through the appliance's own camera, where the browser has none.
+function lookOwn() {
+  return act(() => sight.look(session, language), () => chat.busy(words().reading), (reply) => {
+    chat.customer(reply.turn.text || '…');
+    chat.answer(reply);
+  });
+}
+
+// What was said into the kiosk's own microphone, or held before its own camera: nobody asked for it from here, so it
+// may come at any time.
 function overheard(reply) {
   closeDialogs();
   attract.hide();
   if (session && session !== reply.session) forgetting.now(session);
   session = reply.session;
+  sight.attend(session, language);
   chat.customer(reply.transcript?.text || reply.turn.text || '…');
   chat.answer(reply);
   keyboard.expect(reply.answer);
   idle.touched();
 }
 
-function failed(problem) {
-  const told = new Problem({ ...problem, status: 500 }); // to speak again is all that can be done again
-  told.asked = 'speech';
+function failed(problem, asked = 'speech') {
+  const told = new Problem({ ...problem, status: 500 }); // to speak, or show it, again is all that can be done again
+  told.asked = asked;
   chat.problem(told);
 }
 
@@ -206,6 +224,7 @@ async function startOver({ closing = false } = {}) {
   large.set(false);
   looking.wipe();
   kiosk.wipe();
+  sight.attend(null, language);
   clipboard.wipe();
   if (closing) {
     forgetting.last(old);
@@ -225,6 +244,8 @@ async function speak(next) {
   health.translate();
   keyboard.translate();
   kiosk.translate();
+  sight.translate();
+  sight.attend(session, next);
   abilities.show();
   for (let pause = 1000; language === next; pause = Math.min(pause * 2, 10000)) {
     try {

@@ -101,7 +101,8 @@ export class Attract {
         make('button', { type: 'button', class: 'attract-start', 'data-language': 'zh' },
           make('i', { class: 'ring', 'aria-hidden': 'true' }), ...both('attractStart', 'span')),
         make('button', { type: 'button', class: 'attract-english', lang: 'en', 'data-language': 'en' }, STRINGS.en.attractHere)),
-      make('div', { class: 'attract-local' }, ...both('attractLocal')));
+      make('div', { class: 'attract-local' }, ...both('attractLocal'),
+        make('p', { class: 'watching' }, icon('camera'), ...both('attractWatching', 'span'))));
     this.dialog.replaceChildren(this.stage);
   }
 

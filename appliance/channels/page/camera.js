@@ -7,12 +7,18 @@ export class Camera {
   #stream = null;
   #lit = false;
 
-  constructor(words, taken) {
+  // `own` is the appliance's camera: whether it is `there`, and how to `look` through it.
+  constructor(words, taken, own) {
     this.words = words; // () => strings of the current language
     this.dialog = $('camera');
     this.video = $('video');
     this.guidance = new Guidance(this.video, (hint) => this.#hint(hint));
     $('camera-open').addEventListener('click', () => this.#open());
+    $('camera-own').addEventListener('click', () => {
+      this.dialog.close();
+      own.look();
+    });
+    this.own = own;
     $('camera-file').addEventListener('click', () => $('file').click());
     $('camera-take').addEventListener('click', () => this.#take(taken));
     $('camera-torch').addEventListener('click', () => this.#torch(!this.#lit));
@@ -28,6 +34,7 @@ export class Camera {
 
   show() {
     $('camera-problem').hidden = true;
+    $('camera-own').hidden = !this.own.there();
     $('camera-open').hidden = !navigator.mediaDevices?.getUserMedia;
     $('camera-notice').hidden = false;
     $('camera-view').hidden = true;

@@ -28,6 +28,9 @@ export const CHINESE = {
   camera: '拍照识别',
   cameraNotice: '即将使用摄像头。照片只在本机识别文字，点“重新开始”即清除，不会上传网络。',
   cameraOpen: '打开摄像头',
+  cameraOwn: '用本机的镜头',
+  watching: '摄像头开着：把面单、小票放到镜头下，拿稳即可识别',
+  attractWatching: '摄像头开着',
   cameraFile: '选择图片文件',
   cameraTorch: '补光灯',
   hints: {
@@ -132,7 +135,7 @@ export const CHINESE = {
       unauthorized: ['这台设备需要店员解锁', '请联系店员。'],
     },
   },
-  features: { microphone: '麦克风', speech: '语音播报', ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话' },
+  features: { camera: '摄像头', microphone: '麦克风', speech: '语音播报', ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话' },
   why: '详细说明',
   states: { ready: '正常', fallback: '备用方式', off: '未开启', failed: '故障' },
   plain: {

@@ -28,6 +28,9 @@ export const ENGLISH = {
   camera: 'Read a photo',
   cameraNotice: 'The camera is about to be used. The photo is read on this machine only, wiped with “Start over”, and never sent to a network.',
   cameraOpen: 'Open the camera',
+  cameraOwn: "Use this kiosk's own lens",
+  watching: 'The camera is on: hold a waybill or receipt still under it, and it is read',
+  attractWatching: 'The camera is on',
   cameraFile: 'Choose a picture',
   cameraTorch: 'Light',
   hints: {
@@ -132,7 +135,7 @@ export const ENGLISH = {
       unauthorized: ['This machine has to be unlocked', 'Please ask the staff.'],
     },
   },
-  features: { microphone: 'Microphone', speech: 'Speaking', ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation' },
+  features: { camera: 'Camera', microphone: 'Microphone', speech: 'Speaking', ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation' },
   why: 'Details',
   states: { ready: 'Working', fallback: 'On its fallback', off: 'Off', failed: 'Failed' },
   plain: {

@@ -27,7 +27,7 @@ from appliance.speech.level import loudness
 from appliance.speech.listen import Final, Partial, Utterances
 from appliance.speech.resample import RATE
 from appliance.trail import trail
-from appliance.values import Transcript
+from appliance.values import Reply, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,9 @@ SOFTEST = 0.005
 """Least level of speech that breaks an answer off, -46 dB: what echo cancellation leaves is softer, mostly."""
 LEVEL_S = 0.1
 """Seconds between two looks of the level meter."""
+
+Shown = Callable[[str | None, str], Reply | None]
+"""Reads what is shown and answers it (session, language); None when no turn came of it."""
 
 
 class Conversation:
@@ -91,6 +94,8 @@ class Conversation:
         self._recent: deque[Samples] = deque()
         self._left: list[Partial | Final] = []
         self._loud = USUAL_LEVEL
+        self._shown: _Shown | None = None
+        self._ended = False
 
     @property
     def phase(self) -> str:
@@ -126,6 +131,33 @@ class Conversation:
         if self._phase != THINKING:  # a second tap is not meant for the answer that is about to come
             self._ask(self._finish)
 
+    def attend(self, session: str | None, language: str) -> None:
+        """The next sentence, or what is shown, belongs to `session` and is answered in `language`, unless one is on."""
+
+        def turn_to() -> None:
+            if self._phase == IDLE:
+                self._session, self._language = session, language
+
+        self._ask(turn_to)
+
+    def show(self, answer: Shown, stopped: Callable[[], bool] = lambda: False) -> Reply | None:
+        """Answer what somebody shows, and say it aloud; waits until it is answered, and for a sentence to be over.
+
+        The kiosk's own words are broken off for it. None when no turn came of it, the conversation has ended, or
+        `stopped` said so before its turn had come.
+        """
+        shown = _Shown(answer)
+        with self._lock:
+            if self._ended or not self._thread.is_alive() or self._shown is not None:
+                return None
+            self._shown = shown
+        while not shown.over.wait(BLOCK_S):
+            with self._lock:
+                if stopped() and not shown.begun and self._shown is shown:
+                    self._shown = None
+                    return None
+        return shown.reply
+
     def cancel(self) -> None:
         """Forget what is being said, fall silent, and forget the session."""
         with self._lock:
@@ -150,6 +182,10 @@ class Conversation:
                 self._guarded(self._round)
         finally:
             self._drop()
+            with self._lock:
+                shown, self._shown, self._ended = self._shown, None, True
+            if shown is not None:
+                shown.over.set()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """A round that fails is said, and the conversation begins anew: nobody at the counter restarts a process."""
@@ -175,6 +211,12 @@ class Conversation:
             if what is None:
                 break
             what()  # one by one: where one fails, the others still come
+        with self._lock:
+            shown = self._shown
+            if shown is not None:
+                shown.begun = self._between()
+        if shown is not None and shown.begun:
+            self._answer_shown(shown)
         samples = self._ears.read(BLOCK_S)
         if len(samples):
             self._sounded = self._clock()
@@ -259,18 +301,50 @@ class Conversation:
         self._reply(transcript)
         return True
 
+    def _between(self) -> bool:
+        """Whether nobody is in the middle of a sentence."""
+        speaking = self._utterances is not None and self._utterances.speaking
+        return self._phase == IDLE or (self._phase == LISTENING and not speaking)
+
+    def _answer_shown(self, shown: _Shown) -> None:
+        listened = self._phase == LISTENING
+        self._drop()
+        self._enter(THINKING)
+        try:
+            reply = shown.answer(self._session, self._language)
+            if reply is not None and not self._left_meanwhile(reply):
+                shown.reply = reply
+        finally:
+            with self._lock:
+                self._shown = None
+            shown.over.set()
+        if shown.reply is not None:
+            self._tell_reply(shown.reply)
+        elif listened:
+            self._listen(self._manners().patience)
+        else:
+            self._rest()
+
     def _reply(self, transcript: Transcript) -> None:
         self._drop()
         self._recent.clear()  # it has been heard
         self._enter(THINKING)
         reply = self._answer(transcript, self._session, self._language)
+        if self._left_meanwhile(reply):
+            return
+        self._listener("voice_answered", intent=reply.parse.intent.confidence, heard=transcript.confidence)
+        self._tell_reply(reply)
+
+    def _left_meanwhile(self, reply: Reply) -> bool:
+        """Whoever asked has left: what was answered is nobody's, and the session ends with it."""
         with self._lock:
             gone = self._gone
-        if gone:  # whoever asked has left meanwhile: what was answered is nobody's, and the session ends with it
+        if gone:
             self._end(reply.session)
-            return
+        return gone
+
+    def _tell_reply(self, reply: Reply) -> None:
         self._session = reply.session
-        self._listener("voice_answered", intent=reply.parse.intent.confidence, heard=transcript.confidence)
         self.feed.tell("reply", **self._show(reply))
         if self._mouth is not None:
             self._speak(reply.answer.text, reply.answer.language)
@@ -319,7 +393,7 @@ class Conversation:
 
         def asked() -> bool:
             with self._lock:
-                return bool(self._asked) or self._closed.is_set()
+                return bool(self._asked) or self._shown is not None or self._closed.is_set()
 
         def took(samples: Samples) -> None:
             self._level(samples)
@@ -384,3 +458,13 @@ class Conversation:
         if now - self._levelled >= LEVEL_S and self.feed.listeners:
             self._levelled = now
             self.feed.tell("level", peak=round(float(np.abs(samples).max()), 3))
+
+
+class _Shown:
+    """Something that is shown and waits for its answer."""
+
+    def __init__(self, answer: Shown) -> None:
+        self.answer = answer
+        self.begun = False
+        self.over = threading.Event()
+        self.reply: Reply | None = None

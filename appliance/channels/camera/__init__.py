@@ -1,0 +1,1 @@
+"""What customers show: documents before the appliance's own camera."""
