@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.channels.technician.pin import matches
 from appliance.cli.exits import Exit
+from appliance.settings import load_settings
 from tests.cli.conftest import Command
 
 TOKEN = "a-token-of-sixteen"
@@ -151,3 +153,20 @@ def test_the_browser_is_started_once_the_appliance_answers(tmp_path: Path) -> No
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def test_a_pin_from_a_pipe_becomes_the_setting_that_the_service_takes(command: Command, tmp_path: Path) -> None:
+    told = command("service", "pin", stdin="493817\n")
+    assert told.code == Exit.OK
+    assert "493817" not in told.out + told.err
+    file = tmp_path / "settings.yaml"
+    file.write_text(told.out)
+    assert matches("493817", load_settings(file, {}).service_pin)
+
+
+def test_no_pin_is_refused_without_being_repeated(command: Command) -> None:
+    for typed in ("12345\n", "not digits\n", "123456\n", ""):
+        told = command("service", "pin", stdin=typed)
+        assert told.code == Exit.USAGE
+        assert told.out == ""
+        assert not typed.strip() or typed.strip() not in told.err
