@@ -64,8 +64,7 @@ LEVELS = (
 VISIT: Json = {
     "name": "Technician-Visit",
     "in": "header",
-    "required": True,
-    "description": "Name of an open visit",
+    "description": "Name of an open visit; without it, or when it is over, the answer is 403 `visit_over`",
     "schema": {"type": "string"},
 }
 

@@ -12,8 +12,11 @@ from playwright.sync_api import Page, expect
 from visitor import ask, pass_by, until
 
 from appliance.channels.http.page import PAGE
+from appliance.channels.http.reply import reply_json
 from appliance.channels.http.technician import HEADER
 from appliance.channels.technician.pin import hashed
+from appliance.channels.voice.conversation import Conversation
+from appliance.values import Feature, Turn
 
 pytestmark = pytest.mark.browser
 
@@ -459,6 +462,31 @@ def test_axe_finds_nothing_and_everything_fits(open_page, width: int, height: in
         look(name)
         page.keyboard.press("Escape")
     assert wrong == {}
+
+
+def test_what_is_heard_meanwhile_is_shown_to_nobody_and_forgotten(open_page) -> None:
+    door = Counter()
+    features = door.features
+    door.features = lambda: (*features(), Feature("microphone", "ready", "portaudio", ""))  # type: ignore[method-assign]
+    talk = Conversation(None, None, door.heard, reply_json)  # type: ignore[arg-type]  # it is told from here
+    door.conversation = talk
+    page = open_page(door)
+    inside(page)
+    for _ in range(100):
+        if talk.feed.listeners:
+            break
+        page.wait_for_timeout(50)
+    talk.feed.tell("reply", **reply_json(door.turn(Turn("我的电话是13812345678", "audio"))))
+    talk.feed.tell("error", code="internal", message="出错 / failed", remedy="")
+    assert door.opened == 1
+    for _ in range(100):
+        if not door.sessions:
+            break
+        page.wait_for_timeout(50)
+    assert door.sessions == set()
+    expect(page.locator("#technician")).to_be_visible()
+    assert "13812345678" not in page.content()
+    assert page.locator(".log .entry").count() == 0
 
 
 def test_both_languages_have_the_same_words(open_page) -> None:
