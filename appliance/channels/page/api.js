@@ -169,7 +169,12 @@ export class Api {
     return this.#follow('/v1/events', tell, signal);
   }
 
-  // For what is loaded later: any request, with headers of its own, and any stream of events.
+  // For what is loaded later: any request, with headers of its own, any picture, and any stream of events.
+  async picture(path, signal) {
+    const response = await this.#send('GET', path, { accept: 'image/jpeg', signal, patience: 8000 });
+    return response.ok ? response.blob() : this.#answer(response);
+  }
+
   request(method, path, options) {
     return this.#json(method, path, options);
   }

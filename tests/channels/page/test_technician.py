@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fake_door import FakeDoor
 from playwright.sync_api import Page, expect
-from visitor import ask, pass_by, until
+from visitor import ask, pass_by, picture, until
 
 from appliance.channels.http.page import PAGE
 from appliance.channels.http.reply import reply_json
@@ -324,6 +324,25 @@ def test_loudspeaker_and_camera(open_page) -> None:
     page.keyboard.press("Escape")  # goes back, though the button that had the focus is gone
     expect(page.locator('.t-card[data-panel="camera"]')).to_be_focused()
     assert page.evaluate("window.track.readyState") == "ended"
+
+
+def test_the_appliances_own_camera_shows_its_picture_where_there_is_one(open_page) -> None:
+    """The routes are made up here: a camera of its own is a device that this machine does not have."""
+    page = open_page()
+    state = {"state": "watching", "device": "fake camera", "width": 1920}
+    page.route("**/v1/camera", lambda route: route.fulfill(json=state))
+    page.route("**/v1/camera/picture", lambda route: route.fulfill(body=picture(), content_type="image/png"))
+    inside(page)
+    panel(page, "camera")
+    expect(page.locator(".t-panel")).to_contain_text("fake camera")
+    until(page, "document.querySelector('img.t-video')?.naturalWidth === 600")
+    page.keyboard.press("Escape")
+    panel(page, "results")
+    expect(page.locator(".t-table tr").filter(has_text="摄像头")).to_contain_text("fake camera")
+    page.keyboard.press("Escape")
+    page.unroute("**/v1/camera")
+    panel(page, "camera")
+    expect(page.locator(".t-section").nth(1)).to_contain_text("不可用：本机没有报告这一项")
 
 
 def test_a_dead_cell_is_shown_and_fingers_are_counted(open_page) -> None:

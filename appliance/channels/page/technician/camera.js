@@ -1,9 +1,11 @@
 // The cameras: the browser's with its picture, size and rate, and what the appliance says of one of its own.
 
 import { make } from '../dom.js';
-import { block, note, rows } from './facts.js';
+import { half } from '../strings.js';
+import { flat, note, rows } from './facts.js';
 
 const COUNT_MS = 1000;
+const PICTURE_MS = 500;
 
 function browsers(page, signal) {
   const { words } = page;
@@ -61,12 +63,49 @@ function browsers(page, signal) {
   return make('section', { class: 't-section' }, make('h4', {}, words.browserCamera), body);
 }
 
+// The appliance's camera: its state, and its picture twice a second for as long as this is looked at.
+function own(page, signal) {
+  const { words, language } = page;
+  const facts = make('div', {}, note(words.asking));
+  const image = make('img', { class: 't-video', alt: words.ownCamera, hidden: true });
+  let url = '';
+  let timer = 0;
+  const put = (next) => {
+    if (url) URL.revokeObjectURL(url);
+    url = next;
+    image.hidden = !url;
+    if (url) image.src = url;
+    else image.removeAttribute('src');
+  };
+  const look = async () => {
+    try {
+      const state = await page.api.request('GET', '/v1/camera', { signal, patience: 8000 });
+      facts.replaceChildren(rows(flat(state, language)));
+      if (state.state !== 'off') {
+        put(URL.createObjectURL(await page.api.picture('/v1/camera/picture', signal)));
+        page.measured('camera', null, state.device ?? words.ownCamera);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      put('');
+      const absent = error.status === 404;
+      facts.replaceChildren(absent ? note(words.notReported) : note(half(error.message || '', language) || words.unreachable, 'is-bad'));
+      if (absent) return;
+    }
+    if (!signal.aborted) timer = setTimeout(look, PICTURE_MS);
+  };
+  signal.addEventListener('abort', () => {
+    clearTimeout(timer);
+    put('');
+  });
+  look();
+  return make('section', { class: 't-section' }, make('h4', {}, words.ownCamera), image, facts);
+}
+
 export function camera(page) {
   const ending = new AbortController();
-  const own = make('div', {}, note(page.words.asking));
-  page.summary().then((summary) => {
-    if (summary) own.replaceChildren(block(page, page.words.ownCamera, summary.status.camera));
-    else own.replaceChildren(note(page.words.unreachable, 'is-bad'));
-  });
-  return { body: make('div', {}, browsers(page, ending.signal), own), close: () => ending.abort() };
+  return {
+    body: make('div', {}, browsers(page, ending.signal), own(page, ending.signal)),
+    close: () => ending.abort(),
+  };
 }
