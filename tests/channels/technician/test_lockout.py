@@ -54,6 +54,9 @@ def test_a_right_pin_and_an_hour_forget() -> None:
     clock.now += 1
     assert lockout.wrong == 0
     assert waits(clock, lockout, 3) == [0, 0, 30]
+    clock.now += FORGET_S
+    lockout.fail()  # nobody has asked in between
+    assert lockout.wrong == 1
 
 
 def test_who_guesses_without_end_gets_few_tries_and_the_technician_waits_minutes() -> None:
