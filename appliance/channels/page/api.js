@@ -169,10 +169,11 @@ export class Api {
     return this.#follow('/v1/events', tell, signal);
   }
 
-  // For what is loaded later: any request, with headers of its own, any picture, and any stream of events.
-  async picture(path, signal) {
-    const response = await this.#send('GET', path, { accept: 'image/jpeg', signal, patience: 8000 });
-    return response.ok ? response.blob() : this.#answer(response);
+  // For what is loaded later: any request, with headers of its own, any answer as it comes, and any stream of events.
+  async open(path, signal) {
+    const response = await this.#send('GET', path, { signal, patience: 2 ** 31 - 1 });
+    if (!response.ok) await this.#answer(response); // throws what it was refused for
+    return response;
   }
 
   request(method, path, options) {

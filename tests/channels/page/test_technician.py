@@ -33,6 +33,9 @@ SMALL = """() => [...document.querySelectorAll('dialog[open] button')]
   .map(([e, box]) => `${e.outerHTML.slice(0, 90)} ${box.width} x ${box.height}`)"""
 
 
+REFUSED = {"code": "unavailable", "message": "摄像头被占用 / camera: taken", "remedy": "请关闭占用它的程序 / End it"}
+
+
 class Counter(FakeDoor):
     """A door with a microphone, a board that tells of itself, and a page that waits for nobody long."""
 
@@ -331,7 +334,9 @@ def test_the_appliances_own_camera_shows_its_picture_where_there_is_one(open_pag
     page = open_page()
     state = {"state": "watching", "device": "fake camera", "width": 1920}
     page.route("**/v1/camera", lambda route: route.fulfill(json=state))
-    page.route("**/v1/camera/picture", lambda route: route.fulfill(body=picture(), content_type="image/png"))
+    part = b"--picture\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(picture()) + picture() + b"\r\n"
+    kind = "multipart/x-mixed-replace; boundary=picture"
+    page.route("**/v1/camera/view", lambda route: route.fulfill(body=3 * part, content_type=kind))
     inside(page)
     panel(page, "camera")
     expect(page.locator(".t-panel")).to_contain_text("fake camera")
@@ -339,6 +344,12 @@ def test_the_appliances_own_camera_shows_its_picture_where_there_is_one(open_pag
     page.keyboard.press("Escape")
     panel(page, "results")
     expect(page.locator(".t-table tr").filter(has_text="摄像头")).to_contain_text("fake camera")
+    page.keyboard.press("Escape")
+    page.unroute("**/v1/camera/view")
+    page.route("**/v1/camera/view", lambda route: route.fulfill(status=503, json=REFUSED))
+    panel(page, "camera")
+    expect(page.locator(".t-section").nth(1)).to_contain_text("摄像头被占用")
+    expect(page.locator(".t-section").nth(1)).to_contain_text("fake camera")
     page.keyboard.press("Escape")
     page.unroute("**/v1/camera")
     panel(page, "camera")

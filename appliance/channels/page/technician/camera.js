@@ -5,7 +5,7 @@ import { half } from '../strings.js';
 import { flat, note, rows } from './facts.js';
 
 const COUNT_MS = 1000;
-const PICTURE_MS = 500;
+const HEAD = 512; // bytes in which the head of a picture stands
 
 function browsers(page, signal) {
   const { words } = page;
@@ -63,43 +63,78 @@ function browsers(page, signal) {
   return make('section', { class: 't-section' }, make('h4', {}, words.browserCamera), body);
 }
 
-// The appliance's camera: its state, and its picture twice a second for as long as this is looked at.
+// The appliance's camera: its state, and its view for as long as this is looked at.
 function own(page, signal) {
   const { words, language } = page;
   const facts = make('div', {}, note(words.asking));
+  const trouble = make('div', { role: 'status' });
   const image = make('img', { class: 't-video', alt: words.ownCamera, hidden: true });
   let url = '';
-  let timer = 0;
-  const put = (next) => {
+  const put = (blob) => {
     if (url) URL.revokeObjectURL(url);
-    url = next;
+    url = blob ? URL.createObjectURL(blob) : '';
     image.hidden = !url;
     if (url) image.src = url;
     else image.removeAttribute('src');
   };
-  const look = async () => {
+  signal.addEventListener('abort', () => put(null));
+  const view = async (device) => {
     try {
-      const state = await page.api.request('GET', '/v1/camera', { signal, patience: 8000 });
-      facts.replaceChildren(rows(flat(state, language)));
-      if (state.state !== 'off') {
-        put(URL.createObjectURL(await page.api.picture('/v1/camera/picture', signal)));
-        page.measured('camera', null, state.device ?? words.ownCamera);
+      for await (const blob of pictures(await page.api.open('/v1/camera/view', signal))) {
+        put(blob);
+        trouble.replaceChildren();
+        page.measured('camera', null, device || words.ownCamera);
       }
     } catch (error) {
       if (signal.aborted) return;
-      put('');
-      const absent = error.status === 404;
-      facts.replaceChildren(absent ? note(words.notReported) : note(half(error.message || '', language) || words.unreachable, 'is-bad'));
-      if (absent) return;
+      put(null);
+      trouble.replaceChildren(note(half(error.message || '', language) || words.unreachable, 'is-bad'),
+        note(half(error.remedy || '', language)));
     }
-    if (!signal.aborted) timer = setTimeout(look, PICTURE_MS);
   };
-  signal.addEventListener('abort', () => {
-    clearTimeout(timer);
-    put('');
-  });
-  look();
-  return make('section', { class: 't-section' }, make('h4', {}, words.ownCamera), image, facts);
+  const follow = async () => {
+    let showing = null;
+    while (!signal.aborted) {
+      let state;
+      try {
+        state = await page.api.request('GET', '/v1/camera', { signal, patience: 8000 });
+      } catch (error) {
+        if (signal.aborted) return;
+        state = error.status === 404 ? { state: 'off' } : null;
+      }
+      if (state?.state === 'off') {
+        facts.replaceChildren(note(words.notReported));
+        return;
+      }
+      facts.replaceChildren(state ? rows(flat(state, language)) : note(words.unreachable, 'is-bad'));
+      if (state) showing ??= view(state.device).finally(() => { showing = null; }); // it ends by itself now and then
+      await new Promise((resolve) => { setTimeout(resolve, COUNT_MS); });
+    }
+  };
+  follow();
+  return make('section', { class: 't-section' }, make('h4', {}, words.ownCamera), image, trouble, facts);
+}
+
+// The pictures of a multipart answer, each with its length before it.
+async function* pictures(response) {
+  const reader = response.body.getReader();
+  let rest = new Uint8Array(0);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const all = new Uint8Array(rest.length + value.length);
+    all.set(rest);
+    all.set(value, rest.length);
+    rest = all;
+    for (;;) {
+      const head = new TextDecoder('latin1').decode(rest.subarray(0, HEAD)).match(/content-length: *(\d+)[^]*?\r\n\r\n/i);
+      const begin = head ? head.index + head[0].length : Infinity;
+      const end = begin + Number(head?.[1]);
+      if (!(end <= rest.length)) break;
+      yield new Blob([rest.subarray(begin, end)], { type: 'image/jpeg' });
+      rest = rest.slice(end);
+    }
+  }
 }
 
 export function camera(page) {
