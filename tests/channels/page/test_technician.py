@@ -52,7 +52,8 @@ class Counter(FakeDoor):
     def status(self) -> dict[str, object]:
         network = {"network": "understand-zh", "name": "onnxruntime-cpu", "sha256": "c0ffee123456"}
         board = {"power": {"watts": 7.25, "covers": {"zh": "整个模块", "en": "the module"}}, "celsius": {"cpu": 51.5}}
-        return {**super().status(), "networks": [{**network, "fallback": "没有 GPU / no GPU"}], "device": board}
+        why = "tensorrt: 没有装 / none installed\nonnxruntime-cuda: 没有 GPU / no GPU"
+        return {**super().status(), "networks": [{**network, "fallback": why}], "device": board}
 
 
 Open = Callable[..., Page]
@@ -260,12 +261,13 @@ def test_models_power_and_the_machine_are_shown_with_reasons(open_page) -> None:
     expect(body).to_contain_text("pp-ocrv6-small@123456")
     expect(body).to_contain_text("no CUDA device found")
     expect(body).to_contain_text("sha256 c0ffee123456")
-    expect(body).to_contain_text("没有 GPU")
+    expect(body.locator("dd p")).to_have_text(["tensorrt: 没有装", "onnxruntime-cuda: 没有 GPU"])
     page.keyboard.press("Escape")
     expect(page.locator('.t-card[data-panel="models"]')).to_be_focused()
     panel(page, "power")
     expect(body).to_contain_text("7.25")
     expect(body).to_contain_text("整个模块")
+    expect(body).to_contain_text("温度 °C · cpu")
     expect(body).to_contain_text("51.5")
     expect(body).to_contain_text("不可用：本机没有报告这一项")  # no governor in this status
     page.locator(".switch button[lang=en]").last.click()

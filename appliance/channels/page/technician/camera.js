@@ -106,7 +106,7 @@ function own(page, signal) {
         facts.replaceChildren(note(words.notReported));
         return;
       }
-      facts.replaceChildren(state ? rows(flat(state, language)) : note(words.unreachable, 'is-bad'));
+      facts.replaceChildren(state ? rows(flat(page, state)) : note(words.unreachable, 'is-bad'));
       if (state) showing ??= view(state.device).finally(() => { showing = null; }); // it ends by itself now and then
       await new Promise((resolve) => { setTimeout(resolve, COUNT_MS); });
     }

@@ -1,7 +1,7 @@
 // What the appliance says of itself: the machine, models and backends with their reasons, power and heat.
 
 import { make } from '../dom.js';
-import { half, statements } from '../strings.js';
+import { statements } from '../strings.js';
 
 const AGAIN_MS = 3000;
 
@@ -14,24 +14,33 @@ export function note(text, kind = '') {
   return make('p', { class: `t-note ${kind}` }, text);
 }
 
-// Any block of the status: nested values by the names that lead to them.
-export function flat(value, language, path = '') {
-  if (value === null || value === undefined) return [[path, '—']];
+// What the appliance says of a thing: several statements stand one below the other.
+export function said(text, language) {
+  const lines = statements(text ?? '', language);
+  return lines.length > 1 ? make('div', {}, ...lines.map((line) => make('p', {}, line))) : lines[0] ?? '—';
+}
+
+// Any block of the status: nested values by the names that lead to them, in words where there are some.
+export function flat(page, value, path = []) {
+  const { words, language } = page;
+  const name = path.map((part) => words.names[part] ?? part).join(' · ');
+  if (value === null || value === undefined || value === '') return [[name, '—']];
   if (Array.isArray(value)) {
-    if (value.every((each) => typeof each !== 'object')) return [[path, value.join(', ') || '—']];
-    return value.flatMap((each, i) => flat(each, language, `${path} ${i + 1}`));
+    if (value.every((each) => typeof each !== 'object')) return [[name, value.join(words.comma) || '—']];
+    return value.flatMap((each, i) => flat(page, each, [...path, String(i + 1)]));
   }
   if (typeof value === 'object') {
-    if (typeof value.zh === 'string' && typeof value.en === 'string') return [[path, value[language]]];
+    if (typeof value.zh === 'string' && typeof value.en === 'string') return [[name, value[language]]];
     const all = Object.entries(value);
-    return all.length ? all.flatMap(([name, each]) => flat(each, language, path ? `${path}.${name}` : name)) : [[path, '—']];
+    return all.length ? all.flatMap(([part, each]) => flat(page, each, [...path, part])) : [[name, '—']];
   }
-  return [[path, typeof value === 'string' ? half(value, language) || '—' : String(value)]];
+  if (typeof value === 'boolean') return [[name, value ? words.isSo : words.isNot]];
+  return [[name, typeof value === 'string' ? said(value, language) : String(value)]];
 }
 
 export function block(page, title, value) {
   return make('section', { class: 't-section' }, make('h4', {}, title),
-    value === undefined || value === null ? note(page.words.notReported) : rows(flat(value, page.language)));
+    value === undefined || value === null ? note(page.words.notReported) : rows(flat(page, value)));
 }
 
 // Draws what `draw(summary)` makes of the summary, anew every few seconds, and says when it cannot be had.
@@ -53,7 +62,7 @@ function kept(page, draw) {
 const size = (page, part) => (part ? page.words.freeOf(part.free, part.total) : '—');
 
 export function machine(page) {
-  const { words, language } = page;
+  const { words } = page;
   return kept(page, ({ status, machine: at }) => [
     rows([
       [words.version, `${status.version ?? '—'} · ${status.pack ?? '—'}`],
@@ -68,7 +77,7 @@ export function machine(page) {
     ]),
     block(page, words.service, status.service),
     block(page, words.events, status.events),
-    rows(flat(status.admitted ?? {}, language, words.admitted)),
+    block(page, words.admitted, status.admitted),
   ]);
 }
 
@@ -80,14 +89,14 @@ export function models(page) {
     rows([
       [words.backend, f.backend],
       ...(f.models?.length ? [[words.modelFiles, f.models.join(', ')]] : []),
-      ...statements(f.reason ?? '', language).map((said) => [words.reason, said]),
+      ...(f.reason ? [[words.reason, said(f.reason, language)]] : []),
     ]));
   const network = (n) => make('section', { class: 't-section' }, make('h4', {}, n.network), rows([
     [words.backend, `${n.name} · ${n.provider || '—'} · ${n.version || '—'}`],
     [words.file, `${n.file || '—'} · ${n.precision || '—'} · sha256 ${n.sha256 || '—'}`],
     [words.runs, words.runsOf(n.runs ?? 0, n.failures ?? 0, n.switches ?? 0)],
-    ...(n.fallback ? [[words.reason, half(n.fallback, language)]] : []),
-    ...(n.warning ? [[words.warning, half(n.warning, language)]] : []),
+    ...(n.fallback ? [[words.reason, said(n.fallback, language)]] : []),
+    ...(n.warning ? [[words.warning, said(n.warning, language)]] : []),
   ]));
   return kept(page, ({ status }) => [
     ...(status.features ?? []).map(feature),

@@ -3,7 +3,7 @@
 
 import { make } from '../dom.js';
 import { half } from '../strings.js';
-import { note, rows } from './facts.js';
+import { note, rows, said } from './facts.js';
 import { Meter } from './meter.js';
 
 const LOOK_MS = 100;
@@ -24,7 +24,7 @@ function own(page, signal) {
         [words.rate, `${state.rate} Hz × ${state.channels ?? '—'}`],
         [words.state, words.microphoneStates[state.state] ?? state.state],
         [words.losses, words.lossesOf(state.overflows ?? 0, (state.unread_s ?? 0).toFixed(1))],
-        ...(state.reason ? [[words.reason, half(state.reason, language)]] : []),
+        ...(state.reason ? [[words.reason, said(state.reason, language)]] : []),
       ]), note(words.speakNow));
       page.measured('microphone', meter.verdict,
         words.measuredLevel(state.device, meter.loudest.toFixed(1), meter.clips));
