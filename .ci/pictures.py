@@ -13,11 +13,14 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from appliance.channels.technician.pin import hashed
+
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 CASES = ROOT / "models" / "pp-ocrv6-small" / "cases"
 PORT = 18080
 URL = f"http://127.0.0.1:{PORT}"
+PIN = "493817"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -73,7 +76,29 @@ def shoot() -> None:
         page.wait_for_selector(".photo:not(.reading-now) .overlay polygon", state="attached", timeout=60_000)
         page.wait_for_timeout(1500)
         page.screenshot(path=PICTURES / "page-photo.png")
+        serviced(browser.new_page(viewport={"width": 1280, "height": 800}))
         browser.close()
+
+
+def serviced(page: Page) -> None:
+    """Photograph the service page, entered with the PIN."""
+    page.goto(URL)
+    page.wait_for_selector(".tile")
+    page.mouse.move(40, 40)
+    page.mouse.down()
+    page.wait_for_selector("#pad[open]", timeout=20_000)
+    page.mouse.up()
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
+    page.click('[data-panel="scanner"]')
+    page.keyboard.type("SF1392847561002")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(700)
+    page.click(".t-back")
+    page.wait_for_timeout(300)
+    page.screenshot(path=PICTURES / "page-service.png")
+    page.click("#technician-leave")
+    page.wait_for_selector("#technician", state="detached")
 
 
 def main() -> int:
@@ -83,7 +108,8 @@ def main() -> int:
     subprocess.run([*annotate, "--draw", str(PICTURES / "document.png")], check=True, stdout=subprocess.DEVNULL)
     server = subprocess.Popen(
         [sys.executable, "-m", "appliance.cli", "serve"],
-        env=os.environ | {"APPLIANCE_HTTP_PORT": str(PORT), "APPLIANCE_PAGE_ATTRACT_S": "5"},
+        env=os.environ
+        | {"APPLIANCE_HTTP_PORT": str(PORT), "APPLIANCE_PAGE_ATTRACT_S": "5", "APPLIANCE_SERVICE_PIN": hashed(PIN)},
     )
     try:
         wait_ready()

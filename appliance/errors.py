@@ -89,6 +89,20 @@ class ForeignOrigin(ApplianceError):
     fix, default_remedy = "请从本机页面发送请求", "Send the request from the appliance's own page or without an Origin"
 
 
+class PinWrong(ApplianceError):
+    """The PIN that was typed is not the technician's."""
+
+    code, status, title = "pin_wrong", 403, "PIN 不正确"
+    fix, default_remedy = "请重新输入；多次输错后需等待", "Type it again; after several wrong ones there is a wait"
+
+
+class VisitOver(ApplianceError):
+    """The technician's visit to the service page is over, or there was none."""
+
+    code, status, title = "visit_over", 403, "维修页已关闭"
+    fix, default_remedy = "请重新输入 PIN", "Open the service page again with the PIN"
+
+
 class NotFound(ApplianceError):
     """No such route or resource."""
 

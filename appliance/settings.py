@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,9 @@ BACKENDS = ("tensorrt", "onnxruntime-cuda", "onnxruntime-cpu")
 
 PREFIX = "APPLIANCE_"
 """Environment variables are this prefix and the setting's name in capitals."""
+
+PIN_HASH = r"scrypt:1[4-7]:8:1:[0-9a-f]{32}:[0-9a-f]{64}"
+"""Form of `service_pin`: what `channels.technician.pin` makes of a PIN and compares with."""
 
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 """Environment variable that names the settings file; the one APPLIANCE_ variable that is no setting."""
@@ -141,6 +145,11 @@ class Settings:
         "installed and no snap",
     )
     kiosk_url: str = _setting("", "Address that the kiosk's browser shows; empty: this machine's own page")
+    service_pin: str = _setting(
+        "",
+        "Hash of the technician's PIN, as `appliance service pin` prints it, for the service page behind a corner of "
+        "the kiosk's screen; empty: there is no such page",
+    )
     data_dir: str = _setting("", "Where models and records are kept; empty means XDG_DATA_HOME/appliance")
     pack: str = _setting("store", "Name of a shipped pack, or the path of a pack folder")
     backends: tuple[str, ...] = _setting(
@@ -363,6 +372,14 @@ def _check_together(settings: Settings) -> None:
         )
     for network in settings.lan_peers:
         _check_network(network)
+    if settings.service_pin and re.fullmatch(PIN_HASH, settings.service_pin) is None:
+        raise SettingInvalid(  # without what was found: it may be the PIN itself
+            "service_pin: expected the line that `appliance service pin` prints, got something else",
+            remedy=(
+                "请运行 `appliance service pin` 并写入其输出",
+                "Run `appliance service pin` and take its output",
+            ),
+        )
     if settings.speech_engine == "sherpa" and not settings.speech_voice:
         raise SettingInvalid("speech_engine: expected speech_voice to name a voice's folder beside sherpa, got none")
     if not is_loopback(settings.http_host) and not settings.http_token:

@@ -64,6 +64,7 @@ def test_a_switch_is_turned_off_in_any_of_the_usual_words(tmp_path: Path, off: s
         ({"APPLIANCE_HTTP_TLS_KEY": "key.pem"}, "both or none"),
         ({"APPLIANCE_OCR_ORIENTATION": "sideways"}, "expected bool"),
         ({"APPLIANCE_PAGE_IDLE_S": "600"}, r"at least page_idle_s \(600\), got 120"),
+        ({"APPLIANCE_SERVICE_PIN": "493817"}, "service_pin: expected the line that `appliance service pin` prints"),
         ({"APPLIANCE_SESSION_IDLE_S": "30"}, r"at least page_idle_s \(60\), got 30"),
     ],
 )

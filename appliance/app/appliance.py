@@ -189,6 +189,10 @@ class Appliance:
         with self._turns.enter(), self._timed("speak"):
             return self._spoken.words.render(text, language, speed)
 
+    def sound(self, which: str, language: str = "zh") -> dict[str, object]:
+        """See `Door.sound`."""
+        return self._spoken.words.test(which, language)
+
     @property
     def live(self) -> Live:
         """See `Door.live`."""

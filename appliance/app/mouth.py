@@ -10,6 +10,7 @@ from appliance.errors import ApplianceError, InvalidInput, Unavailable
 from appliance.listener import Listener
 from appliance.settings import Settings
 from appliance.speech.speaker import Playing, Speaker
+from appliance.speech.tone import tone
 from appliance.speech.tts.engines import candidates
 from appliance.speech.tts.phrases import Phrases, Remembering
 from appliance.speech.tts.tempo import at_pace
@@ -20,6 +21,10 @@ LANGUAGES = ("zh", "en")
 OFF = "speech: 设置为不出声 / turned off by the setting speech_engine"
 STARTING = "speech: 正在准备 / getting ready"
 """What the feature says until it is known what speaks."""
+TEST = {"zh": "您好，这是扬声器测试。", "en": "Hello, this is a test of the loudspeaker."}
+"""What is said to a technician who tries the loudspeaker."""
+TEST_S = 15.0
+"""Longest that such a test lasts."""
 LONGEST = 2000
 """Characters said at once at most."""
 
@@ -95,8 +100,33 @@ class SpokenWords:
     def say(self, text: str, language: str) -> Playing:
         """Begin to say `text` out of the loudspeaker, the first sentence while the next is made."""
         if self._speaker is None:
-            raise Unavailable("speech: expected a loudspeaker, got none in use", retry_after=60)
+            raise self._mute()
         return self._speaker.play(sentences(self._voice(language), text, language))
+
+    def test(self, which: str, language: str = "zh") -> dict[str, object]:
+        """See `channels.door.Door.sound`."""
+        if which == "voice":
+            playing = self.say(TEST[language], language)
+        elif self._speaker is None:
+            raise self._mute()
+        else:
+            playing = self._speaker.play(tone(), side=which)
+        if not playing.wait(TEST_S):
+            playing.stop()
+            raise Unavailable(f"speech: expected the end of a test within {TEST_S:g} s, got none", retry_after=1)
+        if playing.error is not None:
+            raise playing.error
+        return {"played_s": round(playing.played_s, 2), "speaker": self.loudspeaker()}
+
+    def _mute(self) -> Unavailable:
+        return Unavailable(
+            "speech: expected a loudspeaker, got none in use",
+            remedy=(
+                "一体机自己的扬声器随 APPLIANCE_VOICE=push 或 wake 启用，且 speech_engine 不能为 off",
+                "APPLIANCE_VOICE=push or wake puts the kiosk's own loudspeaker to use, unless speech_engine is off",
+            ),
+            retry_after=60,
+        )
 
     def close(self) -> None:
         """Fall silent and release everything."""

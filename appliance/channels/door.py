@@ -54,6 +54,14 @@ class Door(Protocol):
     def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
         """`text` as sound, `speed` times as fast as usual (0.25 to 4); Unavailable where nothing speaks `language`."""
 
+    def sound(self, which: str, language: str = "zh") -> dict[str, object]:
+        """Play a test out of the kiosk's own loudspeaker and wait for its end: `left`, `right`, `both` or `voice`.
+
+        The first three are a tone of a second, the last a sentence in `language`. Gives the loudspeaker's state and the
+        seconds played, JSON types only. Raises Unavailable where the kiosk uses no loudspeaker of its own, or where it
+        could not be heard to its end.
+        """
+
     @property
     def live(self) -> Live:
         """Sound that clients send while it is spoken."""

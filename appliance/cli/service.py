@@ -1,9 +1,10 @@
-"""`appliance service drop-in | power | browser`: what the systemd units need around the process that serves."""
+"""`appliance service drop-in | power | browser | pin`: what the process that serves needs around it."""
 
 from __future__ import annotations
 
 import os
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,8 @@ from appliance.artifacts.staging import write
 from appliance.cli.options import Config, settings
 
 app = typer.Typer(
-    help="systemd 服务所需：网络放行、功率模式、浏览器 / What systemd units need: openings, power mode, browser.\n\n"
+    help="服务所需：网络放行、功率模式、浏览器、维修 PIN / What the service needs: openings, power mode, browser, "
+    "the technician's PIN.\n\n"
     "Exit codes: 0 done, 1 the board refused, 2 wrong usage or setting, 3 no such program or board.",
     no_args_is_help=True,
 )
@@ -97,6 +99,22 @@ def browser(
         said = why
         time.sleep(AGAIN_S)
     os.execve(planned.command[0], planned.command, os.environ | planned.environ)  # noqa: S606 - no shell is wanted
+
+
+@app.command()
+def pin() -> None:
+    """维修页 PIN / Ask for the technician's PIN and print the setting with its hash; the PIN stays nowhere.
+
+    From a terminal it is asked for twice and not shown; from a pipe it is the first line.
+    """
+    from appliance.channels.technician.pin import hashed
+
+    if sys.stdin.isatty():
+        typed = typer.prompt("PIN", hide_input=True, confirmation_prompt="再输一次 / once more", err=True)
+    else:
+        typed = sys.stdin.readline().rstrip("\r\n")
+    typer.echo(f"service_pin: {hashed(typed)}")
+    typer.echo("写入设置文件后重启 / goes into the settings file; restart the appliance after that", err=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -16,6 +16,8 @@ Samples = npt.NDArray[np.float32]
 
 RAMP_S = 0.03
 """Seconds in which the volume goes from silence to full."""
+SIDES: dict[str, int | None] = {"both": None, "left": 0, "right": 1}
+"""Which channel alone sounds, where there is more than one."""
 FADE_S = 0.008
 """Seconds in which a sound that is stopped fades out: short enough to be at once, long enough not to click."""
 
@@ -23,9 +25,10 @@ FADE_S = 0.008
 class Playout:
     """A queue of mono samples between the thread that makes them and the callback that plays them."""
 
-    def __init__(self, rate: int, volume: float) -> None:
-        """For `rate` samples per second, beginning at `volume` (0 to 1)."""
+    def __init__(self, rate: int, volume: float, side: str = "both") -> None:
+        """For `rate` samples per second, beginning at `volume` (0 to 1); `side` is one of SIDES."""
         self._rate = rate
+        self._only = SIDES[side]
         self._ready = threading.Condition()
         self._blocks: deque[Samples] = deque()
         self._queued = 0
@@ -84,7 +87,12 @@ class Playout:
         self.fills += 1
         stopped = self._stopped
         mono = self._next(len(out))
-        out[:] = (mono * self._gains(len(out), stopped))[:, np.newaxis]
+        sound = mono * self._gains(len(out), stopped)
+        if self._only is None or out.shape[1] == 1:
+            out[:] = sound[:, np.newaxis]
+        else:
+            out.fill(0)
+            out[:, self._only] = sound
         self.over = self._gain == 0 if stopped else self._ended and self._queued == 0
         return not self.over
 
@@ -122,7 +130,9 @@ class Playout:
 class Playing:
     """A sound on its way. Every method may be called by any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: str = "both") -> None:
+        self.side = side
+        """One of SIDES."""
         self._done = threading.Event()
         self._stopped = False
         self.playout: Playout | None = None

@@ -115,8 +115,10 @@ class Speaker:
             if self._current is not None and self._current.playout is not None:
                 self._current.playout.volume = volume
 
-    def play(self, sound: Audio | Iterable[Audio]) -> Playing:
+    def play(self, sound: Audio | Iterable[Audio], *, side: str = "both") -> Playing:
         """Play `sound`, or sounds one behind the other as they are made; a sound that is still playing is stopped.
+
+        `side` (`both`, `left`, `right`) tells the boxes of a stereo device apart; one channel plays whatever it says.
 
         Returns at once. What goes wrong later stands in the result's `error` and in `state`: the device is absent,
         busy, lost or refuses, or making the next sound failed. Raises InvalidInput (samples that are no sound) and
@@ -126,7 +128,7 @@ class Speaker:
         with self._lock:
             if self._closed:
                 raise Unavailable("speaker: expected it open, got closed")
-            before, self._current = self._current, Playing()
+            before, self._current = self._current, Playing(side)
             playing = self._current
         if before is not None:
             before.stop()
@@ -172,7 +174,7 @@ class Speaker:
 
     def _play(self, playing: Playing, first: Audio, sounds: Iterator[Audio]) -> None:
         sink = self._open(self._device)
-        playout = Playout(sink.rate, self._state.volume)
+        playout = Playout(sink.rate, self._state.volume, playing.side)
         try:
             with self._lock:
                 playing.begin(playout)

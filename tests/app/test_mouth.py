@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from appliance.app.mouth import LONGEST, SpokenWords, build_mouth
+from appliance.app import mouth
+from appliance.app.mouth import LONGEST, TEST, SpokenWords, build_mouth
 from appliance.errors import InvalidInput, Unavailable
 from appliance.settings import Settings
+from appliance.speech.faults import Busy, SoundFault
+from appliance.speech.playout import Playout
+from appliance.speech.speaker import Speaker
+from appliance.speech.tone import tone
 from appliance.values import Audio
 
 RATE = 22_050
@@ -74,6 +81,67 @@ def test_a_voice_without_a_loudspeaker_is_not_audible() -> None:
     assert words.loudspeaker() == {}
     with pytest.raises(Unavailable, match="loudspeaker"):
         words.say("你好", "zh")
+
+
+class FakeBoxes:
+    """A stereo device that takes all at once; `heard` is what it played, frames by channels."""
+
+    device, rate, channels, latency_s, underflows = "fake boxes", 48_000, 2, 0.005, 0
+
+    def __init__(self, fault: SoundFault | None = None) -> None:
+        self.fault = fault
+        self.heard: list[np.ndarray] = []
+
+    def open(self, name: str) -> FakeBoxes:
+        if self.fault is not None:
+            raise self.fault
+        return self
+
+    def start(self, playout: Playout, ended: Callable[[], None]) -> None:
+        def run() -> None:
+            more = True
+            while more:
+                out = np.empty((480, 2), np.float32)
+                more = playout.fill(out)
+                self.heard.append(out)
+                time.sleep(0.0005)
+            ended()
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("which, left, right", [("left", 1, 0), ("right", 0, 1), ("both", 1, 1), ("voice", 1, 1)])
+def test_a_technician_hears_one_box_or_both_or_a_sentence(which: str, left: int, right: int) -> None:
+    boxes = FakeBoxes()
+    words = SpokenWords((Hum("zh", "en"),), Speaker("", 0.5, open=boxes.open))
+    words.probe()
+    done = words.test(which, "en")
+    heard = np.concatenate(boxes.heard)
+    assert [np.abs(heard[:, side]).max() > 0.04 for side in (0, 1)] == [left, right]
+    assert done["played_s"] == (1.0 if which != "voice" else pytest.approx(len(TEST["en"]) / 10, abs=0.05))
+    assert done["speaker"]["device"] == "fake boxes"  # type: ignore[index]
+
+
+def test_a_box_that_cannot_be_heard_says_why() -> None:
+    words = SpokenWords((Hum("zh"),), Speaker(open=FakeBoxes(Busy("boxes: taken")).open))
+    with pytest.raises(Busy, match="taken"):
+        words.test("left")
+    with pytest.raises(Unavailable, match="loudspeaker") as caught:
+        probed(Hum("zh")).test("left")
+    assert "APPLIANCE_VOICE=push" in caught.value.remedy
+
+
+def test_a_test_without_an_end_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mouth, "TEST_S", 0.2)
+    words = SpokenWords((Hum("zh"),), speaker := Speaker(open=FakeBoxes().open))
+    monkeypatch.setattr(mouth, "tone", lambda: tone(3600.0))
+    with pytest.raises(Unavailable, match=r"within 0.2 s"):
+        words.test("both")
+    words.close()
+    assert speaker.state.state == "off"
 
 
 @pytest.mark.parametrize("text", ["", "好" * (LONGEST + 1)])

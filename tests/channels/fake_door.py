@@ -117,6 +117,7 @@ class FakeDoor:
     conversation: Conversation | None = None
     shown: Showing | None = None
     hearings: list[FakeUtterances] = field(default_factory=list)
+    sounds: list[tuple[str, str]] = field(default_factory=list)
     _live: Live | None = None
 
     @property
@@ -149,6 +150,11 @@ class FakeDoor:
     def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
         self._act()
         return Audio(np.zeros(round(16_000 / speed), np.float32), 16_000)
+
+    def sound(self, which: str, language: str = "zh") -> dict[str, object]:
+        self._act()
+        self.sounds.append((which, language))
+        return {"played_s": 1.0, "speaker": {"state": "idle", "device": "fake box", "rate": 48_000, "channels": 2}}
 
     def _act(self) -> None:
         self.acts += 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.channels.technician.pin import matches
 from appliance.cli.exits import Exit
+from appliance.settings import load_settings
 from tests.cli.conftest import Command
 
 TOKEN = "a-token-of-sixteen"
@@ -151,3 +155,47 @@ def test_the_browser_is_started_once_the_appliance_answers(tmp_path: Path) -> No
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def test_a_pin_from_a_pipe_becomes_the_setting_that_the_service_takes(command: Command, tmp_path: Path) -> None:
+    told = command("service", "pin", stdin="493817\n")
+    assert told.code == Exit.OK
+    assert "493817" not in told.out + told.err
+    file = tmp_path / "settings.yaml"
+    file.write_text(told.out)
+    assert matches("493817", load_settings(file, {}).service_pin)
+
+
+def test_no_pin_is_refused_without_being_repeated(command: Command) -> None:
+    for typed in ("12345\n", "not digits\n", "123456\n", ""):
+        told = command("service", "pin", stdin=typed)
+        assert told.code == Exit.USAGE
+        assert told.out == ""
+        assert not typed.strip() or typed.strip() not in told.err
+
+
+def test_a_pin_from_a_terminal_is_asked_for_twice_and_not_shown() -> None:
+    def asked(*typed: str) -> tuple[str, int]:
+        """What the terminal shows, and the exit code."""
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(sys.executable, [sys.executable, "-m", "appliance.cli", "service", "pin"])
+        shown, left = b"", list(typed)
+        try:
+            while piece := os.read(terminal, 4096):
+                shown += piece
+                if left and shown.rstrip().endswith(b":"):  # a question: what is typed before it would be echoed
+                    time.sleep(0.2)
+                    os.write(terminal, left.pop(0).encode() + b"\n")
+                    shown += b" <typed>"
+        except OSError:
+            pass  # its end, as Linux says it
+        return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    shown, code = asked("493817", "493817")
+    assert code == Exit.OK, shown
+    assert shown.count("<typed>") == 2
+    assert "493817" not in shown
+    assert re.search(r"service_pin: scrypt:15:8:1:[0-9a-f:]+\r\n", shown)
+    shown, _ = asked("493817", "493818", "493817", "493817")
+    assert shown.count("<typed>") == 4, "two that differ are asked for again"

@@ -6,15 +6,19 @@ voice that its training has not heard, played into the virtual sound card's micr
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import requests
 import soxr
 
 from appliance.artifacts.cases import Case
 from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.channels.http.technician import HEADER
+from appliance.channels.technician.pin import hashed
 from appliance.speech.encode import wav
 from appliance.speech.hear import DEMO
 from appliance.values import Audio
@@ -24,6 +28,8 @@ from tests.e2e.counter import told, until
 from tests.soundcard import SPEAKER_RATE, SoundCard
 
 pytestmark = pytest.mark.timeout(600)
+
+PIN = "493817"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def counter(espeak: str, card: SoundCard, tmp_path_factory: pytest.TempPathFacto
     home = installed_store().home(DEMO)
     shutil.copytree(home, copy_models(data) / DEMO / home.name)
     log = tmp_path_factory.mktemp("log") / "serve.log"
-    with serving(data, log, **card.added, APPLIANCE_VOICE="push") as running:
+    with serving(data, log, **card.added, APPLIANCE_VOICE="push", APPLIANCE_SERVICE_PIN=hashed(PIN)) as running:
         until(lambda: running.features()["microphone"]["state"] in ("ready", "fallback"), "the microphone opens")
         until(lambda: running.features()["speech"]["state"] == "ready", "the voice is ready")
         yield running
@@ -106,3 +112,43 @@ def test_silence_is_answered_by_nothing(counter: Running) -> None:
         events.until("silence")
         events.until("state", phase="idle")
     assert not [data for name, data in events.all if name == "reply"]
+
+
+def test_a_technician_sees_what_the_microphone_hears_and_hears_the_loudspeaker(
+    counter: Running, card: SoundCard, sentence: Case
+) -> None:
+    entered = requests.post(f"{counter.url}/v1/technician/visits", json={"pin": PIN}, timeout=20)
+    assert entered.status_code == 201, entered.text
+    visit = {HEADER: entered.json()["visit"]}
+    stream = requests.get(
+        f"{counter.url}/v1/technician/microphone",
+        headers={**visit, "Accept": "text/event-stream"},
+        stream=True,
+        timeout=60,
+    )
+    speaking, levels = None, []
+    for line in stream.iter_lines(chunk_size=1):
+        if not line.startswith(b"data: "):
+            continue
+        levels.append(json.loads(line[6:]))
+        if len(levels) == 5:
+            assert max(seen["level_db"] for seen in levels) < -60, "nobody speaks yet"
+            speaking = card.speak(sentence.path)
+        if levels[-1]["level_db"] > -30 or len(levels) > 100:
+            break
+    stream.close()
+    assert speaking is not None
+    speaking.wait()
+    assert levels[-1]["level_db"] > -30, levels[-1]
+    assert (levels[-1]["state"], levels[-1]["overflows"]) == ("listening", 0)
+    assert levels[-1]["rate"] > 0
+    for sound in ("left", "both", "voice"):
+        with card.heard() as loudspeaker:
+            asked = {"sound": sound}
+            played = requests.post(f"{counter.url}/v1/technician/sound", json=asked, headers=visit, timeout=60)
+            assert played.status_code == 200, played.text
+            assert played.json()["played_s"] >= 1.0
+        assert (np.abs(loudspeaker.samples) > 0.01).sum() > SPEAKER_RATE * 0.5, f"{sound} is heard"
+    found = requests.get(f"{counter.url}/v1/technician/summary", headers=visit, timeout=20).json()
+    assert found["voice"]["speaker"]["failures"] == 0
+    assert found["status"]["networks"]

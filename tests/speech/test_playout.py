@@ -55,6 +55,26 @@ def test_volume() -> None:
     assert playout.volume == 0.0
 
 
+@pytest.mark.parametrize("side, sounding", [("both", [0, 1, 2, 3]), ("left", [0]), ("right", [1])])
+def test_one_side_sounds_alone(side: str, sounding: list[int]) -> None:
+    playout = Playout(RATE, 1.0, side)
+    playout.put(np.ones(160, np.float32))
+    playout.end()
+    out = np.full((160, 4), 9, np.float32)
+    playout.fill(out)
+    for channel in range(4):
+        assert (out[:, channel] == (channel in sounding)).all()
+
+
+def test_a_device_with_one_channel_plays_either_side() -> None:
+    playout = Playout(RATE, 1.0, "right")
+    playout.put(np.ones(160, np.float32))
+    playout.end()
+    out = np.empty((160, 1), np.float32)
+    playout.fill(out)
+    assert (out == 1).all()
+
+
 def test_a_stop_fades_out_and_ends() -> None:
     playout = Playout(RATE, 1.0)
     playout.put(np.ones(RATE, np.float32))

@@ -21,6 +21,7 @@ from appliance.channels.http.readings import Readings
 from appliance.channels.http.reply import json_response
 from appliance.channels.http.shed import SHEDDING, Shedding
 from appliance.channels.http.status import register_status, waiting
+from appliance.channels.http.technician import register_technician
 from appliance.channels.http.turns import register_turns
 from appliance.channels.http.voice import register_voice
 from appliance.metrics import Metrics
@@ -60,7 +61,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
         route = request.url_rule.rule if request.url_rule is not None else "none"
         method = request.method if request.method in METHODS else "other"
         metrics.request(route, method, response.status_code, time.perf_counter() - g.began)
-        if response.status_code == 429:
+        if response.status_code == 429 and not route.startswith("/v1/technician"):  # a PIN is nobody's share
             metrics.shed("session")
         return secure(response)
 
@@ -82,6 +83,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     register_openai(app, door, settings, uploads)
     register_voice(app, door, settings, metrics, events)
     register_camera(app, door, settings, metrics, events)
+    register_technician(app, door, settings, events)
     register_status(app, door, metrics, events)
     register_events(app, events)
     register_docs(app)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from appliance import __version__
-from appliance.channels.http import openai_document, openapi_camera, openapi_voice
+from appliance.channels.http import openai_document, openapi_camera, openapi_technician, openapi_voice
 from appliance.channels.http.media import AUDIO_TYPES, IMAGE_TYPES
 from appliance.channels.http.openapi_schemas import SCHEMAS, request_schemas
 from appliance.channels.http.schemas import DETAILS, SESSION_PATTERN, SHORTEST_MS
@@ -209,6 +209,7 @@ def _paths(settings: Settings) -> Json:
         "/v1/greeting": {"get": greeting | {"parameters": [LANGUAGE]}},
         **openapi_voice.paths(op),
         **openapi_camera.paths(op),
+        **openapi_technician.paths(op),
         **openai_document.paths(settings, op),
         "/v1/status": {"get": status},
         "/v1/events": {"get": op("getEvents", "State as server-sent events", "operators", stream, 503)},
@@ -225,7 +226,12 @@ def document(settings: Settings, vocabulary: tuple[Sequence[str], Sequence[str]]
     """The whole document for these settings and the pack's `vocabulary` (intents, entity types)."""
     asked = request_schemas(settings.max_text_chars, *vocabulary)
     components: Json = {
-        "schemas": asked | SCHEMAS | openapi_voice.SCHEMAS | openapi_camera.SCHEMAS | openai_document.schemas(settings),
+        "schemas": asked
+        | SCHEMAS
+        | openapi_voice.SCHEMAS
+        | openapi_camera.SCHEMAS
+        | openapi_technician.SCHEMAS
+        | openai_document.schemas(settings),
         "requestBodies": FORMS,
     }
     if settings.http_token:
@@ -244,6 +250,7 @@ def document(settings: Settings, vocabulary: tuple[Sequence[str], Sequence[str]]
             {"name": "voice", "description": "What customers say, while they say it"},
             {"name": "camera", "description": "What customers show to the appliance's own camera"},
             {"name": "openai", "description": "The same for clients of OpenAI's audio interface"},
+            {"name": "technician", "description": "The service page at the kiosk's screen, behind a PIN"},
             {"name": "operators", "description": "What operators and probes ask"},
         ],
         "paths": _paths(settings),

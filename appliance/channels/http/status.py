@@ -32,6 +32,12 @@ def _surroundings() -> dict[str, object]:
     return {name: state() for name, state in known.items() if state is not None}
 
 
+def status_json(door: Door) -> dict[str, object]:
+    """What /v1/status answers now."""
+    features = [feature_json(feature) for feature in door.features()]
+    return {**door.status(), **_surroundings(), "ready": door.ready(), "features": features}
+
+
 def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream) -> None:
     """Add the routes of operators."""
 
@@ -50,8 +56,7 @@ def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventSt
 
     @app.get("/v1/status")
     def get_status() -> Response:
-        features = [feature_json(feature) for feature in door.features()]
-        return json_response({**door.status(), **_surroundings(), "ready": door.ready(), "features": features})
+        return json_response(status_json(door))
 
     @app.get("/metrics")
     def get_metrics() -> Response:

@@ -32,8 +32,8 @@ export class Api {
     }
   }
 
-  async #send(method, path, { body, type, accept, signal, keepalive = false, patience = PATIENCE_MS } = {}) {
-    const headers = accept ? { Accept: accept } : {};
+  async #send(method, path, { body, type, accept, signal, keepalive = false, patience = PATIENCE_MS, headers: own } = {}) {
+    const headers = accept ? { ...own, Accept: accept } : { ...own };
     if (type) headers['Content-Type'] = type;
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     const limit = AbortSignal.timeout(patience);
@@ -49,7 +49,7 @@ export class Api {
     }
     if (response.status === 401) {
       this.#token = await this.askToken(Boolean(this.#token));
-      return this.#send(method, path, { body, type, accept, signal, keepalive, patience });
+      return this.#send(method, path, { body, type, accept, signal, keepalive, patience, headers: own });
     }
     return response;
   }
@@ -181,14 +181,27 @@ export class Api {
     return this.#follow('/v1/events', tell, signal);
   }
 
-  async #follow(path, tell, signal = new AbortController().signal) {
+  // For what is loaded later: any request, with headers of its own, any answer as it comes, and any stream of events.
+  async open(path, signal) {
+    const response = await this.#send('GET', path, { signal, patience: 2 ** 31 - 1 });
+    if (!response.ok) await this.#answer(response); // throws what it was refused for
+    return response;
+  }
+
+  request(method, path, options) {
+    return this.#json(method, path, options);
+  }
+
+  follow(path, tell, signal, { headers }) {
+    return this.#follow(path, tell, signal, headers);
+  }
+
+  async #follow(path, tell, signal = new AbortController().signal, headers = {}) {
     const silence = new AbortController();
     const response = await this.#send('GET', path, {
-      accept: STREAM, signal: AbortSignal.any([signal, silence.signal]), patience: 2 ** 31 - 1,
+      accept: STREAM, signal: AbortSignal.any([signal, silence.signal]), patience: 2 ** 31 - 1, headers,
     });
-    if (!response.ok) {
-      throw new Problem({ code: 'events', message: '', remedy: '', status: response.status });
-    }
+    if (!response.ok) await this.#answer(response); // throws what it was refused for
     for await (const [name, data] of events(response, HEARTBEATS_MS, () => silence.abort())) tell(name, data);
   }
 }

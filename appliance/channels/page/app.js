@@ -6,6 +6,7 @@ import { Attract } from './attract.js';
 import { Camera } from './camera.js';
 import { Chat } from './chat.js';
 import { Clipboard } from './clipboard.js';
+import { Corner } from './corner.js';
 import { $, forget, toast } from './dom.js';
 import { Forgetting } from './forgetting.js';
 import { Health } from './health.js';
@@ -51,11 +52,19 @@ const looking = new Looking(words, chat, { use, copy: (text) => clipboard.copy(t
   (blob, signal, watch) => api.look(blob, session, language, signal, watch));
 const large = new Large($('large'), () => chat.toEnd());
 const suggest = new Suggest(api, words, () => language, chosen);
-const scanner = new Scanner(scanned, () => $('token').open, () => toast(words().scanBusy));
+const corner = new Corner(api, {
+  language: () => language,
+  session: () => session,
+  emptied: (forgotten) => {
+    if (session === forgotten) session = null;
+    leave({ quiet: true });
+  },
+});
+const scanner = new Scanner(scanned, () => $('token').open || corner.busy, () => toast(words().scanBusy));
 const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd());
 const idle = new Idle(words, { held, waiting, over: leave });
 const attract = new Attract(api, {
-  free: () => kiosk.phase === 'idle' && !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
+  free: () => !corner.busy && kiosk.phase === 'idle' && !held() && !running && !$('token').open && ['ready', 'limited'].includes(health.state),
   extras: () => [...(abilities.reads ? [['camera', 'attractPhoto']] : []), ...(abilities.hears ? [['mic', 'attractSpeak']] : [])],
   begin: (chosen) => { if (chosen !== language) speak(chosen); },
 });
@@ -166,6 +175,10 @@ function lookOwn() {
 // What was said into the kiosk's own microphone, or held before its own camera: nobody asked for it from here, so it
 // may come at any time.
 function overheard(reply) {
+  if (corner.inside) { // the technician has tried the microphone, and nobody's words are shown to him
+    forgetting.now(reply.session);
+    return;
+  }
   closeDialogs();
   attract.hide();
   if (session && session !== reply.session) forgetting.now(session);
@@ -178,6 +191,7 @@ function overheard(reply) {
 }
 
 function failed(problem, asked = 'speech') {
+  if (corner.inside) return;
   const told = new Problem({ ...problem, status: 500 }); // to speak, or show it, again is all that can be done again
   told.asked = asked;
   chat.problem(told);
@@ -194,7 +208,7 @@ async function listen() {
 
 // True while something of a customer is on the screen, or the camera or microphone may be on.
 function held() {
-  return Boolean(session || !chat.empty || $('text').value || keyboard.open || large.on || language !== 'zh'
+  return !corner.busy && Boolean(session || !chat.empty || $('text').value || keyboard.open || large.on || language !== 'zh'
     || document.querySelector('#camera[open], #microphone[open]'));
 }
 
@@ -205,13 +219,13 @@ function waiting() {
 }
 
 // Whoever comes next starts with what the shop speaks; whoever starts over by hand is still there.
-function leave() {
-  startOver();
+function leave({ quiet = false } = {}) {
+  startOver({ quiet });
   if (language !== 'zh') speak('zh');
 }
 
 // Wipes the page, the process's memory of the session, and the clipboard; says that it is done when it is.
-async function startOver({ closing = false } = {}) {
+async function startOver({ closing = false, quiet = false } = {}) {
   const [old, late] = [session, [...asked]];
   session = null;
   visit.abort();
@@ -231,11 +245,11 @@ async function startOver({ closing = false } = {}) {
     return;
   }
   const done = await Promise.all([!old || forgetting.now(old), ...late]);
-  if (chat.empty) toast(done.every(Boolean) ? words().cleared : words().wiped(forgetting.minutes)); // else somebody is here
+  if (chat.empty && !quiet) toast(done.every(Boolean) ? words().cleared : words().wiped(forgetting.minutes)); // else somebody is here
 }
 
 function closeDialogs() {
-  document.querySelectorAll('dialog[open]:not(#token)').forEach((dialog) => dialog.close());
+  document.querySelectorAll('dialog[open]:not(#token, #technician)').forEach((dialog) => dialog.close());
 }
 
 async function speak(next) {

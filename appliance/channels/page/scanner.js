@@ -1,16 +1,16 @@
 // A barcode scanner on USB types like a keyboard, only faster than anybody: a burst of keys, ended by Enter, by Tab or by
 // silence, is one scan wherever the focus is. What it wrote into a field is taken out again.
 
-const GAP_MS = 50; // scanners leave 1 to 30 ms between keys; of a person's keys few pairs are closer than 60
+export const GAP_MS = 50; // scanners leave 1 to 30 ms between keys; of a person's keys few pairs are closer than 60
 const PAUSE_MS = 200; // a person's next word
-const SILENCE_MS = 500; // one that ends with no key has ended after this; a stall of the machine is shorter
+export const SILENCE_MS = 500; // one that ends with no key has ended after this; a stall of the machine is shorter
 const LATE_MS = 60; // a timer that is later than this: the page was busy, and keys may wait behind it
-const LEAST = 6;
+export const LEAST = 6;
 const MOST = 512;
 const PASSED_BY = new Set(['Shift', 'CapsLock', 'NumLock', 'AltGraph']);
 
 // The character of a key, also while an input method of the machine swallows it and only its place is told.
-function character(event) {
+export function character(event) {
   if (event.key.length === 1) return event.key;
   if (event.key !== 'Process') return '';
   const [, letter, digit] = /^(?:Key([A-Z])|(?:Digit|Numpad)([0-9]))$/.exec(event.code) ?? [];
@@ -18,7 +18,7 @@ function character(event) {
   return digit ?? (event.code === 'Minus' ? '-' : '');
 }
 
-const ends = (event) => ['Enter', 'Tab'].includes(event.key) || (event.key === 'Process' && /^(Numpad)?Enter$|^Tab$/.test(event.code));
+export const ends = (event) => ['Enter', 'Tab'].includes(event.key) || (event.key === 'Process' && /^(Numpad)?Enter$|^Tab$/.test(event.code));
 
 export class Scanner {
   #keys = '';
