@@ -34,6 +34,7 @@ def journal(counted: Listener) -> Listener:
     def listener(event: str, /, **fields: object) -> None:
         counted(event, **fields)
         if event in TROUBLE or (event == "inference" and not fields.get("ok", True)):
-            log.warning("%s %s", event, " ".join(f"{name}={value}" for name, value in fields.items()))
+            said = " ".join(f"{name}={value}" for name, value in fields.items())
+            log.warning("%s %s", event, said, extra={"about": event})
 
     return listener

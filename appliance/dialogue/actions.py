@@ -20,6 +20,7 @@ from appliance.errors import ApplianceError
 from appliance.listener import Listener, silent
 from appliance.packs.schema import Row
 from appliance.records.events import EventLog
+from appliance.request import carried
 
 Tables = Mapping[str, tuple[Row, ...]]
 
@@ -103,7 +104,7 @@ class Actions:
         try:
             if action.timeout_s is None:
                 return action.run(arguments, context)
-            return self._beside().submit(action.run, arguments, context).result(action.timeout_s)
+            return self._beside().submit(carried(action.run), arguments, context).result(action.timeout_s)
         except Late:
             return Result(ok=False, error=f"no answer within {action.timeout_s} s")
         except (ApplianceError, OSError) as error:

@@ -1,15 +1,19 @@
-"""GET /healthz, /readyz, /v1/status and /metrics: what operators and probes ask."""
+"""GET /healthz, /readyz, /v1/status, /v1/log and /metrics: what operators and probes ask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from apiflask import APIFlask
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 
 from appliance.channels.door import Door
 from appliance.channels.http.events import EventStream
+from appliance.channels.http.limits import JSON_BYTES, read_body
+from appliance.channels.http.media import kind_of
 from appliance.channels.http.reply import feature_json, json_response
+from appliance.channels.http.schemas import read_log
+from appliance.logs import Log
 from appliance.metrics import Metrics
 
 SERVER = "appliance.server"
@@ -32,7 +36,7 @@ def _surroundings() -> dict[str, object]:
     return {name: state() for name, state in known.items() if state is not None}
 
 
-def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream) -> None:
+def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream, log: Log) -> None:
     """Add the routes of operators."""
 
     @app.get("/healthz")
@@ -52,6 +56,17 @@ def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventSt
     def get_status() -> Response:
         features = [feature_json(feature) for feature in door.features()]
         return json_response({**door.status(), **_surroundings(), "ready": door.ready(), "features": features})
+
+    @app.get("/v1/log")
+    def get_log() -> Response:
+        return json_response({**log.state(), "lines": log.lines()})
+
+    @app.put("/v1/log")
+    def put_log() -> Response:
+        kind_of(request, ("json",))
+        asked = read_log(read_body(request, JSON_BYTES))
+        log.louder(asked.level, asked.minutes * 60)
+        return json_response(log.state())
 
     @app.get("/metrics")
     def get_metrics() -> Response:
