@@ -10,7 +10,7 @@ import sys
 import typer
 
 from appliance import __version__
-from appliance.cli import ask, bench, check, engines, hear, loud, mic, models, ocr, say, serve, service
+from appliance.cli import ask, bench, check, engines, hear, loud, mic, models, ocr, say, serve, service, support
 from appliance.cli.exits import Exit, exit_for
 from appliance.errors import ApplianceError
 
@@ -31,6 +31,7 @@ app.command("hear")(hear.hear)
 app.command("say")(say.say)
 app.command("bench")(bench.bench)
 app.command("log-level")(loud.log_level)
+app.command("support-bundle")(support.support_bundle)
 app.add_typer(mic.app, name="mic")
 app.add_typer(models.app, name="models")
 app.add_typer(engines.app, name="engines")
