@@ -10,16 +10,20 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
 
+from appliance.artifacts.inuse import in_use
 from appliance.cli.check import NOT_READY, READY
 from appliance.cli.options import Config, settings
 from appliance.cli.report import feature_lines
+from appliance.errors import ApplianceError
 from appliance.language.redact import redact
 from appliance.logs import Log
+from appliance.settings import data_dir
 from appliance.trail import trail
 
 if TYPE_CHECKING:
@@ -63,7 +67,13 @@ def serve(config: Config = None) -> None:
     metrics = Metrics(registry)
     notifier = Notifier.of()
     notifier.status(STARTING)
-    with build(chosen, listener=journal(metrics.listener)) as appliance, ExitStack() as closing:
+    folder = data_dir(chosen)
+    _go_on(folder)
+    with (
+        in_use(folder),
+        build(chosen, listener=journal(metrics.listener)) as appliance,
+        ExitStack() as closing,
+    ):
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
         app = create_app(appliance, chosen, metrics, events=events, kept=kept)
         server = Server(app, chosen, on_stop=events.close, listener=metrics.listener)
@@ -82,6 +92,17 @@ def serve(config: Config = None) -> None:
         _settle()
         with service:
             server.serve_forever()
+
+
+def _go_on(folder: Path) -> None:
+    """Finish a restore or reset that was broken off; where that needs root, say so and serve what is there."""
+    from appliance.support.change import finish
+
+    try:
+        if kind := finish(folder):
+            log.warning("%s: it was broken off, and is finished now", kind)
+    except ApplianceError as error:
+        log.error("a restore or reset that was broken off: %s → %s", error.detail, error.remedy)
 
 
 def _tell(appliance: Appliance, url: str, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`appliance support-bundle`: what a maintainer has to know of this machine, in one file, masked."""
+"""`appliance support-bundle | backup | restore`: what a technician carries away from a machine, and to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli.options import Config
+from appliance.cli.options import Config, settings
 from appliance.errors import SettingInvalid
 
 
@@ -40,3 +40,89 @@ def support_bundle(
     typer.echo("正在收集，最多几分钟 / collecting, a few minutes at most ...", err=True)
     place = kept(made(case), folder)
     typer.echo(f"{place} ({place.stat().st_size / 1e6:.1f} MB)")
+
+
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file", metavar="FILE", help="口令文件；不填则询问 / File with the passphrase; asked for if none."
+    ),
+]
+
+
+def backup(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="备份文件 / Where the backup goes.")],
+    passphrase_file: PassphraseFile = None,
+    models: Annotated[
+        bool, typer.Option("--models/--no-models", help="含导入的模型 / With the models that were imported.")
+    ] = True,
+    config: Config = None,
+) -> None:
+    """备份 / Settings, packs, records, keys and imported models in one sealed file; the service may go on serving."""
+    from appliance.artifacts.inuse import used
+    from appliance.settings import data_dir
+    from appliance.support.backup import back_up
+
+    chosen = settings(config)
+    if used(data_dir(chosen)):
+        typer.echo("服务正在运行，备份此刻的状态 / the appliance serves: it is saved as it is now", err=True)
+    kept = back_up(chosen, config, output, _passphrase(passphrase_file, confirm=True), models=models)
+    typer.echo(f"{output} ({output.stat().st_size / 1e6:.1f} MB, {len(kept.files)} files, {kept.head[0]} events)")
+    if config is None:
+        typer.echo("未备份设置，请用 -c 指定 / settings are not in it: name their file with -c", err=True)
+    for path in kept.apart:
+        typer.echo(f"不在备份中，请另行复制 / not in it, copy it yourself: {path}", err=True)
+
+
+def restore(
+    file: Annotated[Path | None, typer.Argument(help="备份文件 / The backup.")] = None,
+    passphrase_file: PassphraseFile = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="继续中断的恢复或重置 / Go on with what was broken off.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """恢复 / Put a backup back, all or nothing, and say what is left to fetch or build. Stop the service first."""
+    from appliance.errors import InvalidInput
+    from appliance.settings import data_dir
+    from appliance.support.restore import finished, folder_of
+    from appliance.support.restore import restore as put_back
+
+    root = folder_of(config)
+    if finish:
+        kind = finished(root or data_dir(settings(None)))
+        typer.echo(f"已完成 / finished: {kind}" if kind else "没有中断的操作 / nothing was broken off")
+        return
+    if file is None:
+        raise InvalidInput("expected a backup, got none", remedy=("请给出备份文件", "Name the file of the backup"))
+    done = put_back(file, root, config, _passphrase(passphrase_file, confirm=False))
+    kept = done.kept
+    typer.echo(
+        f"已恢复 / restored: {kept.made}, appliance {kept.appliance}, {len(kept.files)} files, {kept.head[0]} events"
+    )
+    if config is None:
+        typer.echo("未恢复设置，请用 -c 指定 / settings were left: name their file with -c", err=True)
+    if kept.pack:
+        typer.echo(f"知识包已放到 / the pack is at packs/{kept.pack} → pack: ...", err=True)
+    for path in kept.apart:
+        typer.echo(f"不在备份中，请另行复制 / was not in it, copy it yourself: {path}", err=True)
+    if done.pull:
+        typer.echo(f"  → appliance models pull {' '.join(done.pull)}")
+    if done.elsewhere:
+        typer.echo(f"本版本使用其他版本的模型 / other versions of models here: {', '.join(done.elsewhere)}")
+    if kept.engines:
+        typer.echo(f"  → appliance engines build ({len(kept.engines)})")
+
+
+def _passphrase(file: Path | None, *, confirm: bool) -> str:
+    """The passphrase, from a file or typed; never an argument, which every user of the machine can read."""
+    from appliance.artifacts.disk import storage
+    from appliance.support.sealed import check_passphrase
+
+    if file is not None:
+        with storage(file):
+            said = file.read_text("utf-8").rstrip("\r\n")
+    else:
+        said = str(typer.prompt("口令 / passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
+    check_passphrase(said)
+    return said
