@@ -17,6 +17,7 @@ TROUBLE = frozenset(
         "backend_tend_failed",
         "recognisers_look_failed",
         "batch_retried",
+        "clock_stepped",
         "close_failed",
         "deadline_exceeded",
         "log_checkpoint",

@@ -18,6 +18,8 @@ TITLES = {
     "asr": "语音识别",
     "microphone": "麦克风",
     "speech": "语音播报",
+    "records": "记录",
+    "clock": "时钟",
 }
 STATES = {"ready": "就绪 / ready", "fallback": "备用 / fallback", "off": "关闭 / off", "failed": "失败 / failed"}
 MARKS = {
