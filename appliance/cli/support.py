@@ -1,4 +1,4 @@
-"""`appliance support-bundle | backup | restore`: what a technician carries away from a machine, and to it."""
+"""`appliance support-bundle | backup | restore | first-boot | factory-reset`: for the technician."""
 
 from __future__ import annotations
 
@@ -112,6 +112,70 @@ def restore(
         typer.echo(f"本版本使用其他版本的模型 / other versions of models here: {', '.join(done.elsewhere)}")
     if kept.engines:
         typer.echo(f"  → appliance engines build ({len(kept.engines)})")
+
+
+def first_boot(
+    folder: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="从此目录读取 / Read it from this folder, not a stick.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="覆盖已有设置 / Replace settings that are there, at any time.")
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="S", min=0, max=120, help="等待 U 盘多少秒 / Seconds to wait for it."),
+    ] = 0,
+    config: Config = None,
+) -> None:
+    """首次启动 / Take appliance.yaml from a USB stick, once, on a machine that has no settings yet."""
+    from appliance.errors import SettingInvalid
+    from appliance.support.firstboot import close, configured, done_mark, install, search
+
+    mark = done_mark(config)
+    if config is None or mark is None:
+        raise SettingInvalid("expected where the settings go, got nothing", remedy=("请用 -c 指定", "Name it with -c"))
+    if not force and (mark.exists() or configured(config)):
+        typer.echo("已经设置过，不读取 U 盘；要重来请用 --force / it has its settings, no stick is read; --force does")
+        close(config)
+        return
+    found = search(folder, wait)
+    if found is None:
+        typer.echo("没有找到 appliance.yaml，沿用默认设置 / no appliance.yaml was found: the defaults stay")
+    else:
+        install(found, config)
+        typer.echo(f"设置已写入 / settings are in place: {found.where} → {config}")
+    close(config)
+
+
+def factory_reset(
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="保留模型和引擎 / Keep models and engines.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="不询问 / Do not ask.")] = False,
+    config: Config = None,
+) -> None:
+    """恢复出厂 / Delete records, settings, keys, packs and models. The service must be stopped."""
+    from appliance.errors import InvalidInput
+    from appliance.settings import data_dir
+    from appliance.support.reset import planned, reset
+    from appliance.support.salvage import salvaged
+
+    # Settings that are not valid are a good reason to begin anew.
+    root = data_dir(salvaged(config).settings)
+    plan = planned(root, config, keep_models=keep_models)
+    for step in plan.steps:
+        typer.echo(f"{'删除 / delete' if step.new is None else '恢复默认 / back to the defaults'}: {step.home}")
+    for path in plan.stays:
+        typer.echo(f"保留 / keep: {path}")
+    typer.echo(
+        "只删除文件，不是安全擦除：闪存上的旧数据可能被专业手段恢复。如须确保，请事先加密磁盘或销毁存储 / "
+        "files are deleted, not erased: with the right tools old data may be read from flash memory. Who must be sure "
+        "encrypts the disk beforehand or destroys it"
+    )
+    if not yes and typer.prompt("输入 reset 确认 / type reset to go on", err=True) != "reset":
+        raise InvalidInput("expected `reset`, got something else: nothing was deleted")
+    reset(root, config, keep_models=keep_models)
+    typer.echo("完成，下次启动时可用 U 盘设置 / done; at its next start it takes settings from a stick")
 
 
 def _passphrase(file: Path | None, *, confirm: bool) -> str:

@@ -76,7 +76,7 @@ def restore(file: Path, root: Path | None, config: Path | None, passphrase: str)
         except BaseException:
             abandon(root)
             if config is not None and not pending(root):
-                _place(config).unlink(missing_ok=True)
+                place_of(config).unlink(missing_ok=True)
             raise
     finish(root)
     return _left(kept, root)
@@ -168,7 +168,7 @@ def _judged(kept: Kept, new: Path, root: Path, config: Path | None) -> list[Step
     steps = []
     if SETTINGS in kept.files and config is not None:
         load_settings(new / SETTINGS, {})  # SettingInvalid names what this version does not know
-        steps.append(Step(config, _beside(new / SETTINGS, config)))
+        steps.append(Step(config, beside(new / SETTINGS, config)))
     if RECORDS in kept.files:
         _check_records(new / RECORDS, kept)
         steps.append(Step(root / "records", new / "records"))
@@ -199,9 +199,9 @@ def _check_records(path: Path, kept: Kept) -> None:
         raise _refused("a whole event log", f"a chain that breaks at event {broken or last[0]}")
 
 
-def _beside(staged: Path, config: Path) -> Path:
+def beside(staged: Path, config: Path) -> Path:
     """The settings next to where they go, with the owner and mode of what is there: another disk, perhaps."""
-    place = _place(config)
+    place = place_of(config)
     with storage(config):
         config.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
@@ -216,7 +216,8 @@ def _beside(staged: Path, config: Path) -> Path:
     return place
 
 
-def _place(config: Path) -> Path:
+def place_of(config: Path) -> Path:
+    """Where settings wait to take the place of `config`."""
     return config.with_name(f".{config.name}.restore")
 
 

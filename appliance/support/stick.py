@@ -48,6 +48,24 @@ def volumes(root: Path = Path("/")) -> tuple[Volume, ...]:
     return tuple(found.values())
 
 
+def partitions(root: Path = Path("/")) -> tuple[str, ...]:
+    """Nodes of the volumes on removable disks that are not the system's own, mounted or not, by name."""
+    index = root / "sys/class/block"
+    try:
+        names = sorted(path.name for path in index.iterdir())
+        rows = [row.split() for row in (root / "proc/self/mounts").read_text("utf-8", "replace").splitlines()]
+    except OSError:
+        return ()
+    own = {_disk(root, row[0]) for row in rows if len(row) > 1 and _plain(row[1]) in _SYSTEM} - {""}
+    found = []
+    for name in names:
+        disk = _disk(root, f"/dev/{name}")
+        parts = [other for other in names if other != name and _disk(root, f"/dev/{other}") == name]
+        if disk and disk not in own and not parts and _removable(root, f"/dev/{name}", disk):
+            found.append(f"/dev/{name}")
+    return tuple(found)
+
+
 def chosen(found: tuple[Volume, ...], *, write: bool) -> Volume:
     """The one that is meant: the marked one, else the only one. Raises InvalidInput saying what is there instead."""
     marked = tuple(one for one in found if one.marked)
