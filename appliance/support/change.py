@@ -63,10 +63,19 @@ def commit(root: Path, kind: str, steps: list[Step]) -> None:
         draft = folder / f"{_PLAN}.draft"
         draft.unlink(missing_ok=True)
         write(draft, json.dumps({"kind": kind, "steps": rows}).encode(), 0o600)
+        give(root, folder, draft)  # the service goes on with it at its start, as the user that it is
         sync(folder)
         draft.rename(folder / _PLAN)
         sync(folder)
         sync(root)
+
+
+def give(root: Path, *paths: Path) -> None:
+    """Give the paths to the owner of the data folder: root decides, and the service's user goes on. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = root.stat()
+        for path in paths:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def pending(root: Path) -> str:
@@ -115,6 +124,8 @@ def _do(step: Step, aside: Path) -> None:
         step.home.parent.mkdir(parents=True, exist_ok=True)
         step.new.replace(step.home)
     else:
+        if step.new is None and not os.path.lexists(step.home):
+            return
         _away(step.home, aside)
         if step.new is not None:
             step.home.parent.mkdir(parents=True, exist_ok=True)

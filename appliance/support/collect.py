@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -138,13 +139,28 @@ def _check(case: Case) -> bytes:
             return written({"machine": found, "features": f"not known: {type(error).__name__}"})
         named = ["-c", str(case.config)] if case.config is not None else []
         command = [sys.executable, "-m", "appliance.cli", "check", "--json", *named]
-        done = subprocess.run(command, capture_output=True, timeout=CHECK_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, timeout=CHECK_S, check=False, **_as_owner(data_dir(case.settings))
+        )
         try:
             features, by = json.loads(done.stdout)["features"], "appliance check"
         except (ValueError, KeyError):
             features, by = [], f"appliance check ended with {done.returncode}: {done.stderr.decode('utf-8', 'replace')}"
     wrong = [feature for feature in features if feature.get("state") != "ready"]
     return written({"machine": found, "features": case.mask.value(wrong), "asked": case.mask.text(by)})
+
+
+def _as_owner(folder: Path) -> dict[str, Any]:
+    """Have a process run as the user whose data folder it is: what root makes there the service cannot write to."""
+    try:
+        owner = folder.stat()
+        if os.geteuid() != 0 or owner.st_uid == 0:
+            return {}
+        name = pwd.getpwuid(owner.st_uid).pw_name
+    except (OSError, KeyError):
+        return {}
+    groups = os.getgrouplist(name, owner.st_gid)
+    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": groups}
 
 
 def _board(case: Case) -> bytes:

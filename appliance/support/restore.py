@@ -31,7 +31,7 @@ from appliance.records.database import APPLICATION, VERSION
 from appliance.records.ledger import head, verify
 from appliance.settings import data_dir, load_settings
 from appliance.support.backup import LAYOUT, MANIFEST, PACK, RECORDS, SETTINGS, TREES, Kept, scratch
-from appliance.support.change import Step, abandon, commit, finish, pending, prepare
+from appliance.support.change import Step, abandon, commit, finish, give, pending, prepare
 from appliance.support.sealed import unseal
 
 MOST_FILES = 100_000
@@ -70,7 +70,7 @@ def restore(file: Path, root: Path | None, config: Path | None, passphrase: str)
             kept = _unpacked(plain, new, root)
             steps = _judged(kept, new, root, config)
             with storage(root):
-                _own(new, root)
+                give(root, new, new.parent, *new.rglob("*"))
                 sync_tree(new)
             commit(root, "restore", steps)
         except BaseException:
@@ -219,15 +219,6 @@ def beside(staged: Path, config: Path) -> Path:
 def place_of(config: Path) -> Path:
     """Where settings wait to take the place of `config`."""
     return config.with_name(f".{config.name}.restore")
-
-
-def _own(new: Path, root: Path) -> None:
-    """Give everything to the user of the data folder: root restores, and the service's user serves."""
-    if os.geteuid() != 0:
-        return
-    owner = root.stat()
-    for path in (new, new.parent, *new.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _left(kept: Kept, root: Path) -> Restored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -139,3 +140,29 @@ def test_nothing_new_begins_while_a_change_is_half_done(tmp_path: Path) -> None:
     abandon(tmp_path)
     assert finish(tmp_path) == "reset"
     assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_services_user_goes_on_with_what_root_decided() -> None:
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to other users
+        Path(place).chmod(0o755)
+        root = Path(place) / "data"
+        old(root)
+        for path in (root, *root.rglob("*")):
+            os.chown(path, 12345, 12345)
+        commit(root, "reset", [Step(root / "keys", None)])
+        child = os.fork()
+        if child == 0:
+            os.setgid(12345)
+            os.setuid(12345)
+            os._exit(0 if _goes_on(root) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert not (root / "keys").exists()
+
+
+def _goes_on(root: Path) -> bool:
+    try:
+        return finish(root) == "reset"
+    except StorageFailed as error:
+        print(error.detail)
+        return False
