@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -68,9 +68,9 @@ def serve(config: Config = None) -> None:
     notifier = Notifier.of()
     notifier.status(STARTING)
     folder = data_dir(chosen)
-    _go_on(folder)
     with (
         in_use(folder),
+        _gone_on(folder),
         build(chosen, listener=journal(metrics.listener)) as appliance,
         ExitStack() as closing,
     ):
@@ -94,8 +94,9 @@ def serve(config: Config = None) -> None:
             server.serve_forever()
 
 
-def _go_on(folder: Path) -> None:
-    """Finish a restore or reset that was broken off; where that needs root, say so and serve what is there."""
+@contextmanager
+def _gone_on(folder: Path) -> Iterator[None]:
+    """First finish a restore or reset that was broken off; where that needs root, say so and serve what is there."""
     from appliance.support.change import finish
 
     try:
@@ -103,6 +104,7 @@ def _go_on(folder: Path) -> None:
             log.warning("%s: it was broken off, and is finished now", kind)
     except ApplianceError as error:
         log.error("a restore or reset that was broken off: %s → %s", error.detail, error.remedy)
+    yield
 
 
 def _tell(appliance: Appliance, url: str, *, as_json: bool) -> None:

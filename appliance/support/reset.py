@@ -49,9 +49,11 @@ def reset(root: Path, config: Path | None, *, keep_models: bool = False) -> Rese
 
     Broken off in the middle it goes on at the next start, or with `appliance restore --finish`.
     """
-    stopped(root)
-    with storage(root):
-        root.mkdir(parents=True, exist_ok=True)
+    with stopped(root):
+        return _reset(root, config, keep_models)
+
+
+def _reset(root: Path, config: Path | None, keep_models: bool) -> Reset:
     new = prepare(root)
     plan = planned(root, config, keep_models=keep_models)
     if config is not None and config.exists():

@@ -22,7 +22,7 @@ from typing import IO, Any
 from appliance.artifacts.digest import CHUNK
 from appliance.artifacts.disk import room, storage, sync, sync_tree
 from appliance.artifacts.imported import FILE
-from appliance.artifacts.inuse import used
+from appliance.artifacts.inuse import alone
 from appliance.artifacts.manifest import load_manifest, load_manifests, shipped_root
 from appliance.artifacts.schema import is_safe
 from appliance.artifacts.store import ModelStore
@@ -62,24 +62,28 @@ def restore(file: Path, root: Path | None, config: Path | None, passphrase: str)
         with file.open("rb") as source:
             unseal(source, plain, passphrase)
         root = root or _root(plain)
-        stopped(root)
-        with storage(root):
-            root.mkdir(parents=True, exist_ok=True)
-        new = prepare(root)
-        try:
-            kept = _unpacked(plain, new, root)
-            steps = _judged(kept, new, root, config)
-            with storage(root):
-                give(root, new, new.parent, *new.rglob("*"))
-                sync_tree(new)
-            commit(root, "restore", steps)
-        except BaseException:
-            abandon(root)
-            if config is not None and not pending(root):
-                place_of(config).unlink(missing_ok=True)
-            raise
-    finish(root)
+        with stopped(root):
+            kept = _replaced(plain, root, config)
     return _left(kept, root)
+
+
+def _replaced(plain: IO[bytes], root: Path, config: Path | None) -> Kept:
+    """Unpack, judge, decide and do it."""
+    new = prepare(root)
+    try:
+        kept = _unpacked(plain, new, root)
+        steps = _judged(kept, new, root, config)
+        with storage(root):
+            give(root, new, new.parent, *new.rglob("*"))
+            sync_tree(new)
+        commit(root, "restore", steps)
+    except BaseException:
+        abandon(root)
+        if config is not None and not pending(root):
+            place_of(config).unlink(missing_ok=True)
+        raise
+    finish(root)
+    return kept
 
 
 def _root(plain: IO[bytes]) -> Path:
@@ -102,16 +106,19 @@ def _reading() -> Iterator[None]:
         raise _refused("what `appliance backup` writes", type(error).__name__) from error
 
 
-def stopped(root: Path) -> None:
-    """Raise InvalidInput while a process serves from `root`: it would go on with what is no longer there."""
-    if used(root):
-        raise InvalidInput(
-            f"{root}: expected the appliance to be stopped, got one that serves",
-            remedy=(
-                "请先运行 `sudo systemctl stop appliance appliance-engines`",
-                "Run `sudo systemctl stop appliance appliance-engines` first",
-            ),
-        )
+@contextmanager
+def stopped(root: Path) -> Iterator[None]:
+    """Keep the appliance from serving from `root`. Raises InvalidInput while one does: it would go on with the old."""
+    with alone(root) as free:
+        if not free:
+            raise InvalidInput(
+                f"{root}: expected the appliance to be stopped, got one that serves",
+                remedy=(
+                    "请先运行 `sudo systemctl stop appliance appliance-engines`",
+                    "Run `sudo systemctl stop appliance appliance-engines` first",
+                ),
+            )
+        yield
 
 
 def _refused(expected: str, got: object) -> InvalidInput:
@@ -236,8 +243,8 @@ def _left(kept: Kept, root: Path) -> Restored:
 
 def finished(root: Path) -> str:
     """Go on with a change that was broken off; its kind, empty when there was none. Raises as `finish` does."""
-    stopped(root)
-    return finish(root)
+    with stopped(root):
+        return finish(root)
 
 
 def folder_of(config: Path | None) -> Path | None:

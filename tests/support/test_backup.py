@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from appliance.artifacts.inuse import in_use
+from appliance.artifacts.inuse import FILE, in_use
 from appliance.errors import ApplianceError, InvalidInput, Unauthorized
 from appliance.records.events import EventLog
 from appliance.settings import Settings, load_settings
@@ -137,6 +137,10 @@ def test_a_log_that_is_broken_is_not_taken_for_a_whole_one(tmp_path: Path, old: 
     assert not (tmp_path / "backup").exists()
 
 
+def held(place: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in place.rglob("*") if path.is_file() and path.name != FILE}
+
+
 Forge = Callable[[dict[str, bytes], dict[str, Any]], None]
 
 
@@ -202,10 +206,10 @@ def test_a_hostile_or_newer_one_replaces_nothing(tmp_path: Path, old: Machine, c
     old.backup(tmp_path / "backup")
     forged(tmp_path / "backup", change)
     new = Machine(tmp_path / "new", "other")
-    before = {p: p.read_bytes() for p in (tmp_path / "new").rglob("*") if p.is_file()}
+    before = held(tmp_path / "new")
     with pytest.raises(ApplianceError):
         restore(tmp_path / "backup", new.root, new.config, WORDS)
-    assert {p: p.read_bytes() for p in (tmp_path / "new").rglob("*") if p.is_file()} == before
+    assert held(tmp_path / "new") == before
     assert not (tmp_path / "outside").exists()
 
 

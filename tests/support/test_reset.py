@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.artifacts.inuse import in_use
+from appliance.artifacts.inuse import FILE, in_use
 from appliance.errors import InvalidInput
 from appliance.settings import load_settings
 from appliance.support.change import finish
@@ -32,7 +32,7 @@ def machine(place: Path) -> tuple[Path, Path]:
 
 
 def left(place: Path) -> set[str]:
-    return {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    return {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file() and path.name != FILE}
 
 
 @pytest.mark.parametrize("keep", [False, True])
