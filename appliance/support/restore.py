@@ -55,8 +55,8 @@ def restore(file: Path, root: Path | None, config: Path | None, passphrase: str)
     """Put the backup in `file` into the data folder `root`, and its settings to `config` (None leaves them out).
 
     Without a `root` it is the one that the backup's settings name. Nothing is replaced when this raises InvalidInput (a
-    file that is damaged, foreign or of a newer appliance; an appliance that serves), Unauthorized (another passphrase)
-    or SettingInvalid.
+    file that is damaged, foreign or of a newer appliance, another passphrase, an appliance that serves) or
+    SettingInvalid.
     """
     with storage(file), tempfile.TemporaryFile(dir=None if root is None else scratch(root)) as plain:
         with file.open("rb") as source:

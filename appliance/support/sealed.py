@@ -11,7 +11,7 @@ import os
 import struct
 from typing import IO
 
-from appliance.errors import InvalidInput, Unauthorized
+from appliance.errors import InvalidInput
 
 MAGIC = b"appliance backup\n"
 FORMAT = 1
@@ -56,8 +56,8 @@ def seal(source: IO[bytes], target: IO[bytes], passphrase: str, *, cost: int = _
 def unseal(source: IO[bytes], target: IO[bytes], passphrase: str) -> None:
     """Write what is sealed in `source` into `target`; only when this returns is all of it true.
 
-    Raises InvalidInput for a file that is no backup, of a newer version, cut or changed, and Unauthorized for a
-    passphrase that does not open it; OSError.
+    Raises InvalidInput for a file that is no backup, of a newer version, cut or changed, and for a passphrase that does
+    not open it; OSError.
     """
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -76,9 +76,9 @@ def unseal(source: IO[bytes], target: IO[bytes], passphrase: str) -> None:
         number, piece = number + 1, following
 
 
-def _refused(number: int) -> Unauthorized | InvalidInput:
+def _refused(number: int) -> InvalidInput:
     if number == 0:  # a wrong passphrase and a changed first piece cannot be told apart
-        return Unauthorized(
+        return InvalidInput(
             "backup: expected its passphrase and an unchanged file, got another of either",
             remedy=(
                 "请核对口令，或从来源重新复制该文件",

@@ -49,8 +49,8 @@ def test_there_and_back_by_passphrase(own: Command, config: Path, tmp_path: Path
     assert "1 events" in saved.out
     config.write_text(f"data_dir: {tmp_path / 'machine/data'}\n")
     refused = own("restore", file, "--passphrase-file", str(tmp_path / "wrong"), *named)
-    assert refused.code == Exit.FAILED
-    assert "passphrase" in refused.err
+    assert refused.code == Exit.USAGE
+    assert "expected its passphrase" in refused.err
     done = own("restore", file, "--passphrase-file", str(tmp_path / "words"), *named)
     assert done.code == Exit.OK, done.err
     assert "0123456789abcdef" in config.read_text()

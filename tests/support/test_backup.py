@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from appliance.artifacts.inuse import FILE, in_use
-from appliance.errors import ApplianceError, InvalidInput, Unauthorized
+from appliance.errors import ApplianceError, InvalidInput
 from appliance.records.events import EventLog
 from appliance.settings import Settings, load_settings
 from appliance.support import sealed
@@ -215,7 +215,7 @@ def test_a_hostile_or_newer_one_replaces_nothing(tmp_path: Path, old: Machine, c
 
 def test_another_passphrase_replaces_nothing(tmp_path: Path, old: Machine) -> None:
     old.backup(tmp_path / "backup")
-    with pytest.raises(Unauthorized):
+    with pytest.raises(InvalidInput, match="expected its passphrase"):
         restore(tmp_path / "backup", old.root, old.config, "another passphrase")
     assert said(old.root) == ["first", "second"]
 
