@@ -1,4 +1,5 @@
-"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | models | engines | bench | service`.
+"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | models | engines | bench | service`, and
+for the technician `log-level | support-bundle | backup | restore | first-boot | factory-reset`.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
 """
