@@ -88,14 +88,13 @@ def restore(
     from appliance.support.restore import finished, folder_of
     from appliance.support.restore import restore as put_back
 
-    root = folder_of(config)
     if finish:
-        kind = finished(root or data_dir(settings(None)))
+        kind = finished(folder_of(config) or data_dir(settings(None)))
         typer.echo(f"已完成 / finished: {kind}" if kind else "没有中断的操作 / nothing was broken off")
         return
     if file is None:
         raise InvalidInput("expected a backup, got none", remedy=("请给出备份文件", "Name the file of the backup"))
-    done = put_back(file, root, config, _passphrase(passphrase_file, confirm=False))
+    done = put_back(file, None, config, _passphrase(passphrase_file, confirm=False))
     kept = done.kept
     typer.echo(
         f"已恢复 / restored: {kept.made}, appliance {kept.appliance}, {len(kept.files)} files, {kept.head[0]} events"

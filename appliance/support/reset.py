@@ -50,6 +50,7 @@ def reset(root: Path, config: Path | None, *, keep_models: bool = False) -> Rese
     Broken off in the middle it goes on at the next start, or with `appliance restore --finish`.
     """
     with stopped(root):
+        finish(root)  # of another change, which was broken off
         return _reset(root, config, keep_models)
 
 

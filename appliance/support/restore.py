@@ -54,15 +54,16 @@ class Restored:
 def restore(file: Path, root: Path | None, config: Path | None, passphrase: str) -> Restored:
     """Put the backup in `file` into the data folder `root`, and its settings to `config` (None leaves them out).
 
-    Without a `root` it is the one that the backup's settings name. Nothing is replaced when this raises InvalidInput (a
-    file that is damaged, foreign or of a newer appliance, another passphrase, an appliance that serves) or
-    SettingInvalid.
+    Without a `root` it is the one that the settings will name afterwards. Nothing is replaced when this raises
+    InvalidInput (a file that is damaged, foreign or of a newer appliance, another passphrase, an appliance that serves)
+    or SettingInvalid.
     """
     with storage(file), tempfile.TemporaryFile(dir=None if root is None else scratch(root)) as plain:
         with file.open("rb") as source:
             unseal(source, plain, passphrase)
-        root = root or _root(plain)
+        root = root or _root(plain, config)
         with stopped(root):
+            finish(root)  # of another one, which was broken off
             kept = _replaced(plain, root, config)
     return _left(kept, root)
 
@@ -86,12 +87,12 @@ def _replaced(plain: IO[bytes], root: Path, config: Path | None) -> Kept:
     return kept
 
 
-def _root(plain: IO[bytes]) -> Path:
-    """The data folder by the settings in the backup; by the defaults where it holds none."""
+def _root(plain: IO[bytes], config: Path | None) -> Path:
+    """The data folder by the settings in the backup; by those that are there where it holds none."""
     with _reading(), zipfile.ZipFile(plain) as archive, tempfile.TemporaryDirectory() as folder:
         kept = _manifest(archive)
-        if SETTINGS not in kept.files:
-            return data_dir(load_settings())
+        if SETTINGS not in kept.files or config is None:
+            return data_dir(load_settings(config if config is not None and config.exists() else None))
         path = Path(folder) / "appliance.yaml"
         path.write_bytes(archive.read(SETTINGS))
         return data_dir(load_settings(path))

@@ -19,7 +19,7 @@ from appliance.records.events import EventLog
 from appliance.settings import Settings, load_settings
 from appliance.support import sealed
 from appliance.support.backup import MANIFEST, Kept, back_up
-from appliance.support.change import FOLDER, finish
+from appliance.support.change import FOLDER, Step, commit, finish
 from appliance.support.restore import folder_of, restore
 from tests.support.test_change import killed_at
 
@@ -248,3 +248,24 @@ def test_killed_anywhere_the_old_or_the_new_state_is_whole(
     assert ends == sorted(ends, reverse=True), "once decided it is never undone"
     assert True in ends
     assert ends.count(False) > 10
+
+
+def test_records_go_where_the_restored_settings_look_for_them(tmp_path: Path, old: Machine) -> None:
+    old.backup(tmp_path / "backup")
+    shutil.rmtree(old.root)
+    new = Machine(tmp_path / "new", "other")  # a board whose settings name another folder
+    restore(tmp_path / "backup", None, new.config, WORDS)
+    assert said(load_settings_of(new.config)) == ["first", "second"]
+    assert said(new.root) == ["other"]
+
+
+def load_settings_of(config: Path) -> Path:
+    return Path(load_settings(config, {}).data_dir)
+
+
+def test_one_that_was_broken_off_is_finished_before_another_begins(tmp_path: Path, old: Machine) -> None:
+    old.backup(tmp_path / "backup")
+    commit(old.root, "reset", [Step(old.root / "engines", None)])
+    restore(tmp_path / "backup", None, old.config, WORDS)
+    assert not (old.root / "engines").exists()
+    assert said(old.root) == ["first", "second"]
