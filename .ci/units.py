@@ -22,7 +22,12 @@ from appliance.settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
-SCORES = {"appliance.service": 15, "appliance-engines.service": 15, "appliance-power.service": 20}
+SCORES = {
+    "appliance.service": 15,
+    "appliance-engines.service": 15,
+    "appliance-power.service": 20,
+    "appliance-first-boot.service": 20,
+}
 """Exposure that a unit may have at most, in tenths (`systemd-analyze security`); the browser's sandbox is its own."""
 PROGRAM = "/opt/appliance/venv/bin/appliance"
 """What the units start. It need not be here: verifying takes a stand-in."""

@@ -208,6 +208,9 @@ class Settings:
     )
     records_days: int = _setting(90, "Days after which entries of the event log are removed", minimum=1, maximum=3650)
     log_level: str = _setting("info", "Least level that is logged: debug, info, warning or error")
+    log_format: str = _setting(
+        "auto", "Form of the log: json (one object a line), text, or auto: json in systemd's journal, text elsewhere"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +256,7 @@ SETTINGS: dict[str, Setting] = _table()
 
 _CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("auto", "json", "text"),
     "backends": BACKENDS,
     "required": ("language", "dialogue", "ocr", "vad", "asr", "microphone", "speech", "camera"),
     "voice": ("off", "push", "wake"),

@@ -29,6 +29,7 @@ from appliance.language.spoken import retimed
 from appliance.language.suggest import Suggester
 from appliance.listener import Listener
 from appliance.packs.schema import Pack
+from appliance.request import some
 from appliance.settings import Settings
 from appliance.speech.hear import Hearing
 from appliance.trail import trail
@@ -398,7 +399,8 @@ class Appliance:
         timings: dict[str, float] = {}
         begin = time.perf_counter()
         try:
-            yield timings
+            with some():
+                yield timings
         finally:
             timings["total"] = (time.perf_counter() - begin) * 1000
             self._rooms.listener("timings", door=door, stages=dict(timings))

@@ -34,11 +34,12 @@ from appliance.listener import Listener, silent
 from appliance.packs.compile import load_pack
 from appliance.packs.schema import Pack
 from appliance.packs.vocabulary import ABSENT
-from appliance.records.events import EventLog
+from appliance.records.events import EventLog, LogState
 from appliance.settings import Settings, data_dir
 from appliance.speech.hear import Hearing
 from appliance.values import Feature, Reply
 from appliance.vision.image import WORK_PIXELS, Pixels, decode, probe
+from appliance.wall import Wall
 
 LARGE_PIXELS = WORK_PIXELS
 """Images of more pixels are decoded one after the other: each takes hundreds of megabytes until it has been shrunk."""
@@ -57,17 +58,19 @@ def build(
     senses: Collection[str] = SENSES,
     engines: MakesEngines = Engines,
     clock: Callable[[], float] = time.monotonic,
+    wall: Wall | None = None,
 ) -> Appliance:
     """Load, warm and wire everything; close the result to release it.
 
-    `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU.
+    `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU; `wall` is the clock
+    that dates come from.
 
     Models that are missing or refused never raise: their feature says so and the rung below serves. Raises PackInvalid
     and StorageFailed, without which there is nothing to answer from.
     """
     closing = ExitStack()
     try:
-        return _build(settings, listener, senses, engines, clock, closing)
+        return _build(settings, listener, senses, engines, clock, wall or Wall(), closing)
     except BaseException:
         closing.close()
         raise
@@ -79,6 +82,7 @@ def _build(
     senses: Collection[str],
     make: MakesEngines,
     clock: Callable[[], float],
+    wall: Wall,
     closing: ExitStack,
 ) -> Appliance:
     folder = data_dir(settings)
@@ -90,13 +94,20 @@ def _build(
     # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
     closing.callback(networks.close)
     closing.enter_context(scheduler)
-    loaded = _load(_Shelf(networks, store, manifests, folder / "cache"), settings, listener, senses, closing)
+    loaded = _load(_Shelf(networks, store, manifests, folder / "cache", wall), settings, listener, senses, closing)
     pack, parser, sight, words, ears = loaded.pack, loaded.parser, loaded.sight, loaded.words, loaded.ears
     parser.join(words.minds)
-    events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
+    events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener, clock=wall.now)
     closing.callback(events.close)
     dialogue = Dialogue(
-        pack, parser, events, idle_s=settings.session_idle_s, sessions=settings.sessions, listener=listener
+        pack,
+        parser,
+        events,
+        idle_s=settings.session_idle_s,
+        sessions=settings.sessions,
+        clock=wall.now,
+        sure_of_time=lambda: wall.sure,
+        listener=listener,
     )
     closing.callback(dialogue.close)
     wakes = build_wake(pack) if settings.voice == "wake" else None
@@ -110,6 +121,7 @@ def _build(
         found = (words.feature(), conversing, sight.feature(), *ears.features(), *left_out)
         if late:
             found = tuple(replace(f, state="failed", reason=late) if _computes(f) else f for f in found)
+        found = (*found, *_amiss(events.state, wall))
         return tuple(replace(feature, required=feature.name in settings.required) for feature in found)
 
     def details() -> dict[str, object]:
@@ -117,11 +129,16 @@ def _build(
             "queues": {"inference": scheduler.depth, "running": scheduler.running},
             "networks": [{"network": one.spec.name} | asdict(one.describe()) for one in networks.backends],
             "events": asdict(events.state),
+            "clock": {"sure": wall.sure, "problem": wall.problem},
             "heap": asdict(account) if (account := heap()) else None,
         }
 
     def tidy() -> None:
-        events.prune(time.time() - settings.records_days * 86_400)
+        step = wall.stepped()
+        if step is not None:
+            listener("clock_stepped", seconds=round(step.seconds))
+        if wall.sure:  # else nobody knows how old anything is
+            events.prune(wall.now() - settings.records_days * 86_400)
 
     rooms = Rooms(
         settings=settings,
@@ -156,6 +173,7 @@ class _Shelf:
     store: ModelStore
     manifests: dict[str, Manifest]
     cache: Path
+    wall: Wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +218,7 @@ def _load(
             seeing = beside.submit(see)
             pack = load_pack(settings.pack)
             understanding, hearing = beside.submit(understand, pack), beside.submit(hear, pack)
-            parser = Parser(pack.lexicon)
+            parser = Parser(pack.lexicon, shelf.wall.today)
             offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
             suggester = Suggester(pack.questions, offered, Cleaner())
         except BaseException:
@@ -213,6 +231,21 @@ def _shown(reply: Reply) -> dict[str, Any]:
     from appliance.channels.http.reply import reply_json  # lazy: commands that only need words load no web framework
 
     return reply_json(reply)
+
+
+def _amiss(state: LogState, wall: Wall) -> tuple[Feature, ...]:
+    """What nobody asks about as long as it is in order: records that wait in memory, and the clock."""
+    found = []
+    if state.place == "waiting":
+        why = (
+            f"写不到磁盘，先留在内存里，断电即丢失（{state.reason}）：检查磁盘空间和权限 / "
+            f"cannot be written and wait in memory, where a power cut takes them ({state.reason}): "
+            "check the disk's space and permissions"
+        )
+        found.append(Feature("records", "fallback", "memory", why))
+    if wall.problem:
+        found.append(Feature("clock", "failed", "system", wall.problem))
+    return tuple(found)
 
 
 def _computes(feature: Feature) -> bool:

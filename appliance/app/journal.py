@@ -18,6 +18,7 @@ TROUBLE = frozenset(
         "backend_tend_failed",
         "recognisers_look_failed",
         "batch_retried",
+        "clock_stepped",
         "close_failed",
         "deadline_exceeded",
         "log_checkpoint",
@@ -37,6 +38,7 @@ def journal(counted: Listener) -> Listener:
         failed = event == "inference" and not fields.get("ok", True)
         blind = event == "camera" and fields.get("state") in UNWELL
         if event in TROUBLE or failed or blind:
-            log.warning("%s %s", event, " ".join(f"{name}={value}" for name, value in fields.items()))
+            said = " ".join(f"{name}={value}" for name, value in fields.items())
+            log.warning("%s %s", event, said, extra={"about": event})
 
     return listener

@@ -1,4 +1,5 @@
-"""The command line: `appliance serve`, `check`, `ask`, `ocr`, `hear`, `say`, `mic`, `camera`, `models` and the rest.
+"""The command line: `appliance serve`, `check`, `ask`, `ocr`, `hear`, `say`, `mic`, `camera`, `models` and the rest, and
+for the technician `log-level | support-bundle | backup | restore | first-boot | factory-reset`.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
 """
@@ -10,7 +11,7 @@ import sys
 import typer
 
 from appliance import __version__
-from appliance.cli import ask, bench, camera, check, engines, hear, mic, models, ocr, say, serve, service
+from appliance.cli import ask, bench, camera, check, engines, hear, loud, mic, models, ocr, say, serve, service, support
 from appliance.cli.exits import Exit, exit_for
 from appliance.errors import ApplianceError
 
@@ -30,6 +31,12 @@ app.command("ocr")(ocr.ocr)
 app.command("hear")(hear.hear)
 app.command("say")(say.say)
 app.command("bench")(bench.bench)
+app.command("log-level")(loud.log_level)
+app.command("support-bundle")(support.support_bundle)
+app.command("backup")(support.backup)
+app.command("restore")(support.restore)
+app.command("first-boot")(support.first_boot)
+app.command("factory-reset")(support.factory_reset)
 app.add_typer(mic.app, name="mic")
 app.add_typer(camera.app, name="camera")
 app.add_typer(models.app, name="models")

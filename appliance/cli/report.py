@@ -19,6 +19,8 @@ TITLES = {
     "microphone": "麦克风",
     "speech": "语音播报",
     "camera": "摄像头",
+    "records": "记录",
+    "clock": "时钟",
 }
 STATES = {"ready": "就绪 / ready", "fallback": "备用 / fallback", "off": "关闭 / off", "failed": "失败 / failed"}
 MARKS = {

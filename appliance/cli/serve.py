@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import typer
 
+from appliance.artifacts.inuse import in_use
 from appliance.cli.check import NOT_READY, READY
 from appliance.cli.options import Config, settings
 from appliance.cli.report import feature_lines
+from appliance.errors import ApplianceError
+from appliance.language.redact import redact
+from appliance.logs import Log
+from appliance.settings import data_dir
 from appliance.trail import trail
+
+if TYPE_CHECKING:
+    from appliance.app.appliance import Appliance
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +57,8 @@ def serve(config: Config = None) -> None:
     from appliance.metrics import Metrics
 
     chosen = settings(config)
-    logging.basicConfig(
-        level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
+    kept = Log(chosen.log_level, sys.stderr, form=chosen.log_format, environ=os.environ, scrub=redact)
+    kept.take_over()
     sys.excepthook = lambda _kind, error, _trace: _died("serve", error)
     threading.excepthook = lambda died: _died(died.thread.name if died.thread else "a thread", died.exc_value)
     registry = CollectorRegistry()
@@ -57,9 +67,15 @@ def serve(config: Config = None) -> None:
     metrics = Metrics(registry)
     notifier = Notifier.of()
     notifier.status(STARTING)
-    with build(chosen, listener=journal(metrics.listener)) as appliance, ExitStack() as closing:
+    folder = data_dir(chosen)
+    with (
+        in_use(folder),
+        _gone_on(folder),
+        build(chosen, listener=journal(metrics.listener)) as appliance,
+        ExitStack() as closing,
+    ):
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
-        app = create_app(appliance, chosen, metrics, events=events)
+        app = create_app(appliance, chosen, metrics, events=events, kept=kept)
         server = Server(app, chosen, on_stop=events.close, listener=metrics.listener)
         server.start()
         if chosen.wyoming_port:
@@ -67,17 +83,41 @@ def serve(config: Config = None) -> None:
 
             wyoming = WyomingListener(appliance, chosen, listener=metrics.listener)
             closing.callback(wyoming.stop)
-            typer.echo(f"wyoming: {chosen.wyoming_host}:{wyoming.start()}", err=True)
-        for line in feature_lines(appliance.features()):
-            typer.echo(line, err=True)
-        state = READY if appliance.ready() else NOT_READY
-        typer.echo(f"{state}: {server.url} (Ctrl+C 停止 / stops)", err=True)
+            log.info("wyoming: %s:%d", chosen.wyoming_host, wyoming.start())
+        closing.callback(kept.close)
+        _tell(appliance, server.url, as_json=kept.as_json)
         service = Service(appliance, server, chosen, notifier, filter_of(chosen), config=config)
         app.extensions[SERVICE] = service.state
         _until_told(service.stopping, server.stop)
         _settle()
         with service:
             server.serve_forever()
+
+
+@contextmanager
+def _gone_on(folder: Path) -> Iterator[None]:
+    """First finish a restore or reset that was broken off; where that needs root, say so and serve what is there."""
+    from appliance.support.change import finish
+
+    try:
+        if kind := finish(folder):
+            log.warning("%s: it was broken off, and is finished now", kind)
+    except ApplianceError as error:
+        log.error("a restore or reset that was broken off: %s → %s", error.detail, error.remedy)
+    yield
+
+
+def _tell(appliance: Appliance, url: str, *, as_json: bool) -> None:
+    """Say what serves: to eyes, or, where programs read, as lines of the log."""
+    state = READY if appliance.ready() else NOT_READY
+    if not as_json:
+        for line in feature_lines(appliance.features()):
+            typer.echo(line, err=True)
+        typer.echo(f"{state}: {url} (Ctrl+C 停止 / stops)", err=True)
+        return
+    for feature in appliance.features():
+        log.info("%s: %s by %s %s", feature.name, feature.state, feature.backend, feature.reason)
+    log.info("%s: %s", state, url)
 
 
 def _settle() -> None:

@@ -20,6 +20,7 @@ from appliance.errors import ApplianceError
 from appliance.listener import Listener, silent
 from appliance.packs.schema import Row
 from appliance.records.events import EventLog
+from appliance.request import carried
 
 Tables = Mapping[str, tuple[Row, ...]]
 
@@ -36,6 +37,8 @@ class Context:
     """Local time of the turn."""
     tables: Tables
     """The pack's tables."""
+    sure: bool = True
+    """False when `now` cannot be right: nothing is to be concluded from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Actions:
         try:
             if action.timeout_s is None:
                 return action.run(arguments, context)
-            return self._beside().submit(action.run, arguments, context).result(action.timeout_s)
+            return self._beside().submit(carried(action.run), arguments, context).result(action.timeout_s)
         except Late:
             return Result(ok=False, error=f"no answer within {action.timeout_s} s")
         except (ApplianceError, OSError) as error:
@@ -133,6 +136,7 @@ class Ticket:
         self._events = events
         self._lock = threading.Lock()
         self._day = 0
+        self._unsure = False
         self._last: dict[str, int] = {}
 
     def run(self, arguments: Mapping[str, object], context: Context) -> Result:
@@ -145,7 +149,10 @@ class Ticket:
         day = int(context.now.strftime("%Y%m%d"))
         with self._lock:
             if day != self._day:
-                self._day, self._last = day, self._counted(day)
+                # A clock that is set right in the middle of a day begins no new one: its numbers are in people's hands.
+                going_on = self._last if self._unsure else {}
+                self._day, self._last = day, {**going_on, **self._counted(day)}
+            self._unsure = not context.sure
             number = self._last.get(queue, 0) + 1
             self._last[queue] = number
         change = Change("ticket", {"queue": queue, "day": day, "number": number})

@@ -23,9 +23,17 @@ class Exchange:
     """Collects changes, words, suggestions and data of one turn. Used by one thread, under the session's lock."""
 
     def __init__(
-        self, session: Session, pack: Pack, actions: Actions, turn: Turn, parse: Parse, now: datetime.datetime
+        self,
+        session: Session,
+        pack: Pack,
+        actions: Actions,
+        turn: Turn,
+        parse: Parse,
+        now: datetime.datetime,
+        sure: bool = True,
     ) -> None:
         self.turn, self.parse, self.now = turn, parse, now
+        self._sure = sure
         self.pack = pack
         self.state: SessionState = session.state
         self.language = "en" if turn.language == "en" else "zh"
@@ -58,7 +66,7 @@ class Exchange:
             # The same step with other arguments is another deed. Hashed: a key may leave the house, its parts may not.
             deed = f"{self._session.name}/{run}/{step}/{sorted(arguments.items(), key=str)}"
             key = hashlib.sha256(deed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-            context = Context(key, self.language, self.now, self.pack.tables)
+            context = Context(key, self.language, self.now, self.pack.tables, self._sure)
             return self._actions.run(name, arguments, context, self._session.results)
 
         return advance(flow, self.scope(flow, slots), skipped, act)

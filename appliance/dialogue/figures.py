@@ -12,17 +12,24 @@ from appliance.packs.conditions import number, words
 
 
 def age(arguments: Mapping[str, object], context: Context) -> Mapping[str, Any]:
-    """Whole days from `date` (YYYY-MM-DD) to today, negative for a day to come; None where there is no date."""
+    """Whole days from `date` (YYYY-MM-DD) to today, negative for a day to come; None where either is not known."""
     text = words(arguments["date"])
     try:
         day = datetime.date.fromisoformat(text)
     except ValueError:
         return {"days": None, "date": text}
+    if not context.sure:
+        return {"days": None, "date": text}
     return {"days": (context.now.date() - day).days, "date": text}
 
 
 def hours(arguments: Mapping[str, object], context: Context) -> Mapping[str, Any]:
-    """Whether it is between `opens` and `closes` (HH:MM) now; closing before opening means after midnight."""
+    """Whether it is between `opens` and `closes` (HH:MM) now; closing before opening means after midnight.
+
+    None where it is not known what time it is.
+    """
+    if not context.sure:
+        return {"open": None, "now": None}
     opens, closes = (datetime.time.fromisoformat(words(arguments[name])) for name in ("opens", "closes"))
     now = context.now.time()
     inside = opens <= now < closes if opens <= closes else now >= opens or now < closes

@@ -41,8 +41,9 @@ class Dialogue:
     """Answers turns. Thread-safe: turns of one session wait for each other, those of different sessions do not.
 
     `sessions` is how many are kept at once, `idle_s` after how many seconds one is forgotten, `clock` gives seconds
-    since 1970 for records and dates, `monotonic` seconds for idle times; an intent less confident than `sure` is asked
-    back. The listener hears `outcome` (outcome, intent) for every turn and for every task that was abandoned.
+    since 1970 for records and dates, `sure_of_time` whether they can be right, `monotonic` seconds for idle times; an
+    intent less confident than `sure` is asked back. The listener hears `outcome` (outcome, intent) for every turn and
+    for every task that was abandoned.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Dialogue:
         idle_s: float,
         sessions: int,
         clock: Callable[[], float] = clocks.time,
+        sure_of_time: Callable[[], bool] = lambda: True,
         listener: Listener = silent,
         monotonic: Callable[[], float] = clocks.monotonic,
         sure: float = 0.5,
         actions: Iterable[Action] | None = None,
     ) -> None:
         self._pack, self._events, self._clock, self._listener = pack, events, clock, listener
+        self._sure_of_time = sure_of_time
         self._sessions = Sessions(sessions, idle_s, monotonic)
         self._actions = Actions(built_in(events, listener) if actions is None else actions, listener=listener)
         course = Course(pack)
@@ -132,7 +135,7 @@ class Dialogue:
 
     def _answer(self, session: Session, turn: Turn, parse: Parse) -> Answer:
         now = datetime.datetime.fromtimestamp(self._clock())
-        x = Exchange(session, self._pack, self._actions, turn, parse, now)
+        x = Exchange(session, self._pack, self._actions, turn, parse, now, self._sure_of_time())
         x.note("turn", **_described(turn, parse))
         (self._photos if turn.source == "image" else self._decider).respond(x)
         answer = x.answer()

@@ -54,6 +54,8 @@ class Job:
     """How it may be joined with others; None when it may not."""
     future: Future[Outputs]
     """Where the outputs or the error go."""
+    request: str = ""
+    """The request that it is part of; empty for none."""
 
     @property
     def rows(self) -> int:

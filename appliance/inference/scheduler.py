@@ -27,6 +27,7 @@ from appliance.inference.batch import batching
 from appliance.inference.jobs import Job, Outputs, Priority, Queue, attempt, traced
 from appliance.inference.signature import Arrays
 from appliance.listener import Listener, silent
+from appliance.request import current, under
 
 __all__ = ["Heartbeat", "Priority", "Scheduler"]
 
@@ -124,7 +125,8 @@ class Scheduler:
                 raise _closed(backend.spec.name)
             now = self._clock()
             turn = now + self._patience * priority
-            self._queue.put(Job(backend, inputs, priority, deadline, now, turn, batching(backend.spec), future))
+            how = batching(backend.spec)
+            self._queue.put(Job(backend, inputs, priority, deadline, now, turn, how, future, current()))
             self._wake.notify()
         return future
 
@@ -200,7 +202,8 @@ class Scheduler:
             self._running[index] = jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
         try:
             for job in late:
-                _fail(job, self._late(job.backend.spec.name, "in the queue"))
+                with under(job.request):
+                    _fail(job, self._late(job.backend.spec.name, "in the queue"))
             if jobs:
                 self._serve(index, jobs)
         except Exception as error:  # noqa: BLE001 - a listener that raises must not leave callers waiting for ever
@@ -215,6 +218,10 @@ class Scheduler:
 
     def _serve(self, index: int, jobs: list[Job]) -> None:
         """Run `jobs` as one; when that fails, one by one, so that a bad job sinks alone."""
+        with under(",".join(dict.fromkeys(job.request for job in jobs if job.request))):
+            self._serve_under(index, jobs)
+
+    def _serve_under(self, index: int, jobs: list[Job]) -> None:
         started = self._clock()
         outcome = attempt(jobs)
         self._listener(

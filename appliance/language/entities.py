@@ -25,7 +25,9 @@ _WORDED = ("person", "address")
 class EntityFinder:
     """Finds the entities of one pack. Thread-safe."""
 
-    def __init__(self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, today: Callable[[], date]) -> None:
+    def __init__(
+        self, lexicon: Lexicon, cleaner: Cleaner, syllables: Syllables, today: Callable[[], date | None]
+    ) -> None:
         """Index the pack's names and patterns; `today` anchors words like 明天."""
         self._types = frozenset(lexicon.entity_types)
         self._patterns = Patterns(lexicon.patterns)

@@ -45,8 +45,13 @@ class Minds:
 class Parser:
     """Understands turns in the words of one pack. Thread-safe; no state between turns."""
 
-    def __init__(self, lexicon: Lexicon, today: Callable[[], date] = date.today, minds: Minds | None = None) -> None:
-        """Compile the pack's language side; `today` anchors words like 明天. Without `minds` the templates decide."""
+    def __init__(
+        self, lexicon: Lexicon, today: Callable[[], date | None] = date.today, minds: Minds | None = None
+    ) -> None:
+        """Compile the pack's language side; without `minds` the templates decide.
+
+        `today` anchors words like 明天; None where the date is not known.
+        """
         self._minds = minds or Minds()
         self._cleaner = Cleaner()
         self._types = frozenset(lexicon.entity_types)

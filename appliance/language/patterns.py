@@ -75,7 +75,7 @@ NUMERIC = ("amount", "weight", "date", "time", "quantity")
 """Types that `find_numeric` finds."""
 
 
-def find_numeric(text: str, today: date, types: Collection[str]) -> Iterator[Candidate]:
+def find_numeric(text: str, today: date | None, types: Collection[str]) -> Iterator[Candidate]:
     """Money, weights, counts, dates and times in cleaned text, of the entity types that the pack knows.
 
     Values: yuan, kilograms and counts as decimals, dates as YYYY-MM-DD, times as HH:MM.
@@ -88,7 +88,8 @@ def find_numeric(text: str, today: date, types: Collection[str]) -> Iterator[Can
     if "weight" in types:
         for found in find_weights(text):
             yield Candidate("weight", found.start, found.end, plain(found.value, 4), 0.92, detail={"unit": "kg"})
-    if "date" in types:
+    # Who does not know the date does not know the year either: 3月5日 is the one nearest to today.
+    if "date" in types and today is not None:
         for day in find_dates(text, today):
             confidence, rank = (0.93, PATTERN) if day.sure else (0.5, GUESS)
             yield Candidate("date", day.start, day.end, day.value.isoformat(), confidence, "pattern", rank)

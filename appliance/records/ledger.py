@@ -14,6 +14,15 @@ LOG = log_id("")
 Entry = tuple[str, float, str, str]
 """An event that is not written yet: log identifier, time, kind, payload as canonical JSON."""
 
+AHEAD_S = 86_400.0
+"""Seconds by which an event may be ahead of the clock and still be of this time: a clock is corrected now and then."""
+UNSET_S = 10**9
+"""Seconds since 1970 up to which a clock was not set at all."""
+LEAP_S = 30 * 86_400.0
+"""Seconds without any event that look like a leap of the clock."""
+SETTLE_S = 7 * 86_400.0
+"""Seconds for which nothing is removed behind a leap."""
+
 _COLUMNS = "session, sequence, time, kind, payload, previous, hash"
 
 
@@ -49,11 +58,16 @@ def append(connection: sqlite3.Connection, entries: Iterable[Entry], *, durable:
 def prune(connection: sqlite3.Connection, before: float, now: float) -> int:
     """Delete the events that precede the first one at or after `before`, and return how many they were.
 
-    Their last hash becomes an anchor, and an event `pruned` names it.
+    Their last hash becomes an anchor, and an event `pruned` names it. Where the clock has leapt between what would go
+    and what stays (a board that was off for months, or a clock gone wrong), nothing goes for SETTLE_S: until then
+    somebody may have set it right.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        kept = connection.execute("SELECT min(sequence) FROM events WHERE time >= ?", (before,)).fetchone()[0]
+        kept = _first_kept(connection, before, now)
+        if _leapt(connection, kept, now):
+            connection.execute("COMMIT")
+            return 0
         query = "SELECT sequence, hash FROM events WHERE sequence < ? ORDER BY sequence DESC LIMIT 1"
         last = connection.execute(query, (2**62 if kept is None else kept,)).fetchone()
         count = 0
@@ -70,6 +84,30 @@ def prune(connection: sqlite3.Connection, before: float, now: float) -> int:
         # The WAL still holds the forgotten pages until it is emptied.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return count
+
+
+def _first_kept(connection: sqlite3.Connection, before: float, now: float) -> int | None:
+    """Sequence of the first event that is young enough; None when none is.
+
+    One of a time to come was written under a clock gone wrong, or the clock is wrong now. It is old when one that was
+    written after it is; a clock that starts in 1970 says nothing of either.
+    """
+    query = (
+        "SELECT min(sequence) FROM events WHERE time >= :before AND (time <= :ahead OR sequence > "
+        "(SELECT coalesce(max(sequence), 0) FROM events WHERE time < :before AND time > :unset))"
+    )
+    found = connection.execute(query, {"before": before, "ahead": now + AHEAD_S, "unset": UNSET_S}).fetchone()[0]
+    return None if found is None else int(found)
+
+
+def _leapt(connection: sqlite3.Connection, kept: int | None, now: float) -> bool:
+    """Whether there is a leap of the clock before event `kept` that happened only lately by the clock's own account."""
+    end = 2**62 if kept is None else kept
+    query = "SELECT max(time) FROM events WHERE sequence < ? AND time <= ?"
+    going = connection.execute(query, (end, now + AHEAD_S)).fetchone()[0]
+    staying = connection.execute("SELECT time FROM events WHERE sequence = ?", (kept,)).fetchone()
+    first = now if staying is None else float(staying[0])
+    return going is not None and first - float(going) > LEAP_S and now - first < SETTLE_S
 
 
 def verify(connection: sqlite3.Connection) -> int | None:

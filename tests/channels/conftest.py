@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from appliance.channels.http.api import create_app
 from appliance.channels.http.events import EventStream
 from appliance.channels.http.server import Server
+from appliance.logs import Log
 from appliance.metrics import Metrics
 from appliance.settings import Settings
 
@@ -51,14 +52,14 @@ Serve = Callable[..., Running]
 
 
 @contextmanager
-def running(door: FakeDoor, heartbeat_s: float = 0.2, **over: Any) -> Iterator[Running]:
+def running(door: FakeDoor, heartbeat_s: float = 0.2, kept: Log | None = None, **over: Any) -> Iterator[Running]:
     """A real server around `door` on a free port of the loopback."""
     settings = replace(Settings(), **{"http_port": 0, "http_threads": 16, "admitted": 8, "http_timeout_s": 5.0, **over})
     metrics = Metrics(CollectorRegistry())
     events = EventStream(
         door, settings.event_streams, interval_s=0.05, heartbeat_s=heartbeat_s, listener=metrics.listener
     )
-    app = create_app(door, settings, metrics, events=events)
+    app = create_app(door, settings, metrics, events=events, kept=kept)
     server = Server(app, settings, on_stop=events.close, listener=metrics.listener)
     port = server.start()
     thread = threading.Thread(target=server.serve_forever)

@@ -82,7 +82,7 @@ def command(
         lexicons[id(pack.lexicon)] = parser
         return pack
 
-    def parser_of(lexicon: Lexicon) -> Parser:
+    def parser_of(lexicon: Lexicon, *_: object) -> Parser:
         parser = lexicons.get(id(lexicon))
         # The compiled templates are the dear part; who else thinks along is this appliance's own matter.
         return Parser(lexicon) if parser is None else copy.copy(parser)

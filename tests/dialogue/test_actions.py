@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,19 @@ def test_a_ticket_counts_on_past_entries_of_another_version():
     events.append("s" * 24, "ticket", {"queue": "A", "day": 20261122, "number": 41})
     result = Ticket(events).run({"queue": "A"}, context())
     assert result.values["number"] == "A042"
+
+
+def test_nothing_is_concluded_from_a_clock_that_cannot_be_right():
+    wrong = replace(context(), sure=False)
+    assert hours({"opens": "00:00", "closes": "23:59"}, wrong) == {"open": None, "now": None}
+    assert age({"date": "2026-11-20"}, wrong)["days"] is None
+
+
+def test_a_clock_that_is_set_right_gives_no_number_twice():
+    events = EventLog(None, redact=str)
+    ticket = Ticket(events)
+    wrong = replace(context(now=datetime.datetime(1970, 1, 1, 8)), sure=False)
+    numbers = [ticket.run({"queue": "A"}, at).values["number"] for at in (wrong, wrong, context(), context())]
+    assert numbers == ["A001", "A002", "A003", "A004"]
+    later = context(now=datetime.datetime(2026, 11, 23, 9))
+    assert ticket.run({"queue": "A"}, later).values["number"] == "A001"

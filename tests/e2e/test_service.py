@@ -201,3 +201,35 @@ def test_the_unit_ends_cleanly_when_told(kiosk: Systemd) -> None:
     log = (kiosk.folder / "log").read_text()
     assert "Traceback" not in log
     assert "could not raise the limit" not in log
+
+
+@pytest.mark.systemd
+def test_the_first_boot_takes_settings_within_its_sandbox_and_only_once(tmp_path: Path) -> None:
+    """The stick is a folder here: the kernel shows no USB disk that is not there."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "appliance.yaml").write_text("http_port: many\n")
+    with Systemd(tmp_path) as systemd:
+        unit = "appliance-first-boot.service"
+        systemd.unit(unit, (REPOSITORY / "systemd" / unit).read_text("utf-8"))
+        systemd.unit(
+            f"{unit}.d/test.conf",
+            f"[Service]\nExecStart=\nExecStart={PYTHON} -m appliance.cli first-boot --from {INSIDE}/stick\n"
+            f"Environment={ENVIRONMENT}\nStandardOutput=append:{INSIDE}/log\nStandardError=append:{INSIDE}/log\n",
+        )
+        assert systemd.run("systemd-sysusers", "/opt/appliance/repository/systemd/sysusers.conf").returncode == 0
+        example = "/opt/appliance/repository/systemd/appliance.yaml"
+        installed = "/etc/appliance/appliance.yaml"
+        assert systemd.run("install", "-D", "-m", "0640", "-g", "appliance", example, installed).returncode == 0
+        assert systemd.ctl("daemon-reload").returncode == 0
+        assert systemd.ctl("start", unit, timeout=120).returncode != 0
+        assert "http_port" in (tmp_path / "log").read_text()
+        (stick / "appliance.yaml").write_text("data_dir: /var/lib/appliance\nlog_level: warning\n")
+        started = systemd.ctl("start", unit, timeout=120)
+        assert started.returncode == 0, (tmp_path / "log").read_text()
+        assert "warning" in systemd.run("cat", installed).stdout
+        assert systemd.run("stat", "-c", "%a %U %G", installed).stdout.split() == ["640", "root", "appliance"]
+        (stick / "appliance.yaml").write_text("log_level: error\n")
+        assert systemd.ctl("restart", unit, timeout=120).returncode == 0
+        assert systemd.property(unit, "ConditionResult") == "no"
+        assert "warning" in systemd.run("cat", installed).stdout

@@ -20,6 +20,7 @@ from appliance.inference.fake import Drill, FakeBackend
 from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.inference.scheduler import Priority, Scheduler
 from appliance.inference.signature import Arrays
+from appliance.request import current, under
 from appliance.specs import ModelSpec
 
 
@@ -116,6 +117,24 @@ def test_queued_runs_are_joined_up_to_the_largest_batch(scheduler: Scheduler, he
     assert [f.result(10)["y"].tolist() for f in futures] == [[[n + 1] * 3] for n in range(6)]
     assert seen.runs == [[0, 1, 2, 3], [4, 5]]
     assert [(e["jobs"], e["rows"]) for e in heard.all("inference")][1:] == [(4, 4), (2, 2)]
+
+
+def test_a_run_is_made_for_the_requests_that_wait_for_it() -> None:
+    worked_for: list[str] = []
+    with Scheduler(1, lambda event, /, **fields: worked_for.append(f"{event} {current()}")) as scheduler:
+        door, seen = Door(scheduler), Seen()
+        futures = []
+        for name in ("first", "second", "first", ""):
+            with under(name):
+                futures.append(scheduler.submit(seen.backend, row(1)))
+        with under("late"):
+            futures.append(scheduler.submit(seen.backend, row(1), deadline=time.monotonic()))
+        door.open()
+        for future in futures[:-1]:
+            future.result(10)
+        with pytest.raises(DeadlineExceeded):
+            futures[-1].result(10)
+    assert worked_for == ["inference ", "deadline_exceeded late", "inference first,second"]
 
 
 def test_runs_of_several_rows_fill_a_batch_and_a_large_one_goes_alone(scheduler: Scheduler) -> None:

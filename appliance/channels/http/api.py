@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 
 from apiflask import APIFlask
@@ -12,6 +14,7 @@ from appliance.channels.http.camera import register_camera
 from appliance.channels.http.docs import register_docs
 from appliance.channels.http.events import EventStream, register_events
 from appliance.channels.http.guard import guard, secure
+from appliance.channels.http.identify import Identified
 from appliance.channels.http.limits import Uploads
 from appliance.channels.http.openai import register_openai
 from appliance.channels.http.openapi import document
@@ -24,8 +27,11 @@ from appliance.channels.http.status import register_status, waiting
 from appliance.channels.http.technician import register_technician
 from appliance.channels.http.turns import register_turns
 from appliance.channels.http.voice import register_voice
+from appliance.logs import Log
 from appliance.metrics import Metrics
 from appliance.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SPARE_IMAGES = 2
 SPARE_RECORDINGS = 1
@@ -34,10 +40,13 @@ SPARE_RECORDINGS = 1
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"})
 
 
-def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: EventStream | None = None) -> APIFlask:
+def create_app(
+    door: Door, settings: Settings, metrics: Metrics, *, events: EventStream | None = None, kept: Log | None = None
+) -> APIFlask:
     """The WSGI application that talks to `door` alone.
 
-    `events` are the event streams of /v1/events; give your own to end them when the server stops.
+    `events` are the event streams of /v1/events; give your own to end them when the server stops. `kept` is the log of
+    the process, for /v1/log.
     """
     # The documents are our own (openapi.py, docs.py): they describe three kinds of body for one route and need no
     # outside asset, so APIFlask's generated ones stay off. Its JSON error form is replaced by ours.
@@ -63,6 +72,12 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
         metrics.request(route, method, response.status_code, time.perf_counter() - g.began)
         if response.status_code == 429 and not route.startswith("/v1/technician"):  # a PIN is nobody's share
             metrics.shed("session")
+        # Method, route and number alone: a path may name a session, and a query whatever a client puts there.
+        level = logging.INFO if response.status_code >= 400 else logging.DEBUG
+        if log.isEnabledFor(level):
+            taken = (time.perf_counter() - g.began) * 1000
+            about = f"{method} {route} {response.status_code}"
+            log.log(level, "%s %.1f ms", about, taken, extra={"about": about})
         return secure(response)
 
     @app.get("/openapi.json")
@@ -84,11 +99,11 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     register_voice(app, door, settings, metrics, events)
     register_camera(app, door, settings, metrics, events)
     register_technician(app, door, settings, events)
-    register_status(app, door, metrics, events)
+    register_status(app, door, metrics, events, kept or Log(settings.log_level, sys.stderr, environ={}))
     register_events(app, events)
     register_docs(app)
     register_page(app)
     shedding = Shedding(app.wsgi_app, door, metrics, check, lambda: waiting(app))
-    app.wsgi_app = shedding  # type: ignore[method-assign]  # Flask's own way
+    app.wsgi_app = Identified(shedding)  # type: ignore[method-assign]  # Flask's own way
     app.extensions[SHEDDING] = shedding.refuse
     return app

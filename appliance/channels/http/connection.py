@@ -26,6 +26,7 @@ from cheroot.server import HTTPConnection, HTTPRequest
 from appliance.channels.http.peer import Peer
 from appliance.channels.http.problems import BY_STATUS, problem_json
 from appliance.errors import ApplianceError
+from appliance.request import HEADER, current, some
 
 log = logging.getLogger(__name__)
 
@@ -361,9 +362,13 @@ class Request(HTTPRequest):
         code = int(str(status)[:3])
         kind = BY_STATUS.get(code, ApplianceError if code >= 500 else BY_STATUS[400])
         error = kind(msg or str(status)[4:] or "refused")
-        payload = json.dumps(problem_json(error), ensure_ascii=False).encode("utf-8")
+        with some():
+            name = current()
+            payload = json.dumps(problem_json(error), ensure_ascii=False).encode("utf-8")
+            log.info("a request that could not be read: %d", code)
         head = (
             f"HTTP/1.1 {status}\r\nContent-Length: {len(payload)}\r\nContent-Type: application/json\r\n"
+            f"{HEADER}: {name}\r\n"
             "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
         )
         self.close_connection = True

@@ -96,14 +96,18 @@ def plain(seen: bytes) -> dict[str, Any] | None:
     return environ if whole else None
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
+def _date(now: int) -> str:
+    return formatdate(now, usegmt=True)
+
+
 def written(said: Said, now: int) -> bytes:
     """The whole answer in this second, with the headers that the server adds to each of its own."""
     headers, body = said
     lines = [
         "HTTP/1.1 503 SERVICE UNAVAILABLE",
         *(f"{name}: {value}" for name, value in headers),
-        f"Date: {formatdate(now, usegmt=True)}",
+        f"Date: {_date(now)}",
         "Server: appliance",
     ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body

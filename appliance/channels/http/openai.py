@@ -28,6 +28,7 @@ from appliance.channels.http.reply import JSON, json_response
 from appliance.channels.http.status import waiting
 from appliance.channels.speaking import languages_of, usual_language
 from appliance.errors import BadRequest, Overloaded, Unavailable
+from appliance.request import carried
 from appliance.settings import Settings
 from appliance.speech.encode import pcm16, wav
 from appliance.values import Transcript
@@ -160,7 +161,7 @@ def _streamed(work: Work, peer: Peer, longest_s: float) -> Response:
         feed.put(("done", transcript))
 
     try:
-        threading.Thread(target=run, name="transcription", daemon=True).start()
+        threading.Thread(target=carried(run), name="transcription", daemon=True).start()
     except RuntimeError as error:  # the system gives no more threads
         raise Overloaded(f"transcription: expected a thread, got {error}", retry_after=2) from error
     first = _next(feed)

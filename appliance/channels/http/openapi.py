@@ -200,6 +200,9 @@ def _paths(settings: Settings) -> Json:
     end = op("deleteSession", "Forget a session", "turns", {"204": {"description": "Forgotten"}}, 404, 422)
     session = SESSION | {"in": "path", "required": True, "description": "Session of an earlier answer"}
     status = op("getStatus", "Version, queues, limits, features", "operators", ok("Status", "Status"))
+    log = op("getLog", "The log's level and last lines", "operators", ok("Log", "The log"))
+    louder = op("putLog", "Log more, or less, for a while", "operators", ok("LogLevel", "In force"), *BODY)
+    louder["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref("LogIn")}}}
     health = op("getHealth", "Alive", "operators", ok("Health", "Alive"), open_to_all=True)
     return {
         "/v1/turns": {"post": turns},
@@ -212,6 +215,7 @@ def _paths(settings: Settings) -> Json:
         **openapi_technician.paths(op),
         **openai_document.paths(settings, op),
         "/v1/status": {"get": status},
+        "/v1/log": {"get": log, "put": louder},
         "/v1/events": {"get": op("getEvents", "State as server-sent events", "operators", stream, 503)},
         "/healthz": {"get": health},
         "/readyz": {"get": op("getReady", "Each feature's state, backend and reason", "operators", state)},

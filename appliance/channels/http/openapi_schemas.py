@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from appliance.channels.http.schemas import ListenIn, TurnIn, TypedIn
+from appliance.channels.http.schemas import ListenIn, LogIn, TurnIn, TypedIn
 from appliance.errors import ERRORS
+from appliance.logs import LEVELS
 
 Json = dict[str, Any]
 
@@ -18,6 +19,11 @@ COUNT: Json = {"type": "integer", "minimum": 0}
 RATIO: Json = {"type": "number", "minimum": 0, "maximum": 1}
 LANGUAGE: Json = {"type": "string", "enum": ["zh", "en"]}
 TIMINGS: Json = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
+REQUEST_ID: Json = {
+    "type": "string",
+    "description": "The request's X-Request-Id, as in the answer's header and in the log: the client's own if it is 8 "
+    "to 64 letters, digits, `.`, `_` and `-` with a letter among them, else a new one",
+}
 
 
 # What the models say in a validator of their own: no NUL; for a turn's text, something beside white space.
@@ -50,11 +56,12 @@ def _or_null(schema: Json) -> Json:
 SCHEMAS: dict[str, Json] = {
     "Problem": _object(
         "What went wrong and what to do, Chinese first and English beside it",
-        ("error_id",),
+        ("error_id", "request_id"),
         code={"type": "string", "enum": sorted(ERRORS)},
         message=TEXT,
         remedy=TEXT,
         error_id={"type": "string", "description": "Names the log entry of a defect"},
+        request_id=REQUEST_ID,
     ),
     "Intent": _object("What the customer wants", name=TEXT, confidence=RATIO),
     "Entity": _object(
@@ -133,13 +140,14 @@ SCHEMAS: dict[str, Json] = {
     "Found": _object("Streamed before the first line", lines=COUNT),
     "StreamProblem": _object(
         "Streamed in place of a result: what the plain answer would have said",
-        ("error_id", "retry_after"),
+        ("error_id", "retry_after", "request_id"),
         status={"type": "integer", "minimum": 400, "maximum": 599},
         code={"type": "string", "enum": sorted(ERRORS)},
         message=TEXT,
         remedy=TEXT,
         retry_after={"type": "integer", "minimum": 1},
         error_id=TEXT,
+        request_id=REQUEST_ID,
     ),
     "Character": _object(
         "One character of a line and what else it may be, best first",
@@ -201,6 +209,21 @@ SCHEMAS: dict[str, Json] = {
         languages=_list(LANGUAGE),
     ),
     "Ready": _object("Readiness", ready={"type": "boolean"}, features=_list(_ref("Feature"))),
+    "LogLevel": _object(
+        "How loud the log is",
+        level={"type": "string", "enum": list(LEVELS)},
+        usual={"type": "string", "enum": list(LEVELS), "description": "What the settings say"},
+        returns_in_s=_or_null(NUMBER | {"description": "Seconds until the usual level is back"}),
+        left_out=COUNT | {"description": "Lines that were counted and not written, because too many were alike"},
+    ),
+    "Log": _object(
+        "How loud the log is, and its last lines, oldest first; none of them holds a customer's words",
+        level={"type": "string", "enum": list(LEVELS)},
+        usual={"type": "string", "enum": list(LEVELS)},
+        returns_in_s=_or_null(NUMBER),
+        left_out=COUNT,
+        lines=_list({"type": "object", "required": ["ts", "mono", "level", "logger", "message"]}),
+    ),
     "Health": _object("Liveness", status={"const": "alive"}),
     "Status": {
         "type": "object",
@@ -274,7 +297,7 @@ def request_schemas(
 ) -> dict[str, Json]:
     """Schemas of what is asked, from the models that check it; `intents` and `entity_types` are those of the pack."""
     _, definitions = models_json_schema(
-        [(TurnIn, "validation"), (TypedIn, "validation"), (ListenIn, "validation")],
+        [(TurnIn, "validation"), (TypedIn, "validation"), (ListenIn, "validation"), (LogIn, "validation")],
         ref_template="#/components/schemas/{model}",
     )
     schemas: dict[str, Json] = definitions["$defs"]

@@ -17,7 +17,7 @@ def silence(url: str) -> str:
     it answers, not who it is.
     """
     try:
-        asking = _connection(url)
+        asking = connection(url, ASK_S)
     except (ValueError, http.client.InvalidURL) as error:
         return str(error)
     try:
@@ -31,10 +31,11 @@ def silence(url: str) -> str:
     return "" if answer.status == 200 else f"HTTP {answer.status}"
 
 
-def _connection(url: str) -> http.client.HTTPConnection:
+def connection(url: str, patience_s: float) -> http.client.HTTPConnection:
+    """A connection to the appliance of this machine, whose certificate is not looked at; nothing is sent yet."""
     parts = urlsplit(url)
     if parts.scheme != "https":
-        return http.client.HTTPConnection(parts.netloc, timeout=ASK_S)
+        return http.client.HTTPConnection(parts.netloc, timeout=patience_s)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(parts.netloc, timeout=ASK_S, context=context)
+    return http.client.HTTPSConnection(parts.netloc, timeout=patience_s, context=context)

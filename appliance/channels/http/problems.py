@@ -25,6 +25,7 @@ from appliance.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
+from appliance.request import current
 from appliance.trail import trail
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,9 @@ BY_STATUS: dict[int, type[ApplianceError]] = {
 
 
 def problem_json(error: ApplianceError) -> dict[str, Any]:
-    """The body that every error has."""
-    return {"code": error.code, "message": error.message, "remedy": error.remedy}
+    """The body that every error has; `request_id` where it is the answer to a request that was read."""
+    body = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    return {**body, "request_id": current()} if current() else body
 
 
 def problem_response(error: ApplianceError) -> Response:
@@ -75,7 +77,7 @@ def noted(error: Exception, place: str) -> tuple[ApplianceError, dict[str, Any]]
     """
     if isinstance(error, ApplianceError):
         if error.status >= 500 and error.status != 503:
-            log.error("%s: %s: %s", place, error.code, error.detail)
+            log.error("%s: %s: %s", place, error.code, error.detail, extra={"about": f"{place}: {error.code}"})
         return error, problem_json(error)
     error_id = secrets.token_hex(6)
     log.error("error %s in %s: %s", error_id, place, trail(error))

@@ -24,6 +24,7 @@ from appliance.channels.http.peer import Peer
 from appliance.channels.http.problems import noted, where
 from appliance.errors import BadRequest, Overloaded, Unavailable
 from appliance.listener import Listener, silent
+from appliance.request import carried
 from appliance.values import OcrLine
 from appliance.vision.watch import Watch
 
@@ -257,7 +258,7 @@ class _Reading:
             finally:
                 done()
 
-        threading.Thread(target=run, name="reading", daemon=True).start()
+        threading.Thread(target=carried(run), name="reading", daemon=True).start()
 
     def stop(self) -> None:
         self._stopped.set()

@@ -23,6 +23,8 @@ DETAILS = ("lines", "characters")
 """How far an image's text is told apart."""
 SHORTEST_MS = 100
 """Least deadline of a reading, in milliseconds."""
+LOUD_MINUTES, MOST_LOUD_MINUTES = 30, 1440
+"""Minutes that another level of the log lasts unless asked otherwise, and at most."""
 SUGGESTIONS = 8
 """How many suggestions are given unless asked otherwise."""
 
@@ -109,6 +111,18 @@ class ListenIn(_Strict):
     language: Literal["zh", "en"] = Field(default="zh", description="Language that is spoken")
 
 
+class LogIn(_Strict):
+    """How loud the log is to be, and for how long."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(description="Least level that is logged")
+    minutes: Whole = Field(
+        default=LOUD_MINUTES,
+        ge=1,
+        le=MOST_LOUD_MINUTES,
+        description="Minutes after which the level of the settings is back by itself",
+    )
+
+
 def _placed(entity: EntityIn, text: str, source: str) -> Entity:
     said = entity.text if entity.text is not None else entity.value
     start = text.find(said)
@@ -168,6 +182,11 @@ def read_typed(body: bytes) -> TypedIn:
 def read_listen(body: bytes) -> ListenIn:
     """Who is about to speak, from a JSON body; raises BadRequest or InvalidInput naming the field."""
     return checked(ListenIn, body)
+
+
+def read_log(body: bytes) -> LogIn:
+    """A level for the log, from a JSON body; raises BadRequest or InvalidInput naming the field."""
+    return checked(LogIn, body)
 
 
 def read_turn(body: bytes, max_chars: int) -> TurnIn:

@@ -17,9 +17,11 @@ from flask import Request
 
 from appliance.channels.door import Door
 from appliance.channels.http.guard import API_POLICY, STRICT
+from appliance.channels.http.identify import identifier
 from appliance.channels.http.problems import problem_json
 from appliance.errors import ApplianceError, Overloaded
 from appliance.metrics import Metrics
+from appliance.request import HEADER, under
 
 SHEDDING = "appliance.shedding"
 """Name under which an application leaves its `Shedding.refuse` for the server."""
@@ -33,16 +35,24 @@ HEADERS = [
 ]
 """What every other answer carries, too."""
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
-Said = tuple[tuple[tuple[str, str], ...], bytes]
+Headers = tuple[tuple[str, str], ...]
+Said = tuple[Headers, bytes]
 """Headers and body of a refusal."""
 
 
 @lru_cache(maxsize=64)
 def _said(detail: str, wait_s: int) -> Said:
     """What a refusal says: the same for everybody who is sent away in the same second."""
-    problem = problem_json(Overloaded(detail, retry_after=wait_s))
+    with under(""):  # it is kept for others
+        problem = problem_json(Overloaded(detail, retry_after=wait_s))
     body = json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    return (*HEADERS, ("Content-Length", str(len(body))), ("Retry-After", str(wait_s))), body
+    return (*HEADERS, ("Retry-After", str(wait_s))), body
+
+
+def named(headers: Headers, body: bytes, request_id: str) -> Said:
+    """The refusal with the identifier of the one request that it answers, whose letters JSON takes as they are."""
+    body = body[:-1] + b',"request_id":"' + request_id.encode("ascii") + b'"}'
+    return (*headers, (HEADER, request_id), ("Content-Length", str(len(body)))), body
 
 
 class Shedding:
@@ -76,9 +86,9 @@ class Shedding:
         refused = self._refusal(environ)
         if refused is None:
             return None
-        said = _said(str(refused), refused.wait_s)
+        headers, body = _said(str(refused), refused.wait_s)
         self._metrics.request(environ["PATH_INFO"], "POST", 503, time.perf_counter() - began)
-        return said
+        return named(headers, body, identifier(environ))
 
     def _refusal(self, environ: dict[str, Any]) -> Overloaded | None:
         try:

@@ -1,15 +1,19 @@
-"""GET /healthz, /readyz, /v1/status and /metrics: what operators and probes ask."""
+"""GET /healthz, /readyz, /v1/status, /v1/log and /metrics: what operators and probes ask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from apiflask import APIFlask
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 
 from appliance.channels.door import Door
 from appliance.channels.http.events import EventStream
+from appliance.channels.http.limits import JSON_BYTES, read_body
+from appliance.channels.http.media import kind_of
 from appliance.channels.http.reply import feature_json, json_response
+from appliance.channels.http.schemas import read_log
+from appliance.logs import Log
 from appliance.metrics import Metrics
 
 SERVER = "appliance.server"
@@ -38,7 +42,7 @@ def status_json(door: Door) -> dict[str, object]:
     return {**door.status(), **_surroundings(), "ready": door.ready(), "features": features}
 
 
-def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream) -> None:
+def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventStream, log: Log) -> None:
     """Add the routes of operators."""
 
     @app.get("/healthz")
@@ -57,6 +61,17 @@ def register_status(app: APIFlask, door: Door, metrics: Metrics, events: EventSt
     @app.get("/v1/status")
     def get_status() -> Response:
         return json_response(status_json(door))
+
+    @app.get("/v1/log")
+    def get_log() -> Response:
+        return json_response({**log.state(), "lines": log.lines()})
+
+    @app.put("/v1/log")
+    def put_log() -> Response:
+        kind_of(request, ("json",))
+        asked = read_log(read_body(request, JSON_BYTES))
+        log.louder(asked.level, asked.minutes * 60)
+        return json_response(log.state())
 
     @app.get("/metrics")
     def get_metrics() -> Response:

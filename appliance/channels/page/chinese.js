@@ -135,7 +135,7 @@ export const CHINESE = {
       unauthorized: ['这台设备需要店员解锁', '请联系店员。'],
     },
   },
-  features: { camera: '摄像头', microphone: '麦克风', speech: '语音播报', ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话' },
+  features: { camera: '摄像头', microphone: '麦克风', speech: '语音播报', ocr: '读照片', vad: '语音检测', asr: '听写', language: '理解文字', dialogue: '对话', records: '记录', clock: '时钟' },
   why: '详细说明',
   states: { ready: '正常', fallback: '备用方式', off: '未开启', failed: '故障' },
   plain: {

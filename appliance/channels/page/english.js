@@ -135,7 +135,7 @@ export const ENGLISH = {
       unauthorized: ['This machine has to be unlocked', 'Please ask the staff.'],
     },
   },
-  features: { camera: 'Camera', microphone: 'Microphone', speech: 'Speaking', ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation' },
+  features: { camera: 'Camera', microphone: 'Microphone', speech: 'Speaking', ocr: 'Reading photos', vad: 'Voice detection', asr: 'Listening', language: 'Understanding', dialogue: 'Conversation', records: 'Records', clock: 'Clock' },
   why: 'Details',
   states: { ready: 'Working', fallback: 'On its fallback', off: 'Off', failed: 'Failed' },
   plain: {

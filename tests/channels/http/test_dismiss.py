@@ -208,8 +208,10 @@ def test_a_full_house_refuses_though_no_thread_is_free(serve):
         eventually(lambda: waiting(server) == 0)
         door.is_full = True
         _, headers, problem = post(sock)
-        assert {**headers, "Date": ""} == {**answers[0][1], "Date": ""}
-        assert problem == answers[0][2]
+        its_own = {"Date": "", "X-Request-Id": ""}
+        assert headers["X-Request-Id"] != answers[0][1]["X-Request-Id"]
+        assert {**headers, **its_own} == {**answers[0][1], **its_own}
+        assert {**problem, "request_id": ""} == {**answers[0][2], "request_id": ""}
     assert server.server._server.keeper.kept.accepted == 11
     text = server.metrics.text().decode()
     assert 'appliance_requests_total{method="POST",route="/v1/turns",status="503"} 4.0' in text

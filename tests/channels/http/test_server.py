@@ -166,7 +166,7 @@ def test_small_unread_body_keeps_the_connection(shared):
 def test_malformed_requests_get_json(shared, sent, status):
     got, body = exchange(shared, sent)
     assert got == status
-    assert set(body) == {"code", "message", "remedy"}
+    assert set(body) == {"code", "message", "remedy", "request_id"}
 
 
 def test_header_with_underscore_is_not_taken_for_another(shared):
