@@ -313,7 +313,7 @@ class Feature:
     """State of one ability of the appliance, as /readyz and /v1/status show it."""
 
     name: str
-    """`ocr`, `vad`, `asr`, `language`, `dialogue`, `microphone`, `speech`, `camera`; `records`, `clock` only when amiss."""
+    """`ocr`, `vad`, `asr`, `language`, `dialogue`, `microphone`, `speech`, `camera`; `records`, `clock` when amiss."""
     state: str
     """`ready`, `fallback` (works on a lower rung), `off` (not installed) or `failed`."""
     backend: str

@@ -1,5 +1,5 @@
-"""The command line: `appliance serve`, `check`, `ask`, `ocr`, `hear`, `say`, `mic`, `camera`, `models` and the rest, and
-for the technician `log-level | support-bundle | backup | restore | first-boot | factory-reset`.
+"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | camera | models | engines | service` and
+the rest, and for the technician `log-level | support-bundle | backup | restore | first-boot | factory-reset`.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
 """
