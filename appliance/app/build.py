@@ -150,7 +150,8 @@ def _build(
     )
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
-        appliance.join(build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener))
+        voice = build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener, board.bills)
+        appliance.join(voice)
     return appliance
 
 
