@@ -239,8 +239,9 @@ def waiting() -> AbstractContextManager[None]:
 @contextmanager
 def holding(lock: threading.Lock | threading.Semaphore) -> Iterator[None]:
     """Hold `lock` in the block; until it is free nobody pays."""
-    with waiting():
-        lock.acquire()
+    if not lock.acquire(blocking=False):
+        with waiting():
+            lock.acquire()
     try:
         yield
     finally:
