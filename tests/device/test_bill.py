@@ -124,7 +124,7 @@ def test_who_stands_before_a_lock_does_not_pay_and_who_holds_it_does() -> None:
     thread.start()
     while bill.stage is not None:  # until it waits
         time.sleep(0.001)
-    desk.work(5.0)
+    desk.work(0.3)  # not for so long that it would pass for rest
     assert not inside.is_set()
     lock.release()
     thread.join()
