@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.appliance import Appliance, Rooms
+from appliance.app.board import Instruments
 from appliance.app.camera import build_sight
 from appliance.app.engines import BACKEND, Engines
+from appliance.app.history import History
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
@@ -24,6 +26,7 @@ from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
+from appliance.device.bill import holding, stage
 from appliance.dialogue.policy import Dialogue
 from appliance.inference.scheduler import Scheduler
 from appliance.language.clean import Cleaner
@@ -59,18 +62,23 @@ def build(
     engines: MakesEngines = Engines,
     clock: Callable[[], float] = time.monotonic,
     wall: Wall | None = None,
+    watching: bool = True,
 ) -> Appliance:
     """Load, warm and wire everything; close the result to release it.
 
     `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU; `wall` is the clock
-    that dates come from.
+    that dates come from. Without `watching` the board's alarms, temperatures and clocks are left to another process:
+    for commands beside one that serves.
 
     Models that are missing or refused never raise: their feature says so and the rung below serves. Raises PackInvalid
     and StorageFailed, without which there is nothing to answer from.
     """
     closing = ExitStack()
     try:
-        return _build(settings, listener, senses, engines, clock, wall or Wall(), closing)
+        board = closing.enter_context(Instruments(Path(settings.device_root), watching=watching, listener=listener))
+        # What loading draws is no rest: an idle board that was learnt from it would take too much off every answer.
+        with board.bills.billed("start"), stage("load"):
+            return _build(settings, listener, senses, engines, clock, wall or Wall(), closing, board)
     except BaseException:
         closing.close()
         raise
@@ -84,11 +92,12 @@ def _build(
     clock: Callable[[], float],
     wall: Wall,
     closing: ExitStack,
+    board: Instruments,
 ) -> Appliance:
     folder = data_dir(settings)
     manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
-    scheduler = Scheduler(listener=listener)
+    scheduler = Scheduler(listener=listener, house=board.bills.house)
     engines = make(EngineStore(folder / "engines", listener), store, settings)
     networks = Networks(manifests, store, settings, scheduler, listener, engines, clock=clock)
     # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
@@ -99,6 +108,8 @@ def _build(
     parser.join(words.minds)
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener, clock=wall.now)
     closing.callback(events.close)
+    history = History(events, board)
+    closing.callback(history.close)
     dialogue = Dialogue(
         pack,
         parser,
@@ -154,11 +165,14 @@ def _build(
         details=details,
         tidy=tidy,
         silent_s=lambda: _silent_s(scheduler),
+        board=board,
+        history=history,
         listener=listener,
     )
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
-        appliance.join(build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener))
+        voice = build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener, board.bills)
+        appliance.join(voice)
     if "camera" in senses:
         talk = appliance.conversation if "voice" in senses else None
         appliance.sees(build_sight(settings, appliance.look, appliance.end, _shown, talk, listener))
@@ -271,7 +285,7 @@ def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, i
     def decoded(data: bytes) -> tuple[Pixels, tuple[int, int]]:
         info = probe(data)
         large = info.width * info.height > LARGE_PIXELS
-        with one_large if large else nullcontext():
+        with holding(one_large) if large else nullcontext():
             pixels = decode(data, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
         return pixels, info.upright
 

@@ -1,4 +1,4 @@
-"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | camera | models | engines | service` and
+"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | camera | models | engines | power` and
 the rest, and for the technician `log-level | support-bundle | backup | restore | first-boot | factory-reset`.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
@@ -11,7 +11,23 @@ import sys
 import typer
 
 from appliance import __version__
-from appliance.cli import ask, bench, camera, check, engines, hear, loud, mic, models, ocr, say, serve, service, support
+from appliance.cli import (
+    ask,
+    bench,
+    camera,
+    check,
+    engines,
+    hear,
+    loud,
+    mic,
+    models,
+    ocr,
+    power,
+    say,
+    serve,
+    service,
+    support,
+)
 from appliance.cli.exits import Exit, exit_for
 from appliance.errors import ApplianceError
 
@@ -37,6 +53,7 @@ app.command("backup")(support.backup)
 app.command("restore")(support.restore)
 app.command("first-boot")(support.first_boot)
 app.command("factory-reset")(support.factory_reset)
+app.command("power")(power.power)
 app.add_typer(mic.app, name="mic")
 app.add_typer(camera.app, name="camera")
 app.add_typer(models.app, name="models")

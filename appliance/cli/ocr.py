@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.report import joules_json, joules_line
 from appliance.errors import InvalidInput, StorageFailed
 from appliance.values import OcrResult
 
@@ -38,7 +39,7 @@ def ocr(
     if deadline is not None and deadline > chosen.deadline_s:
         raise InvalidInput(f"--deadline: expected at most deadline_s, {chosen.deadline_s:g}, got {deadline:g}")
     watch = UNWATCHED if as_json else Watch(line=lambda line: typer.echo(line.text), again=_anew)
-    with build(chosen, senses=("ocr",)) as appliance:
+    with build(chosen, senses=("ocr",), watching=False) as appliance:
         result = appliance.read(data, deadline_s=deadline, watch=watch)
     if result.partial:
         typer.echo(f"还有 {result.unread} 行没有读 / {result.unread} lines were not read", err=True)
@@ -48,6 +49,8 @@ def ocr(
         _draw(data, result, draw, chosen.max_image_bytes, chosen.max_image_pixels)
     if as_json:
         typer.echo(json.dumps(_json(result), ensure_ascii=False))
+    elif line := joules_line(result.joules):
+        typer.echo(line, err=True)
 
 
 def _anew() -> None:
@@ -66,6 +69,7 @@ def _json(result: OcrResult) -> dict[str, object]:
         "unread": result.unread,
         "engine": result.engine,
         "timings_ms": {name: round(ms, 1) for name, ms in result.timings_ms.items()},
+        **joules_json(result.joules),
     }
 
 

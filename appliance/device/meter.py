@@ -81,6 +81,7 @@ class Meter:
         self._read_at: float | None = None
         self._since: float | None = None  # when the reading in hand began
         self._over = threading.Event()
+        self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="power-meter", daemon=True)
         self._cpu_s = 0.0
 
@@ -91,6 +92,7 @@ class Meter:
     def close(self) -> None:
         """Stop reading, and wait a few seconds for the reading in hand; what was kept stays."""
         self._over.set()
+        self._wanted.set()
         if self._thread.is_alive():
             self._thread.join(_LONGEST_READING_S)
 
@@ -101,8 +103,8 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def sample(self) -> bool:
-        """Read once now, unless the last reading is younger than 50 ms; whether power is known so far. Never raises.
+    def sample(self, fresh_s: float = FRESH_S) -> bool:
+        """Read once now, unless the last reading is younger than that; whether power is known so far. Never raises.
 
         For whoever needs the energy up to this moment: between two turns of the thread up to `every_s` are missing.
         What fails is left to the thread, so that nobody waits for a broken sensor at every request.
@@ -113,10 +115,25 @@ class Meter:
         try:
             if self._failures or not self._power.available:
                 return False
-            fresh = self._read_at is not None and self._clock() - self._read_at < FRESH_S
+            fresh = self._read_at is not None and self._clock() - self._read_at < fresh_s
             return fresh or self._read()
         finally:
             self._reading.release()
+
+    def nudge(self) -> None:
+        """Have the thread read now instead of at its next turn, unless the last reading is younger than 50 ms.
+
+        It costs the caller nothing: at the beginning of work, so that its power is told from what was before it.
+        """
+        read_at = self._read_at
+        if read_at is not None and self._clock() - read_at >= FRESH_S and not self._failures:
+            self._wanted.set()
+
+    @property
+    def available(self) -> bool:
+        """Whether there is anything to read."""
+        with self._kept:
+            return self._power.available
 
     @property
     def health(self) -> Health:
@@ -162,7 +179,11 @@ class Meter:
 
     def _run(self) -> None:
         wait = 0.0
-        while not self._over.wait(wait):
+        while True:
+            self._wanted.wait(wait)
+            self._wanted.clear()
+            if self._over.is_set():
+                return
             with self._reading:
                 self._read()
                 wait = self._wait()
