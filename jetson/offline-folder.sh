@@ -24,8 +24,6 @@ cpu=no gpu_wheel='' number='' folder='' seal=no module=''
 . "$here/lib/say.sh"
 # shellcheck source=lib/release.sh
 . "$here/lib/release.sh"
-# shellcheck source=lib/system.sh
-. "$here/lib/system.sh"
 
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -41,7 +39,7 @@ while [ $# -gt 0 ]; do
 done
 
 sealed() {
-  (cd "$folder" && find . -type f ! -path ./SHA256SUMS -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >.sums)
+  (cd "$folder" && find . -type f ! -path ./SHA256SUMS ! -path ./.sums -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >.sums)
   mv "$folder/.sums" "$folder/SHA256SUMS"
 }
 

@@ -1,9 +1,8 @@
-"""Proves that a library does what the appliance needs of it: `prove.py CUDAExecutionProvider | CPUExecutionProvider | tensorrt`.
+"""Proves a library in the environment that serves: `prove.py CUDAExecutionProvider|CPUExecutionProvider|tensorrt`.
 
-ONNX Runtime names providers that it cannot use, falls back in silence, and its wheels may hold no code for a board's GPU.
-So a shipped network is computed by the provider and on the CPU; the results have to agree, and the profile has to say
-that the provider computed the convolutions. Run by the installer in the environment that it makes. Exit code 1 when
-it was not so.
+ONNX Runtime names providers that it cannot use, falls back in silence, and its wheels may hold no code for a board's
+GPU. So a shipped network is computed by the provider and on the CPU; the results have to agree, and the profile has to
+say that the provider computed the convolutions. Run by the installer. Exit code 1 when it was not so.
 """
 
 from __future__ import annotations
@@ -81,7 +80,8 @@ def prove(provider: str, file: Path | None = None) -> str:
         raise Refused(f"expected every convolution on {provider}, got {dict(by) or 'none'}")
     if not apart <= DIFFERENCE:
         raise Refused(f"expected results within {DIFFERENCE} of the CPU's, got {apart}")
-    return f"{provider}: {sum(by.values())} convolutions, {took * 1e3:.1f} ms (CPU {on_cpu * 1e3:.1f} ms), difference {apart:.1e}"
+    times = f"{took * 1e3:.1f} ms (CPU {on_cpu * 1e3:.1f} ms)"
+    return f"{provider}: {sum(by.values())} convolutions, {times}, difference {apart:.1e}"
 
 
 def main(arguments: list[str]) -> int:
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
             print(tensorrt.__version__)
         else:
             print(prove(arguments[0]))
-    except Exception as error:  # whatever a foreign library comes with, the installer wants one line
+    except Exception as error:  # noqa: BLE001 - whatever a foreign library comes with, the installer wants one line
         print(f"{arguments[0]}: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

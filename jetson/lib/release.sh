@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # What each JetPack brings, as published (none of it was run here): README.md has it as a table.
 
+# Debian packages that the features need, on either; the same as `.ci/system run`.
+features='libportaudio2 libasound2-plugins tesseract-ocr tesseract-ocr-chi-sim espeak-ng fonts-wqy-microhei'
+
 # The boards, by the module's number in the device tree; appliance/device/board.py knows the same.
 board_named() {
   case "$1" in

@@ -1,8 +1,6 @@
 # shellcheck shell=bash
 # Debian packages: what the features need, and TensorRT's Python part, which only NVIDIA's own package sources have.
 
-features='libportaudio2 libasound2-plugins tesseract-ocr tesseract-ocr-chi-sim espeak-ng fonts-wqy-microhei'
-
 # What is off without a package; the same words as in .ci/system.
 off_without() {
   case "$1" in

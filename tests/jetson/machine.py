@@ -1,4 +1,4 @@
-"""A Jetson that is none: a small tree of the files that the installer reads, and stand-ins for the programs it calls."""
+"""A Jetson that is none: a small tree of the files that the installer reads, stand-ins for the programs it calls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from tests.conftest import REPOSITORY
 
 PROGRAMS = (
-    *("id", "uname", "date", "df", "getent", "dpkg-query", "install", "mv", "ln", "cp", "rm", "mkdir", "rmdir", "chmod"),
-    *("chown", "chgrp", "udevadm", "systemd-tmpfiles", "systemd-sysusers", "userdel", "apt-get", "systemctl", "env"),
-    *("runuser", "python3"),
+    *("id", "uname", "date", "df", "getent", "dpkg-query", "install", "mv", "ln", "cp", "rm", "mkdir", "rmdir"),
+    *("chmod", "chown", "chgrp", "udevadm", "systemd-tmpfiles", "systemd-sysusers", "userdel", "apt-get"),
+    *("systemctl", "env", "runuser", "python3"),
 )
 ENVIRONMENT = re.compile(r"venv-\d+\.\d+\.\d+-[0-9a-f]{10}")
 

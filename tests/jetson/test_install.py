@@ -23,7 +23,8 @@ def machine(tmp_path: Path) -> Machine:
 
 def steady(lines: list[str]) -> list[str]:
     """Without what depends on the units and rules that there are, of which appliance.service stands for all."""
-    varies = re.compile(r"/systemd/system/(?!appliance\.service)|udev|^systemctl (enable|restart .*\.path)|kiosk\.service\.new")
+    units = r"/systemd/system/(?!appliance\.service)|udev|kiosk\.service\.new"
+    varies = re.compile(units + r"|^systemctl (enable|restart .*\.path)")
     return [line for line in lines if not varies.search(line)]
 
 
@@ -330,8 +331,9 @@ def test_nothing_is_made_without_environments(machine: Machine) -> None:
 
 def test_packages_are_those_of_the_project(machine: Machine) -> None:
     listed = re.search(r"run\) packages\+=\((.*)\) ;;", (REPOSITORY / ".ci/system").read_text("utf-8"))
-    ours = re.search(r"^features='(.*)'$", (REPOSITORY / "jetson/lib/system.sh").read_text("utf-8"), re.MULTILINE)
-    assert listed and ours
+    ours = re.search(r"^features='(.*)'$", (REPOSITORY / "jetson/lib/release.sh").read_text("utf-8"), re.MULTILINE)
+    assert listed
+    assert ours
     assert ours[1] == listed[1]
 
 
@@ -479,7 +481,8 @@ def test_the_screens_user_gets_browser_and_echo_cancellation(machine: Machine, s
     assert files[wants] == "-> /etc/systemd/user/appliance-kiosk.service"
     assert "module-echo-cancel" in files[place]
     assert "/run/appliance-sound/native" in files[place]
-    assert files["/etc/tmpfiles.d/appliance-sound.conf"].splitlines()[-1] == "d /run/appliance-sound 0750 shop appliance -"
+    made = files["/etc/tmpfiles.d/appliance-sound.conf"].splitlines()
+    assert made[-1] == "d /run/appliance-sound 0750 shop appliance -"
     settings = files["/etc/appliance/appliance.yaml"]
     assert settings.count("\nmicrophone: echo-cancel\nspeaker: echo-cancel-out\n") == 1
     assert settings.startswith("640 ")
@@ -528,7 +531,7 @@ def kiosk(folder: Path) -> Machine:
 def test_an_installation_that_was_cut_off_anywhere_goes_on_to_the_same_end(
     undisturbed: Machine, tmp_path: Path, group: int
 ) -> None:
-    """A change fails (every second one takes the installer with it); the next run ends as one that nothing disturbed."""
+    """A change fails, or takes the installer with it; the next run ends as one that nothing disturbed."""
     expected, count = facts(undisturbed), int((undisturbed.fake / "count").read_text())
     went_on = []
     for number in range(1 + group, count + 1, GROUPS):
@@ -540,7 +543,8 @@ def test_an_installation_that_was_cut_off_anywhere_goes_on_to_the_same_end(
         broken = machine.install("--kiosk-user", "shop")
         assert broken.returncode == -9 if kill else "made to fail" in broken.stderr, number
         if broken.returncode == 0:
-            assert "!! " in broken.stdout, (number, broken.stdout)  # said at the end once more
+            # Said at the end once more, unless another way led there, too.
+            assert "!! " in broken.stdout or facts(machine) == expected, (number, broken.stdout)
             went_on.append(machine.calls[-1])
         machine.clear("fail_at", "kill")
         done = machine.install("--kiosk-user", "shop")
@@ -553,10 +557,9 @@ def test_an_installation_that_was_cut_off_anywhere_goes_on_to_the_same_end(
 def facts(machine: Machine) -> dict[str, object]:
     """What counts at the end; which wheel of ONNX Runtime was to be had is not of it."""
     files = machine.files()
-    for path in [path for path in files if path.startswith("/opt/appliance/.install/") or path.endswith(("/onnxruntime", ".new"))]:
-        del files[path]
+    varies = re.compile(r"/opt/appliance/\.install/|.*/onnxruntime$|.*\.new$")
     return {
-        "files": files,
+        "files": {path: text for path, text in files.items() if not varies.match(path)},
         "active": sorted(path.name for path in (machine.fake / "active").iterdir()),
         "enabled": sorted(path.name for path in (machine.fake / "enabled").iterdir()),
         "packages": sorted(path.name for path in (machine.fake / "packages").iterdir()),
@@ -576,14 +579,14 @@ def test_uninstalling_leaves_what_it_says_and_nothing_else(machine: Machine, pur
     assert machine.shown(installed(machine, "--uninstall", *["--purge"] * purge)) == shown
     after = {path: text for path, text in machine.files().items() if before.get(path) != text and text != "empty"}
     kept = {path for path in after if path != "/run/lock/appliance-install" and "appliance" in path}
-    assert not any(path.startswith(("/opt", "/etc/systemd", "/usr", "/home", "/etc/udev", "/etc/pulse")) for path in after)
+    gone = ("/opt", "/etc/systemd", "/usr", "/home", "/etc/udev", "/etc/pulse", "/etc/alsa", "/etc/tmpfiles.d")
+    assert not [path for path in after if path.startswith(gone)]
     assert not list((machine.fake / "enabled").iterdir())
     assert not list((machine.fake / "active").glob("appliance*"))
     if purge:
         assert kept == set()
         assert not (machine.fake / "users/appliance").exists()
     else:
-        assert {path.split("/appliance")[0] for path in kept} == {"/etc"} or kept
         assert "/etc/appliance/appliance.yaml" in kept
         assert (machine.tree / "var/lib/appliance/models").is_dir()
         assert (machine.fake / "users/appliance").exists()
