@@ -22,16 +22,13 @@ kiosk_do() {
     say "未指定 --kiosk-user，不设置浏览器和回声消除" "without --kiosk-user no browser and no echo cancellation"
     return
   fi
-  local link part
+  local link
   link=$(kiosk_link)
   if [ ! -f "$root/etc/appliance/kiosk.env" ]; then run install -D -m 0644 "$source/systemd/kiosk.env" "$root/etc/appliance/kiosk.env"; fi
-  # What `systemctl --user enable` does, but without that user's session. Their folders stay theirs.
-  part=$(kiosk_home)
-  for part in "$part/.config" "$part/.config/systemd" "$part/.config/systemd/user" "${link%/*}"; do
-    [ -d "$root$part" ] || run install -d -o "$kiosk_user" -g "$kiosk_user" "$root$part"
-  done
+  # What `systemctl --user enable` does, but without that user's session; as that user, for the folders are theirs.
   noted "$link"
-  run ln -sfn /etc/systemd/user/appliance-kiosk.service "$root$link"
+  run runuser -u "$kiosk_user" -- mkdir -p "$root${link%/*}"
+  run runuser -u "$kiosk_user" -- ln -sfn /etc/systemd/user/appliance-kiosk.service "$root$link"
 }
 
 # Which sound server that session has: none, pulseaudio or pipewire.

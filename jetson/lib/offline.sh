@@ -14,6 +14,10 @@ offline_check() {
     refuse "该目录用于 JetPack $made_for" "$offline: expected a folder for JetPack $jetpack, found one for JetPack $made_for" \
       "请重新制作：jetson/offline-folder.sh --jetpack $jetpack" "Make one: jetson/offline-folder.sh --jetpack $jetpack"
   fi
+  if ! same "$source/$lock" "$offline/$lock"; then
+    refuse "该目录由另一版本制作" "$offline: expected the versions of $lock here, found others: another version made it" \
+      "请使用目录自带的安装程序：sudo $offline/jetson/install.sh" "Use the folder's own installer: sudo $offline/jetson/install.sh"
+  fi
   local wrong
   if ! wrong=$(cd "$offline" && sha256sum --check --quiet --strict SHA256SUMS 2>&1); then
     refuse "离线目录中的文件已损坏" "$offline: expected the files of SHA256SUMS, found: $(head -n 3 <<<"$wrong" | tr '\n' ' ')" \

@@ -121,6 +121,11 @@ def another(folder: Path) -> None:
     sealed(folder)
 
 
+def elder(folder: Path) -> None:
+    (folder / "jetson/constraints-jetpack6.txt").write_text("numpy==1.0\n")
+    sealed(folder)
+
+
 def shortened(folder: Path) -> None:
     sums = folder / "SHA256SUMS"
     sums.write_text(sums.read_text()[:200])
@@ -137,6 +142,7 @@ def shortened(folder: Path) -> None:
         (added, "expected no file beside those of SHA256SUMS, found: wheels/numpy-99-py3-none-any.whl"),
         (unsealed, "expected SHA256SUMS and contents, found none"),
         (another, "expected a folder for JetPack 6, found one for JetPack 7"),
+        (elder, "found others: another version made it"),
         (shortened, "expected "),
     ],
 )
