@@ -60,11 +60,11 @@ system_units() {
   done
 }
 
-# Units that begin by themselves; the others are begun by these.
+# Units that begin by themselves; the others, and each of a template, are begun by these or by a rule for a device.
 enabled_units() {
   local unit
   while read -r unit; do
-    if grep -q '^WantedBy=' "$unit"; then printf '%s\n' "${unit##*/}"; fi
+    if [[ $unit != *@.* ]] && grep -q '^WantedBy=' "$unit"; then printf '%s\n' "${unit##*/}"; fi
   done < <(system_units)
 }
 

@@ -7,7 +7,7 @@ uninstall() {
   local one
   if [ -f "$state/files" ]; then mapfile -t files <"$state/files"; fi
   for one in "${files[@]}"; do
-    if [[ $one == /etc/systemd/system/*.* && $one != *.d/* ]]; then units+=("${one##*/}"); fi
+    if [[ $one == /etc/systemd/system/*.* && $one != *.d/* && $one != *@.* ]]; then units+=("${one##*/}"); fi
   done
   title "卸载" "uninstalling"
   if [ "${#units[@]}" -gt 0 ]; then run systemctl disable --now "${units[@]}" || true; fi

@@ -116,12 +116,18 @@ def test_a_unit_that_should_begin_by_itself_and_one_that_should_not(tmp_path: Pa
     machine = Machine(tmp_path)
     units = machine.repository / "systemd"
     (units / "appliance-new.service").write_text("[Service]\nExecStart=/bin/true\n")
+    (units / "appliance-new@.service").write_text("[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=x.target\n")
     (units / "appliance-new.path").write_text("[Path]\nPathExists=/x\n[Install]\nWantedBy=paths.target\n")
     installed(machine)
     assert "/etc/systemd/system/appliance-new.service" in machine.files()
     assert (machine.fake / "enabled/appliance-new.path").exists()
     assert not (machine.fake / "enabled/appliance-new.service").exists()
+    assert "/etc/systemd/system/appliance-new@.service" in machine.files()
+    assert not (machine.fake / "enabled/appliance-new@.service").exists()
     assert "systemctl restart appliance-new.path" in machine.calls
+    installed(machine, "--uninstall")
+    assert not [path for path in machine.files() if "appliance-new" in path]
+    assert not any("@" in line for line in machine.calls if line.startswith("systemctl disable"))
 
 
 # --- what it refuses, before anything is changed ---
@@ -368,6 +374,7 @@ def test_the_old_version_serves_until_the_new_one_has_passed(machine: Machine) -
     installed(machine, "--again")
     ours = [line for line in machine.calls if line.startswith(("systemctl ", "runuser ", "mv -T", "python3"))]
     order = [re.sub(r" -- env .*bin/appliance | -c /etc.*|venv-VERSION.*", " ", line).strip() for line in ours]
+    order = [re.sub(r"(?<=^systemctl enable ).*", "UNITS", line) for line in order if not line.endswith(".path")]
     assert order == [
         "python3 -m venv --system-site-packages /opt/appliance/",
         "runuser -u appliance models pull",
@@ -375,7 +382,7 @@ def test_the_old_version_serves_until_the_new_one_has_passed(machine: Machine) -
         "runuser -u appliance engines build",
         "runuser -u appliance check",
         "systemctl daemon-reload",
-        "systemctl enable appliance-engines.service appliance-power.service appliance.service",
+        "systemctl enable UNITS",
         "mv -T /opt/appliance/venv.new /opt/appliance/venv",
         "systemctl restart appliance-power.service",
         "systemctl restart appliance.service",
