@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lock import JETPACK, JETPACK_FROM, jetpack
+from lock import JETPACKS, jetpack
 
 ROOT = Path(__file__).parent.parent
 SOURCE_ONLY = {"srt"}
@@ -36,6 +36,7 @@ CASES = [
     ("constraints/py312.txt", "3.12", "x86_64"),
     ("constraints/py312.txt", "3.12", "aarch64"),
     ("jetson/constraints-jetpack6.txt", "3.10", "aarch64"),
+    ("jetson/constraints-jetpack7.txt", "3.12", "aarch64"),
 ]
 
 
@@ -70,9 +71,9 @@ def whole(case: tuple[str, str, str]) -> tuple[str, str]:
     """Return (what was checked, error or empty) for a lock against a new resolution of setup.py."""
     lock, python, machine = case
     name = f"{lock} against setup.py on Python {python} {machine}"
-    if ROOT / lock == JETPACK:
-        same = JETPACK.read_text("utf-8") == jetpack(JETPACK_FROM.read_text("utf-8"))
-        return name, "" if same else f"expected {JETPACK_FROM.name} without onnxruntime; run: make lock"
+    if source := JETPACKS.get(ROOT / lock):
+        same = (ROOT / lock).read_text("utf-8") == jetpack(source)
+        return name, "" if same else f"expected {source.name} without onnxruntime; run: make lock"
     command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-header", "--no-annotate", "--extra", "dev"]
     command += ["--python-version", python, "--python-platform", f"{machine}-manylinux_2_28"]
     command += ["--no-emit-find-links", "--no-emit-index-url", "-c", lock, "setup.py"]

@@ -2,7 +2,7 @@
 
 `systemd-analyze verify` only prints most of what it finds, so anything that it says is a failure. It does not look
 whether a path in DeviceAllow= has wildcards, which systemd does not know there, nor whether the units that share a
-sandbox still do: both are looked for here. Shell scripts go through shellcheck.
+sandbox still do: both are looked for here. Shell scripts go through shellcheck, with what they take in.
 """
 
 from __future__ import annotations
@@ -146,7 +146,9 @@ def _is_shell(path: Path) -> bool:
 
 def checked(paths: list[Path]) -> Iterator[str]:
     """What shellcheck has against the scripts at `paths`."""
-    done = subprocess.run(["shellcheck", "--", *map(str, paths)], capture_output=True, text=True, check=False)
+    # What a script takes in by `. file` is checked with it: alone, it lacks what the script sets.
+    command = ["shellcheck", "--external-sources", "--check-sourced", "--source-path=SCRIPTDIR", "--", *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         yield f"shellcheck: {(done.stdout + done.stderr).strip()}"
 

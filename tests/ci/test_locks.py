@@ -18,13 +18,23 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("resolve")
 
 
-def test_the_jetpack_lock_is_that_of_its_python_without_onnxruntime(resolve: ModuleType) -> None:
-    jetpack, python310 = resolve.pins(resolve.JETPACK), resolve.pins(resolve.JETPACK_FROM)
-    assert set(python310) - set(jetpack) == {"onnxruntime"}
-    assert jetpack.items() <= python310.items()
-    assert resolve.whole(("jetson/constraints-jetpack6.txt", "3.10", "aarch64"))[1] == ""
-    made = resolve.jetpack("a==1\nonnxruntime==2\nonnxruntime-x==3\n")
+@pytest.mark.parametrize("number, python", [(6, "3.10"), (7, "3.12")])
+def test_a_jetpacks_lock_is_that_of_its_python_without_onnxruntime(
+    resolve: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, python: str
+) -> None:
+    lock = REPOSITORY / f"jetson/constraints-jetpack{number}.txt"
+    jetpack, whole = resolve.pins(lock), resolve.pins(resolve.JETPACKS[lock])
+    assert set(whole) - set(jetpack) == {"onnxruntime"}
+    assert jetpack.items() <= whole.items()
+    case = (str(lock.relative_to(REPOSITORY)), python, "aarch64")
+    assert case in resolve.CASES
+    assert resolve.whole(case)[1] == ""
+    other = tmp_path / resolve.JETPACKS[lock].name
+    other.write_text("a==1\nonnxruntime==2\nonnxruntime-x==3\n")
+    made = resolve.jetpack(other)
     assert [line for line in made.splitlines() if line[0] != "#"] == ["a==1", "onnxruntime-x==3"]
+    monkeypatch.setitem(resolve.JETPACKS, lock, other)
+    assert "run: make lock" in resolve.whole(case)[1]
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.device.openings import drop_in, openings
 from appliance.settings import load_settings
+from appliance.speech.hear import DEMO
+from benchmarks.speech.score import characters
 from tests.conftest import REPOSITORY
 from tests.device.supervisor import supervising
-from tests.e2e.conftest import SILENCES, copy_models
+from tests.e2e.conftest import SILENCES, copy_models, installed_store
+from tests.soundcard import need_sound
 from tests.systemd import ENVIRONMENT, INSIDE, PYTHON, Systemd
 
 START_S = 120.0
@@ -62,9 +69,13 @@ def test_it_is_ready_when_http_answers_alive_while_it_works_and_says_when_it_end
 
 @pytest.fixture(scope="module")
 def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
-    """The shipped unit, started with its own user, sandbox and settings; its drop-in opens for PEER."""
+    """The shipped unit, started with its own user, sandbox and settings; its drop-in opens for PEER.
+
+    Somebody else is logged in at the screen: their sound server has what jetson/install.sh --kiosk-user gives it.
+    """
     folder = tmp_path_factory.mktemp("kiosk")
-    copy_models(folder / "state")
+    home = installed_store().home(DEMO)
+    shutil.copytree(home, copy_models(folder / "state") / DEMO / home.name)
     with Systemd(folder, state=folder / "state", addresses=(HOST, PEER, STRANGER)) as systemd:
         systemd.unit("appliance.service", (REPOSITORY / "systemd/appliance.service").read_text("utf-8"))
         # Only where the program lies and where its log goes are not as shipped: there is neither its environment nor a
@@ -75,6 +86,7 @@ def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
             f"StandardOutput=append:{INSIDE}/log\nStandardError=append:{INSIDE}/log\n",
         )
         settings = {"http_host": "0.0.0.0", "http_token": TOKEN, "lan_peers": [PEER]}
+        settings |= {"voice": "push", "microphone": "echo-cancel", "speaker": "echo-cancel-out"}
         opened = openings(load_settings(None, {}, settings))
         systemd.unit("appliance.service.d/openings.conf", drop_in(opened))
         users = systemd.run("systemd-sysusers", "/opt/appliance/repository/systemd/sysusers.conf")
@@ -92,11 +104,64 @@ def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
             "/etc/appliance/appliance.yaml",
         ]
         assert systemd.run(*put).returncode == 0
+        if shutil.which("pulseaudio"):
+            session(systemd, folder)
         assert systemd.ctl("daemon-reload").returncode == 0
         started = systemd.ctl("start", "appliance.service", timeout=START_S)
         log = (folder / "log").read_text() if (folder / "log").exists() else ""
         assert started.returncode == 0, f"{started.stderr}{systemd.ctl('status', 'appliance.service').stdout}{log}"
         yield systemd
+
+
+SCREEN = "shop"
+"""User of the screen."""
+CARD = """
+load-module module-null-sink sink_name=mic rate=48000 channels=1 format=s16le norewinds=1
+load-module module-null-sink sink_name=spk rate=48000 channels=1 format=s16le norewinds=1
+set-default-sink spk
+set-default-source mic.monitor
+load-module module-native-protocol-unix
+"""
+"""A sound card that there is not; what is played into `mic` is what the microphone hears."""
+
+
+def session(systemd: Systemd, folder: Path) -> None:
+    """The sound server of the screen's user, with the installer's own files."""
+    sound = REPOSITORY / "jetson/sound"
+    (folder / "session.pa").write_text(CARD + (sound / "pulseaudio.pa").read_text("utf-8"))
+    (folder / "sound.conf").write_text((sound / "tmpfiles.conf").read_text("utf-8").replace("@KIOSK@", SCREEN))
+    (folder / "users.conf").write_text(f"u {SCREEN} - - /run/{SCREEN}\n")
+    alsa = "/opt/appliance/repository/jetson/sound/alsa.conf"
+    for command in (
+        ("systemd-sysusers", f"{INSIDE}/users.conf"),
+        ("systemd-tmpfiles", "--create", f"{INSIDE}/sound.conf"),
+        ("install", "-D", "-m", "0644", alsa, "/etc/alsa/conf.d/98-appliance.conf"),
+        ("install", "-m", "0644", f"{INSIDE}/session.pa", "/etc/session.pa"),
+    ):
+        done = systemd.run(*command)
+        assert done.returncode == 0, done.stderr
+    systemd.unit(
+        "session.service",
+        f"[Service]\nUser={SCREEN}\nRuntimeDirectory={SCREEN}\n"
+        f"Environment=HOME=/run/{SCREEN} XDG_RUNTIME_DIR=/run/{SCREEN}\n"
+        "ExecStart=/usr/bin/pulseaudio -n -F /etc/session.pa --daemonize=no --exit-idle-time=-1 --use-pid-file=no\n"
+        f"StandardError=append:/run/{SCREEN}.log\n",
+    )
+    assert systemd.ctl("daemon-reload").returncode == 0
+    assert systemd.ctl("start", "session.service").returncode == 0
+    listed = subprocess.CompletedProcess([], 1, "", "")
+    for _ in range(200):
+        listed = as_screen(systemd, "pactl", "list", "short", "sources")
+        if "echo-cancel" in listed.stdout:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{listed}{systemd.run('cat', f'/run/{SCREEN}.log').stdout[-2000:]}")
+
+
+def as_screen(systemd: Systemd, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as the user of the screen, in their session."""
+    environ = [f"HOME=/run/{SCREEN}", f"XDG_RUNTIME_DIR=/run/{SCREEN}"]
+    return systemd.run("runuser", "-u", SCREEN, "--", "env", *environ, *command)
 
 
 ASK = """
@@ -157,6 +222,100 @@ def test_the_unit_can_write_to_its_state_alone(kiosk: Systemd) -> None:
     assert [folder for folder in ("/home", "/root") if kiosk.run(*inside, "ls", folder).returncode == 0] == []
     limits = kiosk.run("cat", f"/proc/{pid}/limits").stdout
     assert any(line.split()[:5] == ["Max", "core", "file", "size", "0"] for line in limits.splitlines())
+
+
+SEND = """
+import http.client, sys
+path, kind, file, token = sys.argv[1:]
+connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+body = open(file, "rb").read()
+connection.request("POST", path, body, {"Content-Type": kind, "Authorization": "Bearer " + token})
+answer = connection.getresponse()
+data = answer.read()
+print(answer.status, data.decode() if "json" in answer.getheader("Content-Type") else data[:4] + b" %d" % len(data))
+"""
+
+
+def sent(systemd: Systemd, path: str, kind: str, body: object) -> tuple[str, Any]:
+    """Status and JSON (or words) of the answer to a client on the kiosk itself; `body` is JSON unless it is a file."""
+    file = body if isinstance(body, Path) else systemd.folder / "body"
+    if not isinstance(body, Path):
+        file.write_text(json.dumps(body))
+        inside = f"{INSIDE}/body"
+    else:
+        inside = f"/opt/appliance/repository/{file.relative_to(REPOSITORY)}"
+    done = systemd.run(PYTHON, "-c", SEND, path, kind, inside, TOKEN)
+    assert done.returncode == 0, done.stderr
+    status, _, text = done.stdout.partition(" ")
+    return status, json.loads(text) if text.startswith(("{", "[")) else text
+
+
+@pytest.mark.systemd
+def test_shut_in_it_answers_reads_hears_and_speaks(kiosk: Systemd) -> None:
+    """As its own user, with one folder to write to and no way out: what a customer can do is done."""
+    status, reply = sent(kiosk, "/v1/turns", "application/json", {"text": "洗衣液在哪个货架"})
+    assert (status, reply["answer"]["outcome"]) == ("200", "resolved")
+    assert reply["answer"]["data"]["shelf"]
+
+    photo = REPOSITORY / "models/pp-ocrv6-small/cases/waybill-photo.jpg"
+    status, reply = sent(kiosk, "/v1/turns", "image/jpeg", photo)
+    assert (status, reply["backends"]["ocr"]) == ("200", "pp-ocrv6-small/onnxruntime-cpu")
+    assert "SF1392847561002" in [entity["value"] for entity in reply["parse"]["entities"]]
+
+    case = next(c for c in load_manifests(shipped_root())[DEMO].cases() if len(str(c.truth["text"])) >= 10)
+    status, reply = sent(kiosk, "/v1/turns", "audio/wav", case.path)
+    assert status == "200", reply
+    assert characters(str(case.truth["text"]), reply["transcript"]["text"]).rate <= 0.2, reply["transcript"]
+
+    if shutil.which("espeak-ng"):
+        wanted = {"model": "local", "voice": "zh", "input": "您好，欢迎光临", "response_format": "wav"}
+        status, said = sent(kiosk, "/v1/audio/speech", "application/json", wanted)
+        assert (status, said[:7]) == ("200", "b'RIFF ")
+        assert int(said[7:].strip("'\n")) > 10_000
+
+
+VOICE = """
+import json, subprocess, sys, urllib.request
+sound, token = sys.argv[1:]
+def ask(path, body=None):
+    head = {"Content-Type": "application/json", "Accept": "text/event-stream, */*", "Authorization": "Bearer " + token}
+    return urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8080" + path, body, head), timeout=60)
+events, name, listens = ask("/v1/voice/events"), "", False
+ask("/v1/voice/listen", b'{"language": "zh"}')
+for line in events:
+    print(line.decode().rstrip(), file=sys.stderr)
+    kind, _, value = line.decode().strip().partition(": ")
+    if kind == "event":
+        name = value
+    elif kind == "data" and name == "state" and json.loads(value)["phase"] == "listening" and not listens:
+        listens = True
+        shop = ["runuser", "-u", "shop", "--", "env", "HOME=/run/shop", "XDG_RUNTIME_DIR=/run/shop"]
+        subprocess.Popen([*shop, "paplay", "--device=mic", sound])
+    elif kind == "data" and name == "reply":
+        print(value)
+        break
+"""
+"""Somebody speaks at the kiosk: the sentence is played into its microphone, and the reply printed."""
+
+
+@pytest.mark.systemd
+def test_it_hears_through_the_sound_server_of_the_screens_user(kiosk: Systemd) -> None:
+    """The way that jetson/install.sh makes: PulseAudio of another user, its canceller, one socket."""
+    need_sound()
+    features = json.loads(asked(kiosk, "127.0.0.1", "127.0.0.1").partition(" ")[2])["features"]
+    states = {feature["name"]: feature["state"] for feature in features}
+    assert states["microphone"] in ("ready", "fallback"), features  # a card that there is not is silent to the last bit
+    assert states["speech"] == "ready", features
+    case = next(c for c in load_manifests(shipped_root())[DEMO].cases() if len(str(c.truth["text"])) >= 10)
+    inside = f"/opt/appliance/repository/{case.path.relative_to(REPOSITORY)}"
+    done = kiosk.run(PYTHON, "-c", VOICE, inside, TOKEN, timeout=120)
+    assert done.stdout, done.stderr
+    heard = json.loads(done.stdout)["transcript"]["text"]
+    assert characters(str(case.truth["text"]), heard).rate <= 0.2, (case.truth["text"], heard)
+    # A stranger on the board does not reach that socket.
+    stranger = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "HOME=/tmp")
+    reached = kiosk.run(*stranger, "pactl", "--server=unix:/run/appliance-sound/native", "info")
+    assert reached.returncode != 0
 
 
 REACHES = f"""
