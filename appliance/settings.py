@@ -116,6 +116,11 @@ class Settings:
         "",
         "Name of the board's power mode (nvpmodel), such as 15W, set at its start by the power unit; empty: untouched",
     )
+    device_root: str = _setting(
+        "/",
+        "Folder with the kernel's files of the board (sys, proc, etc), out of which power, heat, clocks and mode are "
+        "read; another one than / is for tests and drills",
+    )
     kiosk_browser: str = _setting(
         "",
         "Command of the kiosk's browser, {url} standing for the page's address; empty: the first browser that is "

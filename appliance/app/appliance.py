@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from appliance import __version__
+from appliance.app.board import Instruments
 from appliance.app.memory import give_back
 from appliance.app.share import SessionShare
 from appliance.app.spoken import Voice
@@ -87,6 +88,8 @@ class Rooms:
     """Removes records older than the settings keep; called every hour."""
     silent_s: Callable[[], float]
     """Seconds since what runs the networks has last shown life."""
+    board: Instruments
+    """Power, heat and clocks of the machine."""
     listener: Listener
     """Takes timings and events."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.appliance import Appliance, Rooms
+from appliance.app.board import Instruments
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
@@ -56,17 +57,19 @@ def build(
     senses: Collection[str] = SENSES,
     engines: MakesEngines = Engines,
     clock: Callable[[], float] = time.monotonic,
+    watching: bool = True,
 ) -> Appliance:
     """Load, warm and wire everything; close the result to release it.
 
-    `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU.
+    `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU. Without `watching`
+    the board's alarms, temperatures and clocks are left to another process: for commands beside one that serves.
 
     Models that are missing or refused never raise: their feature says so and the rung below serves. Raises PackInvalid
     and StorageFailed, without which there is nothing to answer from.
     """
     closing = ExitStack()
     try:
-        return _build(settings, listener, senses, engines, clock, closing)
+        return _build(settings, listener, senses, engines, clock, closing, watching)
     except BaseException:
         closing.close()
         raise
@@ -79,8 +82,10 @@ def _build(
     make: MakesEngines,
     clock: Callable[[], float],
     closing: ExitStack,
+    watching: bool,
 ) -> Appliance:
     folder = data_dir(settings)
+    board = closing.enter_context(Instruments(Path(settings.device_root), watching=watching, listener=listener))
     manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
     scheduler = Scheduler(listener=listener)
@@ -135,6 +140,7 @@ def _build(
         details=details,
         tidy=tidy,
         silent_s=lambda: _silent_s(scheduler),
+        board=board,
         listener=listener,
     )
     appliance = Appliance(rooms, closing)

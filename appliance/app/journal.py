@@ -22,6 +22,11 @@ TROUBLE = frozenset(
         "log_checkpoint",
         "log_memory",
         "log_replaced",
+        "look_failed",
+        "power_alarm",
+        "power_back",
+        "power_observer_failed",
+        "power_unreadable",
         "sweep_failed",
     }
 )

@@ -23,7 +23,7 @@ def ask(
     """提问 / Ask one question, or chat line by line until end of input."""
     from appliance.app.build import build
 
-    with build(settings(config), senses=()) as appliance:
+    with build(settings(config), senses=(), watching=False) as appliance:
         if text is not None:
             _say(appliance.turn(Turn(text, language=language)), as_json)
             return

@@ -34,7 +34,7 @@ def bench(
     from appliance.artifacts.manifest import shipped_root
 
     results: list[dict[str, object]] = []
-    with build(settings(config), senses=("ocr", "asr")) as appliance:
+    with build(settings(config), senses=("ocr", "asr"), watching=False) as appliance:
         session = appliance.turn(Turn(QUESTIONS[0])).session
 
         def answer(number: int) -> None:

@@ -39,7 +39,7 @@ def check(
 
     chosen = settings(config)
     found = findings(data_dir(chosen), limit_of(chosen))
-    with build(chosen) as appliance:
+    with build(chosen, watching=False) as appliance:
         features, ready = _settled(appliance), appliance.ready()
     if as_json:
         shown = {

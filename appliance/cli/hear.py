@@ -36,7 +36,7 @@ def hear(
             data = file.read(chosen.max_audio_bytes + 1)  # one more, so that too many are refused as such
     except OSError as error:
         raise InvalidInput(f"expected a readable recording, got {recording}: {error.strerror}") from error
-    with build(chosen, senses=("asr",)) as appliance:
+    with build(chosen, senses=("asr",), watching=False) as appliance:
         reply = appliance.hear(data, language=language)
     heard = reply.transcript
     if heard is None:

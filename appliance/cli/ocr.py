@@ -38,7 +38,7 @@ def ocr(
     if deadline is not None and deadline > chosen.deadline_s:
         raise InvalidInput(f"--deadline: expected at most deadline_s, {chosen.deadline_s:g}, got {deadline:g}")
     watch = UNWATCHED if as_json else Watch(line=lambda line: typer.echo(line.text), again=_anew)
-    with build(chosen, senses=("ocr",)) as appliance:
+    with build(chosen, senses=("ocr",), watching=False) as appliance:
         result = appliance.read(data, deadline_s=deadline, watch=watch)
     if result.partial:
         typer.echo(f"还有 {result.unread} 行没有读 / {result.unread} lines were not read", err=True)

@@ -119,6 +119,12 @@ class Meter:
             self._reading.release()
 
     @property
+    def available(self) -> bool:
+        """Whether there is anything to read."""
+        with self._kept:
+            return self._power.available
+
+    @property
     def health(self) -> Health:
         """What is read, and whether that goes well; a reading that does not end is one that failed."""
         hanging_s = self._in_hand_s
