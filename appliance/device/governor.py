@@ -57,6 +57,8 @@ WAITING_S = 3.0
 """Seconds that requests wait for power, from which smaller work is worth its price."""
 EASY_WAIT_S = 0.5
 """The same below which the waiting counts as calm."""
+TRICKLE = 0.1
+"""Share of the room for heavy work that is left at the ceiling."""
 FADES_S = 300.0
 """Seconds in which half of what is known of a step's saving is forgotten: the load has changed meanwhile."""
 
@@ -164,6 +166,20 @@ class State:
     def refusing(self) -> bool:
         """Whether all but text and touch is refused."""
         return self.level > self.deepest
+
+
+def room(celsius: float | None, limits: Limits, before: float) -> float:
+    """Share of the room for heavy work that heat leaves, 1 up to the calm temperature; `before` while it is not known.
+
+    It shrinks on the way to the ceiling, so that a board which cannot be cooled comes to rest below it and need not
+    fall from one extreme to the other; at the ceiling TRICKLE is left, and half-way to the critical one nothing.
+    """
+    if celsius is None or not math.isfinite(celsius):
+        return before
+    if celsius <= limits.ceiling_c:
+        part = (limits.ceiling_c - celsius) / max(limits.hysteresis_c, 1e-9)
+        return min(1.0, TRICKLE + (1.0 - TRICKLE) * part)
+    return max(0.0, TRICKLE * (limits.urgent_c - celsius) / (limits.urgent_c - limits.ceiling_c))
 
 
 def bound(deepest: int) -> int:
