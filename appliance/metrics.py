@@ -63,6 +63,16 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "appliance_actions_total": ("counter", "Actions that flows took in the world", ("action", "result")),
     "appliance_hand_overs_total": ("counter", "Conversations handed over to staff", ()),
     "appliance_queue_depth": ("gauge", "Work not finished, by gate and queue", ("queue",)),
+    "appliance_governor_level": (
+        "gauge",
+        "Level of the governor: 0 for everything, 4 for the least, 5 while all but words and touch is refused",
+        (),
+    ),
+    "appliance_governor_steps_total": (
+        "counter",
+        "Steps of the governor: down, up; power, heat, critical, alarm, waiting, blind, calm, cooled",
+        ("direction", "cause"),
+    ),
     "appliance_sessions": ("gauge", "Customer sessions alive", ()),
     "appliance_event_streams": ("gauge", "Server-sent event streams open", ()),
     "appliance_event_log_on_disk": ("gauge", "1 when the event log is written, 0 while it waits in memory", ()),
@@ -120,6 +130,7 @@ class Metrics:
             "model_load": self._on_load,
             "backend_switched": self._on_switch,
             "backend_restored": self._on_switch,
+            "backend_preferred": self._on_switch,
             "inference": self._on_inference,
             "deadline_exceeded": lambda f: self._at("appliance_deadlines_missed_total", f["model"]).inc(),
             "microphone_loss": lambda f: self._at("appliance_sound_losses_total", "microphone", f["cause"]).inc(),
@@ -129,6 +140,7 @@ class Metrics:
             "voice_barge_in": lambda f: self._at("appliance_voice_total", "barge_in").inc(),
             "voice_failed": lambda f: self._at("appliance_voice_total", "failed").inc(),
             "action": lambda f: self._at("appliance_actions_total", f["name"], _result(f)).inc(),
+            "governor_step": self._on_governor,
             "hand_over": lambda f: self._at("appliance_hand_overs_total").inc(),
             "log_disk": lambda f: self._at("appliance_event_log_on_disk").set(1),
             "log_memory": lambda f: self._at("appliance_event_log_on_disk").set(0),
@@ -151,6 +163,10 @@ class Metrics:
 
     def _on_switch(self, fields: Mapping[str, Any]) -> None:
         self._at("appliance_backend_switches_total", fields["model"], fields["backend"], fields["to"]).inc()
+
+    def _on_governor(self, fields: Mapping[str, Any]) -> None:
+        self._at("appliance_governor_steps_total", fields["direction"], fields["cause"]).inc()
+        self._at("appliance_governor_level").set(fields["after"])
 
     def _on_inference(self, fields: Mapping[str, Any]) -> None:
         model, backend = fields["model"], fields["backend"]

@@ -8,12 +8,15 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from appliance.app import knobs
 from appliance.app.appliance import Appliance, Rooms
 from appliance.app.board import Instruments
 from appliance.app.engines import BACKEND, Engines
+from appliance.app.govern import Governing
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
@@ -86,6 +89,7 @@ def _build(
 ) -> Appliance:
     folder = data_dir(settings)
     board = closing.enter_context(Instruments(Path(settings.device_root), watching=watching, listener=listener))
+    governing = Governing(settings, board, watching=watching, listener=listener)
     manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
     scheduler = Scheduler(listener=listener)
@@ -121,6 +125,7 @@ def _build(
             "networks": [{"network": one.spec.name} | asdict(one.describe()) for one in networks.backends],
             "events": asdict(events.state),
             "heap": asdict(account) if (account := heap()) else None,
+            "governor": governing.state(),
         }
 
     def tidy() -> None:
@@ -141,11 +146,20 @@ def _build(
         tidy=tidy,
         silent_s=lambda: _silent_s(scheduler),
         board=board,
+        governing=governing,
         listener=listener,
     )
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
-        appliance.join(build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener))
+        allowed = partial(governing.check, "audio")
+        appliance.join(
+            build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener, allowed)
+        )
+    images, recordings = appliance.heavy
+    turned = (knobs.precision(networks.lighten), knobs.recogniser(ears.lighten))
+    governing.join((knobs.detector(sight.limit), knobs.concurrency(images, recordings), *turned))
+    closing.callback(governing.close)
+    governing.start()
     return appliance
 
 

@@ -64,10 +64,14 @@ def build_voice(
     pack: Pack,
     wakes: Wakes | None,
     listener: Listener,
+    allowed: Callable[[], object] = lambda: None,
 ) -> Voice:
-    """What the settings ask for; what is missing is said by its feature, and nothing raises."""
+    """What the settings ask for; what is missing is said by its feature, and nothing raises.
+
+    `allowed` raises ApplianceError while no sound is to be taken.
+    """
     hear = hearer(hears, settings, likely(pack))
-    live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, listener=listener)
+    live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, allowed=allowed, listener=listener)
     words = build_mouth(settings, fixed(pack), listener)
     microphone = Microphone(settings.microphone, listener=listener) if settings.voice != "off" else None
     conversation = None
@@ -80,6 +84,7 @@ def build_voice(
             mouth=words if words.audible else None,
             wakes=wakes if settings.voice == "wake" else None,
             end=end,
+            allowed=allowed,
             manners=lambda: Manners(barge_in=breaks_in(settings.barge_in, microphone.state.device)),
             listener=listener,
         )

@@ -6,7 +6,6 @@ slower (less at once), then what small print may suffer from (the detector's siz
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 SENSES = ("image", "audio", "speech")
@@ -43,9 +42,13 @@ DEEPEST = len(RUNGS) - 1
 """The last of them; one beyond it all but words and touch is refused."""
 
 
-def rung_of(level: int, rungs: Sequence[Rung] = RUNGS) -> Rung:
-    """What `level` allows; of one beyond the last, the last: what is refused needs nothing."""
-    return rungs[min(max(0, level), len(rungs) - 1)]
+HOT = Rung(light=True, camera=0.0, images=1, recordings=1, pixels=0.25)
+"""What is left while all but words and touch is refused: whoever is being answered is answered to the end."""
+
+
+def rung_of(level: int) -> Rung:
+    """What `level` allows."""
+    return HOT if level > DEEPEST else RUNGS[max(0, level)]
 
 
 def serves(kind: str, level: int, deepest: int = DEEPEST) -> bool:

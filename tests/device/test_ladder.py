@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from appliance.device.governor import Limits, room
-from appliance.device.ladder import DEEPEST, RUNGS, SENSES, WORDS, rung_of, serves
+from appliance.device.ladder import DEEPEST, HOT, RUNGS, SENSES, WORDS, rung_of, serves
 
 LIMITS = Limits(budget_w=15.0, ceiling_c=85.0, critical_c=95.0, hysteresis_c=5.0)
 
@@ -34,7 +34,7 @@ def test_the_first_level_takes_nothing_away_and_each_further_one_something() -> 
 def test_words_are_taken_at_every_level_and_senses_until_it_is_too_hot(level: int) -> None:
     assert all(serves(kind, level) for kind in WORDS)
     assert all(serves(kind, level) == (level <= DEEPEST) for kind in SENSES)
-    assert rung_of(level) == RUNGS[min(level, DEEPEST)]
+    assert rung_of(level) == (*RUNGS, HOT)[level]
 
 
 def test_heat_takes_room_away_on_the_way_to_the_ceiling_and_beyond_it_all() -> None:

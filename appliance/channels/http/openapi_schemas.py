@@ -162,6 +162,10 @@ SCHEMAS: dict[str, Json] = {
         },
         partial={"type": "boolean", "description": "True when the deadline came before the last line"},
         unread=COUNT | {"description": "Lines found but not read"},
+        reduced={
+            "type": "boolean",
+            "description": "True when less detail was looked at than usual, to save power: small print may be missing",
+        },
         engine=TEXT,
         timings_ms=TIMINGS,
     ),
