@@ -142,7 +142,9 @@ class Reader:
 
         size = (image.shape[1], image.shape[0])
         full = input_size(*size, options)
-        seen = glance(full, size)
+        # With fewer pixels a first look is never larger than it would be with all of them.
+        usual = glance(input_size(*size, self._full), size)
+        seen = min(glance(full, size), usual, key=lambda each: each[0] * each[1])
         first = options if seen == full else replace(options, min_height=SPECK)
         page, angle, found = image, 0, look(image, seen, first)
         if watch.stopped():

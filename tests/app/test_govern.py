@@ -323,7 +323,9 @@ def test_at_the_critical_temperature_of_a_real_board_photos_and_sound_are_refuse
     monkeypatch.setattr("appliance.app.board.LOOK_S", 0.05)
     monkeypatch.setattr("appliance.app.govern.LOOK_S", 0.05)
     root = orin_nano(tmp_path / "root")
-    settings = Settings(data_dir=str(tmp_path / "data"), device_root=str(root), required=("language", "dialogue", "ocr"))
+    settings = Settings(
+        data_dir=str(tmp_path / "data"), device_root=str(root), required=("language", "dialogue", "ocr")
+    )
     with build(settings, senses=()) as appliance:
         tj = next(
             folder / "temp"
