@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -75,6 +76,27 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "appliance_sessions": ("gauge", "Customer sessions alive", ()),
     "appliance_event_streams": ("gauge", "Server-sent event streams open", ()),
+    "appliance_joules_total": (
+        "counter",
+        "Energy above the idle board's that each stage took, exact and some tenths of a second late",
+        ("door", "stage"),
+    ),
+    "appliance_energy_joules_total": (
+        "counter",
+        "All measured energy: of the idle board, shared among work, and the rest that others drew",
+        ("part",),
+    ),
+    "appliance_power_watts": ("gauge", "Power of what is measured as the machine's; NaN while unknown", ("source",)),
+    "appliance_power_idle_watts": ("gauge", "Power while nothing runs; NaN while unknown", ()),
+    "appliance_rail_watts": ("gauge", "Power of each rail, some being parts of others; NaN while unread", ("rail",)),
+    "appliance_temperature_celsius": ("gauge", "Temperature of each zone; NaN while it is off or unread", ("zone",)),
+    "appliance_gpu_load": ("gauge", "Share of the time in which the GPU works, 0 to 1; NaN while unknown", ()),
+    "appliance_power_alarms_total": (
+        "counter",
+        "Times that a rail came above a limit (over), heat held clocks down (throttled) or the board counted (event)",
+        ("kind", "name"),
+    ),
+    "appliance_look_age_seconds": ("gauge", "Seconds since the board was last looked at; grows while a bus hangs", ()),
     "appliance_event_log_on_disk": ("gauge", "1 when the event log is written, 0 while it waits in memory", ()),
     "appliance_event_log_replaced_total": ("counter", "Times that a damaged event log was set aside", ()),
 }
@@ -122,6 +144,10 @@ class Metrics:
         self._families = {name: _Family(_collector(name, registry), METRICS[name][2]) for name in METRICS}
         ProcessCollector(registry=registry)  # resident memory, CPU seconds and open files of this process
         self._at("appliance_event_log_on_disk").set(1)
+        for unknown in ("appliance_power_idle_watts", "appliance_gpu_load", "appliance_look_age_seconds"):
+            self._at(unknown).set(math.nan)  # 0 would be a figure
+        self._energy: dict[str, float] = {}
+        self._growing = threading.Lock()
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "timings": self._on_timings,
             "outcome": lambda f: self._at("appliance_turns_total", f["intent"], f["outcome"]).inc(),
@@ -142,6 +168,8 @@ class Metrics:
             "action": lambda f: self._at("appliance_actions_total", f["name"], _result(f)).inc(),
             "governor_step": self._on_governor,
             "hand_over": lambda f: self._at("appliance_hand_overs_total").inc(),
+            "joules": self._on_joules,
+            "power_alarm": lambda f: self._at("appliance_power_alarms_total", f["kind"], f["name"]).inc(f["count"]),
             "log_disk": lambda f: self._at("appliance_event_log_on_disk").set(1),
             "log_memory": lambda f: self._at("appliance_event_log_on_disk").set(0),
             "log_replaced": lambda f: self._at("appliance_event_log_replaced_total").inc(),
@@ -175,6 +203,10 @@ class Metrics:
             self._at("appliance_inference_seconds", model, backend).observe(fields["run_ms"] / 1000)
         else:
             self._at("appliance_inference_failures_total", model, backend).inc()
+
+    def _on_joules(self, fields: Mapping[str, Any]) -> None:
+        for stage, joules in fields["stages"].items():
+            self._at("appliance_joules_total", fields["door"], stage).inc(max(0.0, joules))
 
     def listener(self, event: str, /, **fields: object) -> None:
         """Take note of an event from a lower room; unknown ones are ignored and a malformed one never raises."""
@@ -229,6 +261,40 @@ class Metrics:
         if isinstance(sessions, int):
             self._at("appliance_sessions").set(sessions)
         self._at("appliance_event_streams").set(streams)
+        device = status.get("device")
+        if isinstance(device, Mapping):
+            self._on_device(device)
+
+    def _on_device(self, device: Mapping[str, Any]) -> None:
+        """Set what the board tells. What is no more there becomes NaN: an old figure would pass for a new one."""
+        power = device["power"]
+        self._spread("appliance_power_watts", {power["source"]: power["watts"]} if power["measured"] else {})
+        self._at("appliance_power_idle_watts").set(_number(power["idle_watts"]))
+        self._grow(device["energy"])
+        if device["look_age_s"] is None:
+            return
+        self._at("appliance_look_age_seconds").set(device["look_age_s"])
+        self._spread("appliance_rail_watts", {rail: draw["watts"] for rail, draw in device["rails"].items()})
+        self._spread("appliance_temperature_celsius", device["celsius"])
+        gpu = device["gpu"]
+        self._at("appliance_gpu_load").set(_number(gpu["load"] if gpu is not None else None))
+
+    def _spread(self, name: str, values: Mapping[str, float | None]) -> None:
+        """Set one gauge for each of `values`, and those that are not among them to NaN."""
+        for (label,) in self._families[name].seen():
+            if label not in values:
+                self._at(name, label).set(math.nan)
+        for label, value in values.items():
+            self._at(name, label).set(_number(value))
+
+    def _grow(self, energy: Mapping[str, float]) -> None:
+        with self._growing:  # two that ask at once must not count one difference twice
+            for part in ("idle", "shared", "rest"):
+                now = energy[f"{part}_j"]
+                grown = now - self._energy.get(part, 0.0)
+                if grown >= 0:
+                    self._energy[part] = now
+                    self._at("appliance_energy_joules_total", part).inc(grown)
 
     def text(self) -> bytes:
         """All metrics of the registry in Prometheus' text format."""
@@ -246,6 +312,10 @@ def depths(status: Mapping[str, object]) -> dict[str, int]:
         if isinstance(depth, int):
             found[str(name)] = depth
     return found
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _result(fields: Mapping[str, Any]) -> str:

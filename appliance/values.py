@@ -24,6 +24,23 @@ NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
+class Joules:
+    """What work cost in energy above the idle board's, as far as that was known at its end.
+
+    The exact figures, which the next reading of the meter tells, are in the metrics and the event log.
+    """
+
+    total: float | None
+    """Joules of all stages; None when less than half of the work was measured by then: too short for the meter."""
+    stages: Mapping[str, float | None]
+    """Joules by stage, `other` for what lies between those that have a name; None as for `total`."""
+    net: bool
+    """Whether the idle board's power is taken off: not in the first seconds of a process, when it is not known yet."""
+    source: str
+    """What was measured, for example `VDD_IN`: the module's input, which is not what the wall gives."""
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     """Sound as float32 samples in [-1, 1], mono, shape (n,)."""
 
@@ -82,6 +99,8 @@ class Transcript:
     """Milliseconds by stage."""
     segments: tuple[Segment, ...] = ()
     """Where somebody spoke, in order of time; the whole recording where nothing tells speech from other sound."""
+    joules: Joules | None = None
+    """What hearing it cost, for a recording that was not answered; None where power is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,8 @@ class OcrResult:
     """Lines that were found but not read when the deadline came or the reading was stopped."""
     reduced: bool = False
     """True when less of its detail was looked at than usual, to save power: small print may be missing."""
+    joules: Joules | None = None
+    """What reading it cost, for an image that was not answered; None where power is not measured."""
 
     @property
     def partial(self) -> bool:
@@ -308,6 +329,8 @@ class Reply:
     """What was read, for an image turn."""
     transcript: Transcript | None = None
     """What was heard, for an audio turn."""
+    joules: Joules | None = None
+    """What the turn cost; None where power is not measured."""
 
 
 @dataclass(frozen=True, slots=True)

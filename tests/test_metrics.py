@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -55,6 +56,18 @@ def test_two_registries_do_not_meet():
             {"door": "turn", "stages": {"dialogue": 2.0}},
             ("appliance_stage_seconds_sum", ("turn", "dialogue")),
             0.002,
+        ),
+        (
+            "joules",
+            {"door": "look", "stages": {"detect": 2.5, "other": -1e-9}, "joules": 2.5},
+            ("appliance_joules_total", ("look", "detect")),
+            2.5,
+        ),
+        (
+            "power_alarm",
+            {"kind": "event", "name": "oc3", "count": 4},
+            ("appliance_power_alarms_total", ("event", "oc3")),
+            4,
         ),
         ("outcome", {"intent": "greet", "outcome": "resolved"}, ("appliance_turns_total", ("greet", "resolved")), 1),
         ("outcome", {"intent": "ask", "outcome": "abandoned"}, ("appliance_turns_total", ("ask", "abandoned")), 1),
@@ -176,3 +189,51 @@ def test_names_beyond_the_bound_are_not_kept(metrics):
     assert kept == {(f"gate {number}",) for number in range(SERIES)}
     metrics.shed("gate 0")
     assert samples(metrics)["appliance_shed_total", ("gate 0",)] == 2
+
+
+BOARD = {
+    "power": {"measured": True, "source": "VDD_IN", "watts": 9.5, "idle_watts": 4.25},
+    "energy": {"idle_j": 40.0, "shared_j": 10.0, "rest_j": 1.5, "seconds": 10.0},
+    "look_age_s": 0.5,
+    "rails": {"VDD_IN": {"watts": 9.5}, "VDD_SOC": {"watts": 2.0}},
+    "celsius": {"cpu": 51.0, "gpu": 48.5},
+    "gpu": {"load": 0.8, "megahertz": 1020.0, "most_megahertz": 1020.0},
+}
+
+
+def test_the_board_is_served_and_what_is_no_more_is_no_figure(metrics):
+    metrics.look((), {"device": BOARD}, 0)
+    now = samples(metrics)
+    assert now["appliance_power_watts", ("VDD_IN",)] == 9.5
+    assert now["appliance_power_idle_watts", ()] == 4.25
+    assert now["appliance_rail_watts", ("VDD_SOC",)] == 2.0
+    assert now["appliance_temperature_celsius", ("gpu",)] == 48.5
+    assert now["appliance_gpu_load", ()] == 0.8
+    assert now["appliance_look_age_seconds", ()] == 0.5
+    assert now["appliance_energy_joules_total", ("shared",)] == 10.0
+    energy = {"idle_j": 80.0, "shared_j": 10.0, "rest_j": 2.0, "seconds": 20.0}
+    power = BOARD["power"] | {"watts": None}
+    later = BOARD | {"energy": energy, "rails": {"VDD_IN": {"watts": 9.0}}, "celsius": {"cpu": 50.0}, "gpu": None}
+    metrics.look((), {"device": later | {"power": power}}, 0)
+    now = samples(metrics)
+    assert now["appliance_energy_joules_total", ("idle",)] == 80.0
+    assert now["appliance_energy_joules_total", ("shared",)] == 10.0
+    assert now["appliance_rail_watts", ("VDD_IN",)] == 9.0
+    for gone in (
+        ("appliance_rail_watts", ("VDD_SOC",)),
+        ("appliance_temperature_celsius", ("gpu",)),
+        ("appliance_gpu_load", ()),
+        ("appliance_power_watts", ("VDD_IN",)),
+    ):
+        assert math.isnan(now[gone]), gone
+
+
+def test_a_machine_that_measures_nothing_has_no_figures(metrics):
+    power = {"measured": False, "source": "none", "watts": None, "idle_watts": None}
+    energy = {"idle_j": 0.0, "shared_j": 0.0, "rest_j": 0.0, "seconds": 0.0}
+    metrics.look((), {"device": {"power": power, "energy": energy, "look_age_s": None}}, 0)
+    found = samples(metrics)
+    series = {name for name, _ in found if name.startswith(("appliance_rail", "appliance_temp", "appliance_power_w"))}
+    assert series == set()
+    for name in ("appliance_power_idle_watts", "appliance_gpu_load", "appliance_look_age_seconds"):
+        assert math.isnan(found[name, ()])

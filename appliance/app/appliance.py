@@ -6,21 +6,25 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Protocol
 
 from appliance import __version__
 from appliance.app.board import Instruments
+from appliance.app.device import device
 from appliance.app.govern import Governing
+from appliance.app.history import History
 from appliance.app.memory import give_back
 from appliance.app.share import SessionShare
+from appliance.app.spent import Spent, spent
 from appliance.app.spoken import Voice
 from appliance.app.wording import Wording
 from appliance.channels.door import Told, unheard
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
+from appliance.device.bill import holding, stage
 from appliance.dialogue.policy import Dialogue
 from appliance.errors import IN_VAIN, ApplianceError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
 from appliance.inference.admission import Admission
@@ -95,6 +99,8 @@ class Rooms:
     """Power, heat and clocks of the machine."""
     governing: Governing
     """Keeps power and heat: refuses what heats a chip that is too hot, and lets heavy work in by the budget."""
+    history: History
+    """Keeps what requests cost, and power over time."""
     listener: Listener
     """Takes timings and events."""
 
@@ -127,8 +133,8 @@ class Appliance:
         if not 0 < len(turn.text) <= longest:
             raise InvalidInput(f"text: expected 1 to {longest} characters, got {len(turn.text)}")
         self._known(turn)
-        with self._turns.enter(), self._share.of(session), self._timed("turn") as timings:
-            return self._answer(turn, session, timings)
+        with self._turns.enter(), self._share.of(session), self._spent("turn") as taken:
+            return taken.answered(self._answer(turn, session, taken.timings))
 
     def _known(self, turn: Turn) -> None:
         """Refuse structure that the pack has no word for: it would go through the house unchecked, to the metrics."""
@@ -149,25 +155,25 @@ class Appliance:
         watch: Watch = UNWATCHED,
     ) -> Reply:
         """See `Door.look`."""
-        with self._turns.enter(), self._share.of(session), self._timed("look") as timings:
+        with self._turns.enter(), self._share.of(session), self._spent("look") as taken:
             ocr = self._read(image, deadline_s, watch)
-            timings.update(ocr.timings_ms)
+            taken.timings.update(ocr.timings_ms)
             if watch.stopped():  # whoever showed it has gone: no session is opened for it, or opened again
                 raise Unavailable("image turn: expected somebody who waits for the answer, got the reading stopped")
             turn = Turn(ocr.text, "image", ocr.confidence, language, partial=ocr.partial)
-            return self._answer(turn, session, timings, ocr=ocr)
+            return taken.answered(self._answer(turn, session, taken.timings, ocr=ocr))
 
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """See `Door.hear`."""
-        with self._turns.enter(), self._share.of(session), self._timed("hear") as timings:
+        with self._turns.enter(), self._share.of(session), self._spent("hear") as taken:
             with self._listening(recording) as deadline:
                 transcript = self._rooms.hearing.transcribe(recording, language, deadline=deadline)
-            return self._heard(transcript, session, language, timings)
+            return taken.answered(self._heard(transcript, session, language, taken.timings))
 
     def heard(self, transcript: Transcript, session: str | None = None, language: str = "zh") -> Reply:
         """See `Door.heard`."""
-        with self._turns.enter(), self._share.of(session), self._timed("heard") as timings:
-            return self._heard(transcript, session, language, timings)
+        with self._turns.enter(), self._share.of(session), self._spent("heard") as taken:
+            return taken.answered(self._heard(transcript, session, language, taken.timings))
 
     def _heard(self, transcript: Transcript, session: str | None, language: str, timings: dict[str, float]) -> Reply:
         timings.update(transcript.timings_ms)
@@ -178,17 +184,17 @@ class Appliance:
 
     def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
         """See `Door.transcribe`."""
-        with self._turns.enter(), self._timed("transcribe") as timings:
+        with self._turns.enter(), self._spent("transcribe") as taken:
             with self._listening(recording) as deadline:
                 each = None if told is unheard else told
                 found = self._rooms.hearing.transcribe(recording, language, deadline=deadline, told=each)
-            timings.update(found.timings_ms)
+            taken.timings.update(found.timings_ms)
             rewritten = self._rooms.wording(found.text)
-            return replace(found, text=rewritten.text, words=retimed(found.words, rewritten))
+            return taken.answered(replace(found, text=rewritten.text, words=retimed(found.words, rewritten)))
 
     def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
         """See `Door.speak`."""
-        with self._turns.enter(), self._timed("speak"):
+        with self._turns.enter(), self._spent("speak"), stage("speech"):
             self._rooms.governing.check("speech")
             return self._spoken.words.render(text, language, speed)
 
@@ -219,10 +225,10 @@ class Appliance:
 
     def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         """See `Door.read`."""
-        with self._turns.enter(), self._timed("read") as timings:
+        with self._turns.enter(), self._spent("read") as taken:
             result = self._read(image, deadline_s, watch)
-            timings.update(result.timings_ms)
-            return result
+            taken.timings.update(result.timings_ms)
+            return taken.answered(result)
 
     def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
         """See `Door.suggest`. It takes a fraction of a millisecond, so it passes no gate; nobody hears of it."""
@@ -263,6 +269,7 @@ class Appliance:
                 "image_pixels": settings.max_image_pixels,
                 "audio_seconds": settings.max_audio_seconds,
             },
+            "device": device(self._rooms.board),
             **self._rooms.details(),
         }
 
@@ -322,7 +329,8 @@ class Appliance:
         deadline = self._deadline(deadline_s)
         with self._images.enter(), self._rooms.governing.enter("image", deadline):
             begin = time.perf_counter()
-            pixels, size = self._rooms.decode(image)
+            with stage("decode"):
+                pixels, size = self._rooms.decode(image)
             decoded = (time.perf_counter() - begin) * 1000
             with self._in_chosen_time(deadline_s):
                 result = reader.read(pixels, size=size, deadline=deadline, watch=watch)
@@ -365,11 +373,13 @@ class Appliance:
         transcript: Transcript | None = None,
     ) -> Reply:
         name = self._rooms.dialogue.open(session, turn.language)
-        with self._thinking:
+        with holding(self._thinking):
             begin = time.perf_counter()
-            parse = self._rooms.parser.parse(turn)
+            with stage("understand"):
+                parse = self._rooms.parser.parse(turn)
             understood = time.perf_counter()
-            answer = self._rooms.dialogue.respond(name, turn, parse)
+            with stage("dialogue"):
+                answer = self._rooms.dialogue.respond(name, turn, parse)
         timings["understand"] = (understood - begin) * 1000
         timings["dialogue"] = (time.perf_counter() - understood) * 1000
         return Reply(name, turn, parse, answer, timings, self._used(parse, ocr, transcript), ocr, transcript)
@@ -386,26 +396,23 @@ class Appliance:
                 used["vad"] = next(feature.backend for feature in self.features() if feature.name == "vad")
         return used
 
-    @contextmanager
-    def _timed(self, door: str) -> Iterator[dict[str, float]]:
-        """Milliseconds by stage, `total` last; the listener hears them whether the work succeeds or fails."""
-        timings: dict[str, float] = {}
-        begin = time.perf_counter()
-        try:
-            yield timings
-        finally:
-            timings["total"] = (time.perf_counter() - begin) * 1000
-            self._rooms.listener("timings", door=door, stages=dict(timings))
+    def _spent(self, door: str) -> AbstractContextManager[Spent]:
+        """Count what a request takes; to be entered past every queue, so that it does not pay while it waits."""
+        return spent(door, self._rooms.board, self._rooms.history.keep, self._rooms.listener)
 
     def _deadline(self, asked_s: float | None = None) -> float:
         longest = self._rooms.settings.deadline_s
         return time.monotonic() + (longest if asked_s is None else min(asked_s, longest))
 
     def _sweep(self) -> None:
-        """Forget idle sessions, on time even when nobody asks anything, and old records; give back free memory."""
+        """Forget idle sessions, on time even when nobody asks anything, and old records; give back free memory.
+
+        What requests cost is known later than their answers, and is written here and not by whoever came to know it.
+        """
         tidied, gave = float("-inf"), time.monotonic()
         while not self._stopped.wait(1.0):
             try:
+                self._rooms.history.tend()
                 self._rooms.dialogue.sweep()
                 if self._voice is not None:
                     self._voice.live.sweep()

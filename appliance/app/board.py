@@ -11,6 +11,8 @@ never waits for a bus; each process has one:
 - `measured`: whether there is power to measure at all; `health`: from which source, what that covers and what is amiss.
 - `alarms`: how often each limit was exceeded since the start.
 
+`bills` opens the accounts of requests; `meter` and `sharing` are for those who need more than the above.
+
 Only this looks at the alarms: by TI's datasheet reading clears them, so that a second reader would take them away.
 A machine that has nothing to measure has neither of the two threads, and `health` says why.
 """
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.device.alarms import Alarms
+from appliance.device.bill import Bills
 from appliance.device.board import Board
 from appliance.device.energy import Sharing
 from appliance.device.look import Look, Sensors, Watch
@@ -67,15 +70,16 @@ class Instruments:
         """Find what can be measured under `root`; `every_s` seconds lie between two readings of power.
 
         Without `watching` power alone is read: for commands beside an appliance that serves and owns the alarms. The
-        listener hears what the meter and the sharing tell, and `power_alarm` (kind, name, count) when a rail comes
+        listener hears what the meter and the bills tell, and `power_alarm` (kind, name, count) when a rail comes
         above its limit (`over`), a unit's clocks are held down (`throttled`) or a counter of the board grows
         (`event`).
         """
         self._listener, self._clock = listener, clock
-        self.sharing = Sharing(listener=listener, clock=clock)
+        self.sharing = Sharing(clock=clock)
         self.meter = Meter(
             lambda: find_power(root), every_s=every_s, observers=[self.sharing.observe], listener=listener, clock=clock
         )
+        self.bills = Bills(self.sharing, lambda: self.meter.available, listener, begun=self.meter.nudge)
         self._watch = Watch(root, fresh_s=0.0, clock=clock)
         self._watching = watching and _tells(self._watch.sensors)
         self._lock = threading.Lock()
@@ -95,8 +99,14 @@ class Instruments:
         """Stop, and wait a few seconds for what is being read."""
         self._over.set()
         self.meter.close()
+        self.sharing.settle()
         if self._thread.is_alive():
             self._thread.join(_LONGEST_LOOK_S)
+
+    def settle(self) -> None:
+        """Read once more, and have all work told that has ended: before whoever keeps the figures closes."""
+        self.meter.sample()
+        self.sharing.settle()
 
     def __enter__(self) -> Instruments:
         self.start()

@@ -17,6 +17,7 @@ from appliance.app.appliance import Appliance, Rooms
 from appliance.app.board import Instruments
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.govern import Governing
+from appliance.app.history import History
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
@@ -27,6 +28,7 @@ from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
+from appliance.device.bill import holding
 from appliance.dialogue.policy import Dialogue
 from appliance.inference.scheduler import Scheduler
 from appliance.language.clean import Cleaner
@@ -92,7 +94,7 @@ def _build(
     governing = Governing(settings, board, watching=watching, listener=listener)
     manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
-    scheduler = Scheduler(listener=listener)
+    scheduler = Scheduler(listener=listener, house=board.bills.house)
     engines = make(EngineStore(folder / "engines", listener), store, settings)
     networks = Networks(manifests, store, settings, scheduler, listener, engines, clock=clock)
     # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
@@ -103,6 +105,8 @@ def _build(
     parser.join(words.minds)
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener)
     closing.callback(events.close)
+    history = History(events, board)
+    closing.callback(history.close)
     dialogue = Dialogue(
         pack, parser, events, idle_s=settings.session_idle_s, sessions=settings.sessions, listener=listener
     )
@@ -147,14 +151,13 @@ def _build(
         silent_s=lambda: _silent_s(scheduler),
         board=board,
         governing=governing,
+        history=history,
         listener=listener,
     )
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
-        allowed = partial(governing.check, "audio")
-        appliance.join(
-            build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener, allowed)
-        )
+        heard, end, bills, allowed = appliance.heard, appliance.end, board.bills, partial(governing.check, "audio")
+        appliance.join(build_voice(ears, heard, end, _shown, settings, pack, wakes, listener, bills, allowed))
     images, recordings = appliance.heavy
     turned = (knobs.precision(networks.lighten), knobs.recogniser(ears.lighten))
     governing.join((knobs.detector(sight.limit), knobs.concurrency(images, recordings), *turned))
@@ -253,7 +256,7 @@ def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, i
     def decoded(data: bytes) -> tuple[Pixels, tuple[int, int]]:
         info = probe(data)
         large = info.width * info.height > LARGE_PIXELS
-        with one_large if large else nullcontext():
+        with holding(one_large) if large else nullcontext():
             pixels = decode(data, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
         return pixels, info.upright
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from appliance.app.metered import MeteredVoice
+from appliance.device.bill import Bills
 from appliance.errors import ApplianceError, InvalidInput, Unavailable
 from appliance.listener import Listener
 from appliance.settings import Settings
@@ -111,11 +113,15 @@ class SpokenWords:
         return found if found is not None else chosen(self._voices, language)
 
 
-def build_mouth(settings: Settings, phrases: Sequence[str], listener: Listener) -> SpokenWords:
+def build_mouth(
+    settings: Settings, phrases: Sequence[str], listener: Listener, bills: Bills | None = None
+) -> SpokenWords:
     """What the settings ask for, being probed; the loudspeaker is used only where the kiosk's own microphone is."""
     if settings.speech_engine == "off":
         return SpokenWords((), None)
-    voices = candidates(settings.speech_engine, settings.speech_voice)
+    voices: Sequence[Voice] = candidates(settings.speech_engine, settings.speech_voice)
+    if bills is not None:
+        voices = [MeteredVoice(voice, bills) for voice in voices]
     kept = Phrases()
     remembering = [Remembering(voice, kept, phrases, listener=listener) for voice in voices]
     speaker = None

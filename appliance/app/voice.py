@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from appliance.app.metered import MeteredUtterances
 from appliance.app.mouth import STARTING, build_mouth
 from appliance.app.senses import Hears
 from appliance.app.spoken import Voice
@@ -14,6 +15,7 @@ from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
 from appliance.channels.voice.manners import Manners, breaks_in
 from appliance.channels.voice.parts import Answers, Wakes
+from appliance.device.bill import Bills
 from appliance.errors import Unavailable
 from appliance.listener import Listener
 from appliance.packs.schema import Pack
@@ -32,7 +34,9 @@ SETTLING = (STARTING, OPENING)
 """Reasons of features that have not been tried to their end yet."""
 
 
-def hearer(hears: Hears, settings: Settings, said: Sequence[str] = ()) -> Callable[[str], Utterances]:
+def hearer(
+    hears: Hears, settings: Settings, said: Sequence[str] = (), bills: Bills | None = None
+) -> Callable[[str], Utterances]:
     """Makes what recognises a stream of sound in a language, or raises Unavailable naming what is missing.
 
     A Vosk recogniser of Chinese hears nothing but `said` where the settings ask for a grammar.
@@ -50,7 +54,10 @@ def hearer(hears: Hears, settings: Settings, said: Sequence[str] = ()) -> Callab
                 retry_after=60,
             )
         bound = settings.speech_grammar and language == "zh" and isinstance(recogniser, VoskRecogniser)
-        return Utterances(Endpointer(hears.vad, rules), recogniser, phrases=said if bound else ())
+        endpointer, phrases = Endpointer(hears.vad, rules), said if bound else ()
+        if bills is None:
+            return Utterances(endpointer, recogniser, phrases=phrases)
+        return MeteredUtterances(endpointer, recogniser, phrases=phrases, bills=bills)
 
     return make
 
@@ -64,15 +71,16 @@ def build_voice(
     pack: Pack,
     wakes: Wakes | None,
     listener: Listener,
+    bills: Bills,
     allowed: Callable[[], object] = lambda: None,
 ) -> Voice:
     """What the settings ask for; what is missing is said by its feature, and nothing raises.
 
     `allowed` raises ApplianceError while no sound is to be taken.
     """
-    hear = hearer(hears, settings, likely(pack))
+    hear = hearer(hears, settings, likely(pack), bills)
     live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, allowed=allowed, listener=listener)
-    words = build_mouth(settings, fixed(pack), listener)
+    words = build_mouth(settings, fixed(pack), listener, bills)
     microphone = Microphone(settings.microphone, listener=listener) if settings.voice != "off" else None
     conversation = None
     if microphone is not None:

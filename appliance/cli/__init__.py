@@ -1,4 +1,4 @@
-"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | models | engines | bench | service`.
+"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | models | engines | bench | power | ...`.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
 """
@@ -10,7 +10,7 @@ import sys
 import typer
 
 from appliance import __version__
-from appliance.cli import ask, bench, check, engines, hear, mic, models, ocr, say, serve, service
+from appliance.cli import ask, bench, check, engines, hear, mic, models, ocr, power, say, serve, service
 from appliance.cli.exits import Exit, exit_for
 from appliance.errors import ApplianceError
 
@@ -30,6 +30,7 @@ app.command("ocr")(ocr.ocr)
 app.command("hear")(hear.hear)
 app.command("say")(say.say)
 app.command("bench")(bench.bench)
+app.command("power")(power.power)
 app.add_typer(mic.app, name="mic")
 app.add_typer(models.app, name="models")
 app.add_typer(engines.app, name="engines")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli.options import AsJson, Config, Language, settings
+from appliance.cli.report import joules_json, joules_line
 from appliance.errors import InvalidInput
 from appliance.values import Reply, Turn
 
@@ -51,9 +52,12 @@ def _say(reply: Reply, as_json: bool) -> None:
             "outcome": reply.answer.outcome,
             "suggestions": [dataclasses.asdict(s) for s in reply.answer.suggestions],
             "timings_ms": {name: round(ms, 2) for name, ms in reply.timings_ms.items()},
+            **joules_json(reply.joules),
         }
         typer.echo(json.dumps(shown, ensure_ascii=False))
         return
     typer.echo(reply.answer.text)
     if reply.answer.suggestions:
         typer.echo("  " + "  ".join(f"[{suggestion.label}]" for suggestion in reply.answer.suggestions))
+    if line := joules_line(reply.joules):
+        typer.echo(line, err=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli.options import AsJson, Config, Language, settings
+from appliance.cli.report import joules_json, joules_line
 from appliance.errors import InvalidInput
 from appliance.speech.asr import join_words
 from appliance.values import Reply, Segment, Transcript, Word
@@ -49,6 +50,8 @@ def hear(
     for segment, words in _spoken(heard):
         typer.echo(f"{segment.start:6.2f} – {segment.end:6.2f} s  {_sure(words):4.0%}  {_text(words)}")
     typer.echo(f"→ {reply.answer.text}")
+    if line := joules_line(reply.joules):
+        typer.echo(line, err=True)
 
 
 def _spoken(heard: Transcript) -> list[tuple[Segment, list[Word]]]:
@@ -95,4 +98,5 @@ def _json(heard: Transcript, reply: Reply) -> dict[str, object]:
         "intent": reply.parse.intent.name,
         "answer": reply.answer.text,
         "timings_ms": {name: round(ms, 1) for name, ms in heard.timings_ms.items()},
+        **joules_json(reply.joules),
     }

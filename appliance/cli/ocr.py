@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.report import joules_json, joules_line
 from appliance.errors import InvalidInput, StorageFailed
 from appliance.values import OcrResult
 
@@ -48,6 +49,8 @@ def ocr(
         _draw(data, result, draw, chosen.max_image_bytes, chosen.max_image_pixels)
     if as_json:
         typer.echo(json.dumps(_json(result), ensure_ascii=False))
+    elif line := joules_line(result.joules):
+        typer.echo(line, err=True)
 
 
 def _anew() -> None:
@@ -66,6 +69,7 @@ def _json(result: OcrResult) -> dict[str, object]:
         "unread": result.unread,
         "engine": result.engine,
         "timings_ms": {name: round(ms, 1) for name, ms in result.timings_ms.items()},
+        **joules_json(result.joules),
     }
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.cells import cell_len
 
 from appliance.app.programs import Finding
-from appliance.values import Feature
+from appliance.values import Feature, Joules
 
 TITLES = {
     "language": "语言理解",
@@ -48,6 +48,25 @@ def feature_lines(features: Iterable[Feature], *, details: bool = False) -> Iter
         yield f"  {MARKS[feature.state]} {name} {_pad(served, 16)} {what}".rstrip()
         if not plain:
             yield from (f"      {part}" for part in feature.reason.splitlines())
+
+
+def joules_json(joules: Joules | None) -> dict[str, object]:
+    """`joules` for the JSON of an answer; nothing where power is not measured."""
+    if joules is None:
+        return {}
+    stages = {name: None if value is None else round(value, 3) for name, value in joules.stages.items()}
+    total = None if joules.total is None else round(joules.total, 3)
+    return {"joules": {"total": total, "stages": stages, "net": joules.net, "source": joules.source}}
+
+
+def joules_line(joules: Joules | None) -> str:
+    """The same for eyes; empty where power is not measured."""
+    if joules is None:
+        return ""
+    if joules.total is None:
+        return f"能耗 / energy: 太短，尚未测得 / too short to be measured yet ({joules.source})"
+    rest = "不含待机 / without the idle board" if joules.net else "含待机 / with the idle board"
+    return f"能耗 / energy: {joules.total:.2f} J（{rest}，{joules.source}）"
 
 
 def _pad(text: str, cells: int) -> str:

@@ -71,6 +71,11 @@ def page_url(settings: Settings) -> str:
         return _checked(settings.kiosk_url)
     if settings.http_port == 0:
         raise SettingInvalid("kiosk_url: expected an address, as http_port is 0 and means any, got none")
+    return own_url(settings)
+
+
+def own_url(settings: Settings) -> str:
+    """Address of the server itself, as this machine reaches it."""
     host = settings.http_host.strip("[]")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, never bound to
     scheme = "https" if settings.http_tls_certificate else "http"

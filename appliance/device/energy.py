@@ -38,6 +38,10 @@ _MOST_ENDED = 1_000
 """Pieces of work that wait for a reading after their end; when none comes, the oldest are told as they are."""
 
 
+Told = Callable[["Work", Energy], object]
+"""Takes a piece of work that is over and what it cost."""
+
+
 @dataclass(slots=True, eq=False)
 class Work:
     """One piece of work whose energy is told."""
@@ -52,6 +56,8 @@ class Work:
     """Whether the idle power was known when it began; else what it costs has the board's rest in it."""
     ended: float | None = None
     """Seconds of the clock; None while it runs."""
+    told: Told | None = None
+    """Hears what it cost once all is known; where there is none, the listener does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,8 @@ class Sharing:
         `refresh`, for which the meter's `sample` is made, is called before and after each piece of work, so that its
         power is told from that before it, and its energy known at its end and not at the next reading: but for up to
         the meter's FRESH_S, so that of shorter work nothing may be covered then. `estimate` is what to show. Once all
-        is known, the listener hears `energy` with `name`, `joules`, `covered_s`, `seconds` and `net`.
+        is known, the listener hears `energy` with `name`, `joules`, `covered_s`, `seconds` and `net`, unless the work
+        was begun with an ear of its own.
         """
         self._idle = idle or Idle()
         self._refresh, self._listener, self._clock = refresh, listener, clock
@@ -96,14 +103,17 @@ class Sharing:
         self._quiet_from = clock()
         self._division = Division()
 
-    def begin(self, name: str, weight: float = 1.0) -> Work:
-        """A piece of work begins now; `end` has to follow. Raises ValueError for a weight that is not above 0."""
+    def begin(self, name: str, weight: float = 1.0, told: Told | None = None) -> Work:
+        """A piece of work begins now; `end` has to follow. Raises ValueError for a weight that is not above 0.
+
+        `told` hears what it cost, in whichever thread came to know it and outside of every lock.
+        """
         if not 0 < weight < math.inf:
             raise ValueError(f"energy: expected a weight above 0 that is finite, got {weight}")
         if self._refresh is not None:
             self._refresh()
         with self._lock:  # and the clock inside it: what begins now lies behind every span that was divided
-            work = Work(name, weight, self._clock(), self._idle.watts is not None)
+            work = Work(name, weight, self._clock(), self._idle.watts is not None, told=told)
             self._running.append(work)
         return work
 
@@ -167,6 +177,12 @@ class Sharing:
         for work, cost in costs:
             self._told(work, cost)
 
+    def settle(self) -> None:
+        """Tell what has ended as far as it is known now: there will be no further reading."""
+        with self._lock:
+            late, self._ended = self._ended, []
+        self._tell(late)
+
     def _divide(self, span: Span) -> bool:
         """Book `span` piece by piece: between two beginnings or ends the same work runs. Whether any did."""
         idle = self._idle.watts
@@ -212,6 +228,9 @@ class Sharing:
             self._told(work, self.energy(work))
 
     def _told(self, work: Work, cost: Energy) -> None:
+        if work.told is not None:
+            work.told(work, cost)
+            return
         self._listener(
             "energy",
             name=work.name,

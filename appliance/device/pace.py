@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance.device.allowance import WINDOW_S, Allowance, Work
+from appliance.device.bill import waiting
 from appliance.device.trace import Span
 from appliance.errors import Overloaded
 from appliance.listener import Listener, silent
@@ -86,7 +87,8 @@ class Pace:
         if not self._measured():
             yield
             return
-        work = self._wait(kind, deadline, size)
+        with waiting():
+            work = self._wait(kind, deadline, size)
         if isinstance(work, Overloaded):
             self._listener("shed", name="power", retry_after=work.retry_after)
             raise work

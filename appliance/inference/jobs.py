@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from appliance.device.bill import Charge
 from appliance.inference.backend import Backend
 from appliance.inference.batch import Batching, fits, join, key, rows, split
 from appliance.inference.signature import Arrays
@@ -54,6 +55,8 @@ class Job:
     """How it may be joined with others; None when it may not."""
     future: Future[Outputs]
     """Where the outputs or the error go."""
+    charge: Charge | None = None
+    """Who pays for the energy; None where it is not measured."""
 
     @property
     def rows(self) -> int:
@@ -117,6 +120,12 @@ def _together(waiting: list[Job]) -> list[Job]:
             taken.append(job)
             total += job.rows
     return taken
+
+
+def shares(jobs: list[Job]) -> list[tuple[Charge | None, float]]:
+    """Who pays which part of a run of all `jobs`: each by its rows, and together as much as one run alone."""
+    rows = [max(1, job.rows) for job in jobs]
+    return [(job.charge, own / sum(rows)) for job, own in zip(jobs, rows, strict=True)]
 
 
 def attempt(jobs: list[Job]) -> list[Outputs] | Exception:

@@ -21,10 +21,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from appliance.device.bill import Charge, charge, charged, waiting
 from appliance.errors import ApplianceError, DeadlineExceeded, SettingInvalid, Unavailable
 from appliance.inference.backend import Backend, Run, WrongState
 from appliance.inference.batch import batching
-from appliance.inference.jobs import Job, Outputs, Priority, Queue, attempt, traced
+from appliance.inference.jobs import Job, Outputs, Priority, Queue, attempt, shares, traced
 from appliance.inference.signature import Arrays
 from appliance.listener import Listener, silent
 
@@ -56,16 +57,19 @@ class Scheduler:
         clock: Callable[[], float] = time.monotonic,
         *,
         patience: float = 1.0,
+        house: Callable[[str], Charge | None] = lambda _network: None,
     ) -> None:
         """Prepare `threads` workers (1 for one accelerator) without starting them.
 
-        `clock` gives the seconds that deadlines are compared with; `patience` is described above.
+        `clock` gives the seconds that deadlines are compared with; `patience` is described above. The energy of a run
+        is paid by the stages that ordered it, by their rows, and by the `house` where it is for no request.
         """
         if threads < 1 or patience < 0:
             raise SettingInvalid(f"scheduler: expected threads >= 1 and patience >= 0, got {threads} and {patience}")
         self._listener = listener
         self._clock = clock
         self._patience = patience
+        self._house = house
         self._wake = threading.Condition()
         self._queue = Queue()
         self._open = self._started = False
@@ -124,7 +128,8 @@ class Scheduler:
                 raise _closed(backend.spec.name)
             now = self._clock()
             turn = now + self._patience * priority
-            self._queue.put(Job(backend, inputs, priority, deadline, now, turn, batching(backend.spec), future))
+            how, pays = batching(backend.spec), charge() or self._house(backend.spec.name)
+            self._queue.put(Job(backend, inputs, priority, deadline, now, turn, how, future, pays))
             self._wake.notify()
         return future
 
@@ -136,7 +141,8 @@ class Scheduler:
             raise WrongState("scheduler: run expected a caller's thread, got a worker, which would wait for itself")
         future = self.submit(backend, inputs, priority=priority, deadline=deadline)
         try:
-            return future.result(None if deadline is None else max(0.0, deadline - self._clock()))
+            with waiting():  # the run is paid for from its beginning, which the worker knows
+                return future.result(None if deadline is None else max(0.0, deadline - self._clock()))
         except FutureTimeout:
             # Still queued, or the library hangs: either way nobody is to wait longer than was promised.
             if future.cancel():
@@ -216,7 +222,8 @@ class Scheduler:
     def _serve(self, index: int, jobs: list[Job]) -> None:
         """Run `jobs` as one; when that fails, one by one, so that a bad job sinks alone."""
         started = self._clock()
-        outcome = attempt(jobs)
+        with charged(shares(jobs)):
+            outcome = attempt(jobs)
         self._listener(
             "inference",
             model=jobs[0].backend.spec.name,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from appliance.device.bill import stage
 from appliance.errors import Unavailable
 from appliance.speech.asr import Recogniser, join_words, transcript
 from appliance.speech.level import levelled
@@ -111,8 +112,9 @@ def _recognised(
     return transcript(words, language=recogniser.language, engine=recogniser.name, seconds=audio.seconds)
 
 
-def _timed(timings: dict[str, float], stage: str, work: Callable[[], _Result]) -> _Result:
+def _timed(timings: dict[str, float], name: str, work: Callable[[], _Result]) -> _Result:
     started = time.perf_counter()
-    result = work()
-    timings[stage] = (time.perf_counter() - started) * 1000
+    with stage(name):
+        result = work()
+    timings[name] = (time.perf_counter() - started) * 1000
     return result

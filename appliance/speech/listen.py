@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from appliance.device.bill import stage
 from appliance.speech.asr import Stream, Streaming
 from appliance.speech.segment import Began, Ended, Endpointer, Event, Speech
 from appliance.values import Audio, Segment, Transcript
@@ -101,18 +102,20 @@ class Utterances:
 
     def _told(self, find: Callable[[], list[Event]]) -> list[Partial | Final]:
         started = self._clock()
-        self._events += find()
+        with stage("vad"):
+            self._events += find()
         self._vad_s = self._clock() - started
         # One by one: what stands before and behind an event that fails is not lost, it is told next time.
         while self._events:
             event = self._events.popleft()
             try:
-                if isinstance(event, Began):
-                    self._begin()
-                elif isinstance(event, Speech):
-                    self._ready += self._hear(event)
-                else:
-                    self._ready += self._end(event)
+                with stage("asr"):
+                    if isinstance(event, Began):
+                        self._begin()
+                    elif isinstance(event, Speech):
+                        self._ready += self._hear(event)
+                    else:
+                        self._ready += self._end(event)
             except BaseException:
                 self._drop()
                 raise

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.device.bill import waiting
 from appliance.errors import BackendFailed, DeadlineExceeded, InvalidInput, ModelCorrupt, Unavailable
 from appliance.listener import Listener, silent
 from appliance.speech.asr import transcript
@@ -117,7 +118,9 @@ class VoskRecogniser:
     def _held(self, deadline: float | None) -> Iterator[None]:
         """Hold the lock, or raise DeadlineExceeded when it does not come free in time."""
         patience = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
-        if not self._lock.acquire(timeout=patience):
+        with waiting():
+            free = self._lock.acquire(timeout=patience)
+        if not free:
             raise DeadlineExceeded(f"{self.name}: expected a free recogniser before the deadline, got a busy one")
         try:
             yield

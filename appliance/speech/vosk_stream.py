@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from appliance.device.bill import charge, charged, waiting
 from appliance.errors import ApplianceError, BackendFailed, DeadlineExceeded
 from appliance.inference.backend import WrongState
 from appliance.speech.asr import join_words, transcript
@@ -48,6 +49,7 @@ class VoskStream:
         self._recogniser: Callable[[], Any] | None = recogniser
         self._name = name
         self._language = language
+        self._charge = charge()
         self._room = round(queue_s * RATE)
         self._patience_s = patience_s
         self._changed = threading.Condition()
@@ -73,7 +75,8 @@ class VoskStream:
         """
         with self._changed:
             self._check()
-            free = self._changed.wait_for(self._has_room, self._patience_s)
+            with waiting():
+                free = self._changed.wait_for(self._has_room, self._patience_s)
             self._check()
             if not free:
                 self._closed = True
@@ -94,7 +97,8 @@ class VoskStream:
             self._check()
             self._ending = True
             self._changed.notify_all()
-            done = self._changed.wait_for(lambda: self._words is not None or self._over(), self._patience_s)
+            with waiting():
+                done = self._changed.wait_for(lambda: self._words is not None or self._over(), self._patience_s)
             found, failure = self._words, self._failure
             if found is None:
                 self._closed = True
@@ -162,7 +166,8 @@ class VoskStream:
                 if self._closed:
                     return None
                 chunk, rest = rest[:CHUNK], rest[CHUNK:]
-                ended = recogniser.AcceptWaveform(chunk.tobytes())
+                with charged(((self._charge, 1.0),)):
+                    ended = recogniser.AcceptWaveform(chunk.tobytes())
                 if ended:
                     found += words(recogniser.Result(), 0.0, 0.0, self._fed / RATE)
                 # Asked for only where somebody will see it: it costs a walk through the lattice.
@@ -177,4 +182,5 @@ class VoskStream:
                 self._waiting = max(0, self._waiting - heard)
                 self._changed.notify_all()
             if ending:
-                return (*found, *words(recogniser.FinalResult(), 0.0, 0.0, self._fed / RATE))
+                with charged(((self._charge, 1.0),)):
+                    return (*found, *words(recogniser.FinalResult(), 0.0, 0.0, self._fed / RATE))

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from appliance.device.bill import stage
 from appliance.errors import DeadlineExceeded, InvalidInput
 from appliance.inference.backend import Run
 from appliance.values import OcrLine, OcrResult, Quad
@@ -114,7 +115,8 @@ class Reader:
                 stages.check()
                 if watch.stopped():
                     break
-                reading, opposite = self._reading(strips[index], how[index], deadline)
+                with stage("recognise"):
+                    reading, opposite = self._reading(strips[index], how[index], deadline)
             except DeadlineExceeded:
                 if not lines and not watch.stopped():
                     raise
@@ -211,7 +213,8 @@ class _Stages:
         """Do `work`, add its milliseconds to those of `name`."""
         self.check()
         started = time.perf_counter()
-        result = work()
+        with stage(name):
+            result = work()
         spent = (time.perf_counter() - started) * 1000
         self.timings_ms[name] = self.timings_ms.get(name, 0.0) + spent
         return result

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.device.bill import stage
 from appliance.errors import BackendFailed, DeadlineExceeded, Unavailable
 from appliance.values import OcrLine, OcrResult, Quad
 from appliance.vision.image import Pixels
@@ -89,8 +90,9 @@ class TesseractReader:
         height, width = image.shape[:2]
         full = size or (width, height)
         started = time.perf_counter()
-        shown = _reduced(image, self._max_side)
-        table = self._table(shown, deadline)
+        with stage("recognise"):  # the child works, and this thread pays for it
+            shown = _reduced(image, self._max_side)
+            table = self._table(shown, deadline)
         scale = (full[0] / shown.shape[1], full[1] / shown.shape[0])
         lines = tuple(line for line in _lines(_words(table), scale) if line.confidence >= self._min_confidence)
         timings = {"recognise": (time.perf_counter() - started) * 1000}

@@ -289,3 +289,26 @@ def test_options_that_make_no_sense(options: dict[str, float]) -> None:
 
 def test_closing_what_never_began() -> None:
     Meter(lambda: NoPower(("", ""))).close()
+
+
+def test_a_nudge_has_the_thread_read_at_once_and_not_too_often() -> None:
+    line, observed = Line(4.0), threading.Semaphore(0)
+    with Meter(lambda: line, every_s=1.0, observers=[lambda _: observed.release()]) as of:
+        while line.looks < 1:
+            threading.Event().wait(0.005)
+        threading.Event().wait(0.06)
+        of.nudge()
+        assert observed.acquire(timeout=0.5), "long before the thread's turn"
+        for _ in range(100):
+            of.nudge()
+        threading.Event().wait(0.02)
+        assert line.looks == 2, "a reading as young as this is not read again"
+        line.error = OSError("the bus is gone")
+        threading.Event().wait(0.06)
+        of.nudge()
+        while of.health.failures < 1:
+            threading.Event().wait(0.005)
+        for _ in range(100):
+            of.nudge()
+        threading.Event().wait(0.06)
+        assert line.looks == 3, "nobody hurries a broken sensor"

@@ -7,12 +7,14 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from tiny_networks import AFFINE, HALVE, PAIR, PICK, Clock, Heard, eventually, file
 
+from appliance.device.bill import paying, stage
 from appliance.errors import BackendFailed, DeadlineExceeded, InvalidInput, SettingInvalid, Unavailable
 from appliance.inference import scheduler as module
 from appliance.inference.backend import Backend, WrongState
@@ -21,6 +23,7 @@ from appliance.inference.onnxruntime import OnnxRuntimeBackend
 from appliance.inference.scheduler import Priority, Scheduler
 from appliance.inference.signature import Arrays
 from appliance.specs import ModelSpec
+from tests.device.test_bill import Desk
 
 
 class Door:
@@ -507,3 +510,51 @@ def test_an_idle_scheduler_holds_no_inputs_outputs_or_errors(scheduler: Schedule
     finally:
         gc.enable()
     assert gone
+
+
+def test_joined_runs_are_paid_by_their_rows_from_their_beginning_and_nobody_pays_in_the_queue() -> None:
+    desk = Desk()
+    with Scheduler(house=desk.bills.house) as scheduler:
+        door = Door(scheduler)  # holds the worker: paid by the house
+        seen = FakeBackend(
+            replace(AFFINE, name="rows"), compute=lambda inputs: desk.work(2.0) or {"y": inputs["x"] + 1}
+        )
+        seen.load()
+        bills = [desk.open("look"), desk.open("read")]
+        futures = []
+        for bill, rows in zip(bills, (1, 3), strict=True):
+            with paying(bill), stage("recognise"):
+                futures.append(scheduler.submit(seen, row(1.0, rows)))
+            bill.turn(None)
+        desk.work(5.0)  # they stand in the queue behind the other network
+        door.open()
+        for future in futures:
+            future.result(10)
+        until_idle(scheduler)
+        for bill in bills:
+            bill.close(desk.costs.append)
+        desk.later()
+    costs = {cost.door: cost.stages["recognise"].joules for cost in desk.costs}
+    assert costs == pytest.approx({"look": 3.0, "read": 9.0})
+    house = [said["stages"] for said in desk.said() if said["door"] == "background"]
+    assert house == [{AFFINE.name: pytest.approx(30.0)}]
+
+
+def test_who_waits_for_a_run_pays_for_the_run_and_not_for_the_wait() -> None:
+    desk = Desk()
+    backend = FakeBackend(AFFINE, compute=lambda inputs: desk.work(2.0) or {"y": inputs["x"] + 1})
+    backend.load()
+    with Scheduler(house=desk.bills.house) as scheduler:
+        bill = desk.open("look")
+        with paying(bill), stage("detect"):
+            scheduler.run(backend, row(1.0))
+            assert bill.stage == "detect"
+        until_idle(scheduler)
+        bill.close(desk.costs.append)
+        desk.later()
+    assert {name: cost.joules for name, cost in desk.costs[0].stages.items()} == pytest.approx({"detect": 12.0})
+    assert desk.costs[0].total.seconds == pytest.approx(2.0), "the caller does not work while the worker does"
+
+
+def until_idle(scheduler: Scheduler) -> None:
+    assert eventually(lambda: scheduler.running == 0)

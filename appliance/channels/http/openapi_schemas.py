@@ -20,6 +20,9 @@ LANGUAGE: Json = {"type": "string", "enum": ["zh", "en"]}
 TIMINGS: Json = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 
 
+JOULES: Json = {"$ref": "#/components/schemas/Joules"}
+WATTS: Json = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+
 # What the models say in a validator of their own: no NUL; for a turn's text, something beside white space.
 PRINTABLE = r"^[^\u0000]*$"
 SAYING = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
@@ -46,6 +49,65 @@ def _object(description: str, optional: tuple[str, ...] = (), /, **properties: J
 def _or_null(schema: Json) -> Json:
     return {"anyOf": [schema, {"type": "null"}]}
 
+
+DEVICE: Json = {
+    "type": "object",
+    "description": "The machine: what of it is measured, and nothing in place of what is not. `mode` and what follows "
+    "are there only where it is looked at",
+    "properties": {
+        "board": _object(
+            "What it is; `none` and empty off a Jetson", model=TEXT, family=TEXT, module=TEXT, l4t=TEXT, jetpack=TEXT
+        ),
+        "power": _object(
+            "Power of what `source` names; `covers` says what is in it and what is not",
+            measured={"type": "boolean"},
+            source=TEXT,
+            covers=_object("The same in words", zh=TEXT, en=TEXT),
+            watts=WATTS,
+            mean_10s_watts=WATTS,
+            idle_watts=WATTS | {"description": "What it draws while nothing runs"},
+            failures=COUNT | {"description": "Readings in a row that failed"},
+            reason=TEXT,
+        ),
+        "energy": _object(
+            "Where all energy went that was measured: the idle board, the work, and what others drew beside it",
+            idle_j=NUMBER,
+            shared_j=NUMBER,
+            rest_j=NUMBER,
+            seconds=NUMBER,
+        ),
+        "alarms_seen": _list(_object("Alarms since the start", kind=TEXT, name=TEXT, count=COUNT)),
+        "look_age_s": WATTS
+        | {"description": "Seconds since the latest look, more while a bus hangs; null without any"},
+        "mode": _object("The power mode by name", now=TEXT, default=TEXT, names=_list(TEXT), reason=TEXT),
+        "rails": {
+            "type": "object",
+            "description": "Some are parts of others: only `power` is the whole",
+            "additionalProperties": _object(
+                "One rail", volts=NUMBER, amperes=NUMBER, watts=NUMBER, warning_amperes=WATTS, critical_amperes=WATTS
+            ),
+        },
+        "unread": {
+            "type": "object",
+            "description": "Rails that could not be read, and why",
+            "additionalProperties": TEXT,
+        },
+        "celsius": {"type": "object", "description": "Degrees by thermal zone", "additionalProperties": NUMBER},
+        "zones_off": _list(TEXT),
+        "hottest_c": WATTS | {"description": "null when no zone could be read, which is no reason to be calm"},
+        "gpu": _or_null(_object("The GPU; load 0 to 1", load=WATTS, megahertz=WATTS, most_megahertz=WATTS)),
+        "megahertz": {"type": "object", "description": "Clock by cores", "additionalProperties": NUMBER},
+        "alarms": _object(
+            "What is amiss at this moment; `events` count since the board's start",
+            over=_list(TEXT),
+            throttled=_list(TEXT),
+            events={"type": "object", "additionalProperties": COUNT},
+            unread=_list(TEXT),
+        ),
+    },
+    "required": ["board", "power", "energy", "alarms_seen", "look_age_s"],
+    "additionalProperties": False,
+}
 
 SCHEMAS: dict[str, Json] = {
     "Problem": _object(
@@ -141,6 +203,14 @@ SCHEMAS: dict[str, Json] = {
         retry_after={"type": "integer", "minimum": 1},
         error_id=TEXT,
     ),
+    "Joules": _object(
+        "Energy above the idle board's; there only where power is measured. null where less than half of it was "
+        "measured by the end of the work: the exact figure follows in the metrics",
+        total=WATTS,
+        stages={"type": "object", "additionalProperties": WATTS},
+        net={"type": "boolean", "description": "Whether the idle board's power is taken off; not in the first seconds"},
+        source=TEXT | {"description": "What is measured, such as VDD_IN: the module's input, not what the wall gives"},
+    ),
     "Character": _object(
         "One character of a line and what else it may be, best first",
         text=TEXT,
@@ -150,6 +220,7 @@ SCHEMAS: dict[str, Json] = {
     "OcrResult": _object(
         "Everything read in one image; width, height and boxes are in pixels of the photo as displayed: after its "
         "EXIF orientation, not turned by `angle`",
+        ("joules",),
         text=TEXT,
         confidence=RATIO,
         lines=_list(_ref("OcrLine")),
@@ -168,11 +239,13 @@ SCHEMAS: dict[str, Json] = {
         },
         engine=TEXT,
         timings_ms=TIMINGS,
+        joules=JOULES,
     ),
     "Word": _object("One word heard", text=TEXT, start=NUMBER, end=NUMBER, confidence=RATIO),
     "Segment": _object("A stretch of speech, in seconds", start=NUMBER, end=NUMBER),
     "Transcript": _object(
         "What was heard",
+        ("joules",),
         text=TEXT,
         confidence=RATIO,
         language=LANGUAGE,
@@ -181,10 +254,11 @@ SCHEMAS: dict[str, Json] = {
         engine=TEXT,
         seconds=NUMBER,
         timings_ms=TIMINGS,
+        joules=JOULES,
     ),
     "Reply": _object(
         "A finished turn",
-        ("ocr", "transcript"),
+        ("ocr", "transcript", "joules"),
         session=TEXT,
         turn=_ref("Turn"),
         parse=_ref("Parse"),
@@ -193,6 +267,7 @@ SCHEMAS: dict[str, Json] = {
         backends={"type": "object", "additionalProperties": TEXT},
         ocr=_ref("OcrResult"),
         transcript=_ref("Transcript"),
+        joules=JOULES,
     ),
     "Feature": _object(
         "State of one ability",
@@ -219,6 +294,7 @@ SCHEMAS: dict[str, Json] = {
                     "required": ["network", "name", "fallback"],
                 }
             ),
+            "device": DEVICE,
             "service": {
                 "description": "Who supervises the process, and which networks the settings name (with the settings) "
                 "against those that the systemd unit opens: `opened` is null outside of it, where nothing is shut",

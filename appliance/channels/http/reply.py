@@ -14,6 +14,7 @@ from appliance.values import (
     Entity,
     FaqMatch,
     Feature,
+    Joules,
     OcrLine,
     OcrResult,
     Parse,
@@ -135,11 +136,30 @@ def line_json(line: OcrLine, characters: bool = False) -> dict[str, Any]:
     return body
 
 
+def joules_json(joules: Joules) -> dict[str, Any]:
+    """What work cost, millijoules rounded away; null where too little of it was measured by its end."""
+    return {
+        "total": _rounded_or_none(joules.total),
+        "stages": {stage: _rounded_or_none(value) for stage, value in joules.stages.items()},
+        "net": joules.net,
+        "source": joules.source,
+    }
+
+
+def _rounded_or_none(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 3)
+
+
+def _with_joules(body: dict[str, Any], joules: Joules | None) -> dict[str, Any]:
+    """`body` with the joules, where power is measured: nobody is to take 0 for nothing known."""
+    return body if joules is None else body | {"joules": joules_json(joules)}
+
+
 def ocr_json(result: OcrResult, characters: bool = False) -> dict[str, Any]:
     """Everything read in one image; boxes are in pixels of the photo as displayed, `width` x `height` after its EXIF
     orientation, and not turned by `angle`.
     """
-    return {
+    body = {
         "text": result.text,
         "confidence": round(float(result.confidence), 4),
         "lines": [line_json(line, characters) for line in result.lines],
@@ -152,11 +172,12 @@ def ocr_json(result: OcrResult, characters: bool = False) -> dict[str, Any]:
         "engine": result.engine,
         "timings_ms": _rounded(result.timings_ms),
     }
+    return _with_joules(body, result.joules)
 
 
 def transcript_json(transcript: Transcript) -> dict[str, Any]:
     """What was heard, word by word."""
-    return {
+    body = {
         "text": transcript.text,
         "confidence": round(float(transcript.confidence), 4),
         "language": transcript.language,
@@ -177,6 +198,7 @@ def transcript_json(transcript: Transcript) -> dict[str, Any]:
         "seconds": round(float(transcript.seconds), 3),
         "timings_ms": _rounded(transcript.timings_ms),
     }
+    return _with_joules(body, transcript.joules)
 
 
 def reply_json(reply: Reply) -> dict[str, Any]:
@@ -193,7 +215,7 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         body["ocr"] = ocr_json(reply.ocr)
     if reply.transcript is not None:
         body["transcript"] = transcript_json(reply.transcript)
-    return body
+    return _with_joules(body, reply.joules)
 
 
 def feature_json(feature: Feature) -> dict[str, Any]:

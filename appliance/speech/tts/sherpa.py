@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.device.bill import holding
 from appliance.errors import BackendFailed, InvalidInput, ModelCorrupt, ModelMissing, Unavailable
 from appliance.speech.tts.reading import plainly, spoken
 from appliance.speech.tts.voice import joined
@@ -97,7 +98,7 @@ class SherpaVoice:
         if not said:
             return joined([])
         stops = self._stops
-        with self._lock:
+        with holding(self._lock):
             tts = self._loaded()
 
             def going_on(samples: Any, progress: float) -> int:
