@@ -181,11 +181,12 @@ engines-bench: $(VENV)/.dev pull  ## measure every network on every backend here
 	$(BIN)/python -m benchmarks.engines --check --out var/engines
 
 # What the units promise is seen under a systemd of the tests' own, as root and where the kernel allows that.
-device-check: $(VENV)/.dev models-once  ## verify and score the systemd units, check shell scripts, and run what needs a real systemd
+device-check: $(VENV)/.dev models-once  ## verify and score the systemd units, check shell scripts, run what needs a real systemd, and govern simulated boards
 	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system device
 	$(BIN)/python .ci/units.py
 	$(BIN)/python -m pytest -rs tests/ci/test_units.py
 	$(BIN)/python -m pytest -m systemd -rs tests/device tests/e2e/test_service.py
+	$(BIN)/python -m benchmarks.governor --check
 
 fuzz: $(VENV)/.dev models-once  ## send 5,000 hostile images, recordings and bodies to the running appliance
 	FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/e2e/test_fuzz.py

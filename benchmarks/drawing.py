@@ -38,7 +38,7 @@ def draw(path: Path, title: str, panels: Sequence[Panel], names: Sequence[str], 
                 axes.axhline(limit, color="#888", linestyle="--", linewidth=0.8)
             axes.set_ylabel(panel.label)
             axes.margins(x=0)
-        every[0].set_title(title, fontsize=10)
+        every[0].set_title(title, fontsize=9)
         every[0].legend(loc="upper right", fontsize=8)
         every[-1].set_xlabel(below)
         figure.savefig(path, metadata={"Date": None})

@@ -63,8 +63,9 @@ class Governing:
 
         Without `watching` it is off: a command beside an appliance that serves does not steer the board.
 
-        The listener hears `governor_on` or `governor_off` (reason), `governor_step` (before, after, direction, cause,
-        reason), `governor_knob` (name, reason) for a knob that could not be turned, and `governor_failed` (reason).
+        The listener hears `governor_off` (reason), `governor_problem` (reason) for limits that cannot work on this
+        board, `governor_step` (before, after, direction, cause, reason), `governor_knob` (name, reason) for a knob that
+        could not be turned, and `governor_failed` (reason).
         """
         self.limits = Limits(
             settings.power_budget_w,
@@ -107,7 +108,8 @@ class Governing:
         if self.off is not None:
             self._listener("governor_off", reason=" / ".join(self.off))
             return
-        self._listener("governor_on", **asdict(self.limits), problem=self._problem() or "none")
+        if problem := self._problem():
+            self._listener("governor_problem", reason=problem)
         for thread in self._threads:
             thread.start()
 
@@ -159,6 +161,7 @@ class Governing:
         reason = self.off or state.reason
         return {
             "on": self.off is None,
+            "watching": state.watching,
             "level": self._level,
             "deepest": DEEPEST,
             "refusing": self._level > DEEPEST,

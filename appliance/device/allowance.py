@@ -196,7 +196,7 @@ class Allowance:
             return False
         if self._asked is None:
             self._asked = now
-        if now - (self._times[-1] if self._times else self._asked) > SILENT_S:
+        if (now - self._times[-1] if self._times else at - self._asked) > SILENT_S:
             return not self._running
         if self._rest is None:  # it begins with a look at rest, which takes a second
             return False

@@ -285,7 +285,10 @@ class Governor:
         limits, level = self.limits, self._level
         if celsius is not None and celsius >= limits.critical_c and level <= self._deepest:
             return self._step(
-                self._deepest + 1, "critical", _hot(celsius, limits.critical_c, "临界", "critical"), watts
+                self._deepest + 1,
+                "critical",
+                _hot(celsius, limits.critical_c, "临界温度", "critical temperature"),
+                watts,
             )
         if level >= self._deepest:
             return None

@@ -356,3 +356,11 @@ def test_each_feature_that_is_shown_off_is_one_that_there_is() -> None:
     shown = bench.governing.shown(Feature(name, "ready", "x", "") for name in (*known, "language", "dialogue"))
     assert [feature.state for feature in shown] == ["off"] * 5 + ["ready"] * 2
     assert replace(shown[0], state="ready").required is False
+
+
+def test_limits_that_cannot_work_here_are_told_at_the_start() -> None:
+    bench = Bench(Settings(temperature_critical_c=105.0))
+    bench.board.sensors = SimpleNamespace(zones=(SimpleNamespace(critical_c=104.5),))
+    bench.governing.start()
+    bench.governing.close()
+    assert "104.5" in str(bench.heard.of("governor_problem")[0]["reason"])

@@ -164,6 +164,7 @@ def test_without_readings_one_piece_of_work_runs_at_a_time() -> None:
     assert board.allowance.fits("image", later + 2)
     never = Allowance(BUDGET_W)
     assert not never.fits("image", 0.0)
+    assert SILENT_S < never.wait_s("image", 0.0) < SILENT_S + 1, "who asks first is told to wait, and not sent away"
     assert never.fits("image", SILENT_S + 0.1), "a sensor that never says anything does not close the counter"
 
 
