@@ -325,7 +325,6 @@ class Appliance:
             ocr = next(feature for feature in self.features() if feature.name == "ocr")
             why = ("；".join(ocr.said("zh")), "; ".join(ocr.said("en")))
             raise Unavailable("reading is off: expected a reader, got none", remedy=why, retry_after=60)
-        self._rooms.governing.check("image")
         deadline = self._deadline(deadline_s)
         with self._images.enter(), self._rooms.governing.enter("image", deadline):
             begin = time.perf_counter()
@@ -339,7 +338,6 @@ class Appliance:
     @contextmanager
     def _listening(self, recording: bytes) -> Iterator[float]:
         """Be let in with a recording; gives the deadline. What waits for power is as long as the sound may be."""
-        self._rooms.governing.check("audio")
         deadline = self._deadline()
         size = max(1, len(recording)) / SECOND_BYTES
         with self._recordings.enter(), self._rooms.governing.enter("audio", deadline, size):

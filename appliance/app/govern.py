@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 
 from appliance.app.board import Instruments
@@ -132,13 +132,16 @@ class Governing:
         if not serves(kind, self._level):
             raise TooHot(self._too_hot, retry_after=AGAIN_S)
 
-    def enter(self, kind: str, deadline: float | None = None, size: float = 1.0) -> AbstractContextManager[None]:
+    @contextmanager
+    def enter(self, kind: str, deadline: float | None = None, size: float = 1.0) -> Iterator[None]:
         """Do heavy work of `kind` during the block, once the power budget has room: see `Pace.enter`.
 
-        Raises TooHot as `check` does.
+        Raises TooHot as `check` does, also when the chip has become so while it waited.
         """
         self.check(kind)
-        return self.pace.enter(kind, deadline, size)
+        with self.pace.enter(kind, deadline, size):
+            self.check(kind)
+            yield
 
     def shown(self, features: Iterable[Feature]) -> tuple[Feature, ...]:
         """`features` as they are under the governor: those that are refused for heat are off, and say so."""

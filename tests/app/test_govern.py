@@ -364,3 +364,18 @@ def test_limits_that_cannot_work_here_are_told_at_the_start() -> None:
     bench.governing.start()
     bench.governing.close()
     assert "104.5" in str(bench.heard.of("governor_problem")[0]["reason"])
+
+
+def test_a_chip_that_gets_too_hot_while_work_waits_for_power_takes_it_no_more() -> None:
+    bench = Bench()
+    bench.pass_s(3)
+    entered = bench.governing.pace.enter
+
+    def slowly(*args: Any) -> Any:
+        bench.governing._level = DEEPEST + 1
+        return entered(*args)
+
+    bench.governing.pace.enter = slowly  # type: ignore[method-assign]
+    with pytest.raises(TooHot), bench.governing.enter("image"):
+        raise AssertionError("it was let in")
+    assert bench.governing.pace.account.running == 0

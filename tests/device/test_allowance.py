@@ -179,6 +179,20 @@ def test_a_gap_in_the_readings_counts_as_what_lies_around_it() -> None:
     assert not allowance._fits(Cost(30.0, 1.0), board.now, board.now), "4 s of 15 W are not taken for none"
 
 
+def test_what_was_done_since_the_last_reading_counts_before_it_is_read() -> None:
+    board = Board()
+    board.rest(2)
+    board.job("image", 0.2, 100.0)
+    board.rest(12)
+    done = 0
+    while board.allowance.fits("image", board.now + 0.1 * done) and done < 20:
+        work = board.allowance.begin("image", board.now + 0.1 * done)
+        board.allowance.end(work, board.now + 0.1 * done + 0.1)
+        done += 1
+    full = (BUDGET_W * (1 - MARGIN) - REST_W) * WINDOW_S
+    assert 3 <= done < 20, f"each draws 100 W for a moment, and {full:.0f} J are all there is"
+
+
 def test_a_budget_has_to_be_one() -> None:
     for wrong in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="budget above 0"):

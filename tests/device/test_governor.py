@@ -16,7 +16,9 @@ from appliance.device.governor import (
     FIRST_S,
     HOUR_S,
     LONGEST_S,
+    MOST_UPS,
     REFUSED_S,
+    TRIAL_S,
     Governor,
     Limits,
     Reading,
@@ -186,7 +188,7 @@ def test_without_sensors_it_is_off_and_says_so() -> None:
 
 def test_a_clock_that_jumps_brings_no_calm_time() -> None:
     bench = Bench()
-    bench.pass_s(1, OVER)
+    bench.pass_s(1, HOT)
     bench.now += 7200  # the process was stopped
     assert bench.governor.look(COOL) is None
     assert not bench.pass_s(FIRST_S - 10, COOL)
@@ -203,6 +205,16 @@ def test_a_load_that_swings_with_the_worst_period_stays_below_the_bound() -> Non
         bench.pass_s(50, Reading(watts=4.0, celsius=96.0))
     assert _most_in_an_hour(bench.steps) <= bound(DEEPEST)
     assert len(bench.steps) > 5
+
+
+def test_a_load_that_comes_back_just_after_every_trial_meets_the_bound_of_steps_up() -> None:
+    bench = Bench()
+    for _ in range(20):
+        bench.pass_s(1, HOT)
+        bench.pass_s(TRIAL_S + FIRST_S, COOL)
+    assert _most_in_an_hour(bench.steps) <= bound(DEEPEST)
+    assert sum(step.direction == "up" for step in bench.steps if step.at < 100 + HOUR_S) == MOST_UPS
+    assert bench.level > 0, "what is left is to stay down"
 
 
 readings = st.builds(
