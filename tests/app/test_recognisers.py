@@ -154,6 +154,11 @@ def test_a_lighter_recogniser_hears_while_that_is_wanted_and_the_best_again_afte
         assert hears.recogniser("zh") is best
         ears.turn(Rung(light=True))
         assert hears.recogniser("zh") is light, "and not loaded again"
+        newer: Any = FakeVosk(tmp_path, name="a newer best")
+        own._serve("zh", "sensevoice-small", 2, newer)
+        assert hears.recogniser("zh") is light, "what is installed meanwhile waits for its turn"
+        ears.turn(Rung())
+        assert hears.recogniser("zh") is newer
         monkeypatch.setitem(own._manifests, "vosk-small-cn", SimpleNamespace(size=1 << 40))
         ears.turn(Rung())
         assert ears.turn(Rung(light=True)).count("no lighter") == 2, "a larger one is no lighter one"
