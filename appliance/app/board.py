@@ -105,7 +105,7 @@ class Instruments:
 
     def settle(self) -> None:
         """Read once more, and have all work told that has ended: before whoever keeps the figures closes."""
-        self.meter.sample()
+        self.meter.sample(fresh_s=0.0)
         self.sharing.settle()
 
     def __enter__(self) -> Instruments:

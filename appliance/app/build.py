@@ -28,7 +28,7 @@ from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import load_imported
 from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
-from appliance.device.bill import holding
+from appliance.device.bill import holding, stage
 from appliance.dialogue.policy import Dialogue
 from appliance.inference.scheduler import Scheduler
 from appliance.language.clean import Cleaner
@@ -74,7 +74,13 @@ def build(
     """
     closing = ExitStack()
     try:
-        return _build(settings, listener, senses, engines, clock, closing, watching)
+        board = closing.enter_context(Instruments(Path(settings.device_root), watching=watching, listener=listener))
+        # What loading draws is no rest: an idle board that was learnt from it would take too much off every answer.
+        with board.bills.billed("start"), stage("load"):
+            governing = Governing(settings, board, watching=watching, listener=listener)
+            made = _build(settings, listener, senses, engines, clock, closing, board, governing)
+        governing.start()
+        return made
     except BaseException:
         closing.close()
         raise
@@ -87,11 +93,10 @@ def _build(
     make: MakesEngines,
     clock: Callable[[], float],
     closing: ExitStack,
-    watching: bool,
+    board: Instruments,
+    governing: Governing,
 ) -> Appliance:
     folder = data_dir(settings)
-    board = closing.enter_context(Instruments(Path(settings.device_root), watching=watching, listener=listener))
-    governing = Governing(settings, board, watching=watching, listener=listener)
     manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
     store = ModelStore(folder / "models", manifests)
     scheduler = Scheduler(listener=listener, house=board.bills.house)
@@ -162,7 +167,6 @@ def _build(
     turned = (knobs.precision(networks.lighten), knobs.recogniser(ears.lighten))
     governing.join((knobs.detector(sight.limit), knobs.concurrency(images, recordings), *turned))
     closing.callback(governing.close)
-    governing.start()
     return appliance
 
 

@@ -110,6 +110,7 @@ class Governing:
             return
         if problem := self._problem():
             self._listener("governor_problem", reason=problem)
+        self.pace.loaded()
         for thread in self._threads:
             thread.start()
 

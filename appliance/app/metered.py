@@ -18,7 +18,10 @@ LISTEN, SAY = "listen", "say"
 
 
 class MeteredUtterances(Utterances):
-    """Utterances that pay for hearing, piece by piece: who speaks has no request yet whose it would be."""
+    """Utterances that pay for hearing, piece by piece: who speaks has no request yet whose it would be.
+
+    Listening while nobody speaks is how a kiosk waits: were it work like any other, it would never be at rest.
+    """
 
     def __init__(
         self, endpointer: Endpointer, recogniser: Streaming, *, phrases: Sequence[str] = (), bills: Bills
@@ -29,7 +32,7 @@ class MeteredUtterances(Utterances):
 
     def feed(self, samples: npt.NDArray[np.float32]) -> list[Partial | Final]:
         """See Utterances."""
-        with self._bills.billed(LISTEN):
+        with self._bills.billed(LISTEN, standing=not self.speaking):
             return super().feed(samples)
 
     def finish(self) -> list[Partial | Final]:

@@ -167,12 +167,18 @@ class Allowance:
 
     def wait_s(self, kind: str, now: float, size: float = 1.0) -> float:
         """Seconds until it is likely to fit; FORESEEN_S where that cannot be foretold, as when heat takes all room."""
+        if self._times and self._rest is None and not self._running:
+            return 2 * QUIET_S
         cost, at = self.cost(kind, size), now
         while at < now + FORESEEN_S:
             if self._fits(cost, now, at):
                 return at - now
             at += _GRID_S
         return FORESEEN_S
+
+    def loaded(self, now: float) -> None:
+        """What was drawn up to now was no rest: it was spent on the start, which no work stands for."""
+        self._share_out(now)
 
     def begin(self, kind: str, now: float, size: float = 1.0) -> Work:
         """A piece of work begins; `end` has to follow. Raises ValueError unless `size` is above 0."""

@@ -57,9 +57,12 @@ Then = Callable[[Cost], object]
 class Bill:
     """The account of one request. `turn` is for its own thread, all else for any."""
 
-    def __init__(self, sharing: Sharing, door: str, listener: Listener = silent) -> None:
-        """Begin with nothing at work. The listener hears `joules`: door, stages, joules, covered_s, seconds, net."""
-        self.door = door
+    def __init__(self, sharing: Sharing, door: str, listener: Listener = silent, *, standing: bool = False) -> None:
+        """Begin with nothing at work. The listener hears `joules`: door, stages, joules, covered_s, seconds, net.
+
+        All of it is `standing` work where it is part of waiting, beside which idle power is learnt.
+        """
+        self.door, self._standing = door, standing
         self._sharing, self._listener = sharing, listener
         self._lock = threading.Lock()
         self._stage: str | None = None
@@ -89,7 +92,7 @@ class Bill:
 
     def begin(self, stage: str, weight: float = 1.0) -> Work:
         """Something begins to work for this bill; `end` has to follow."""
-        work = self._sharing.begin(stage, weight, self._told)
+        work = self._sharing.begin(stage, weight, self._told, standing=self._standing)
         with self._lock:
             self._open.add(work)
             self._net = self._net and work.net
@@ -179,12 +182,13 @@ class Bills:
         self._house = Bill(sharing, BACKGROUND, listener)
         self._house.close()
 
-    def open(self, door: str) -> Bill | None:
+    def open(self, door: str, *, standing: bool = False) -> Bill | None:
         """A bill for a request that begins now, and has not to wait for its turn; None where nothing is measured."""
         if not self._measured():
             return None
-        self._begun()
-        bill = Bill(self._sharing, door, self._listener)
+        if not standing:
+            self._begun()
+        bill = Bill(self._sharing, door, self._listener, standing=standing)
         bill.turn(OTHER)
         return bill
 
@@ -193,9 +197,9 @@ class Bills:
         return Charge(self._house, stage) if self._measured() else None
 
     @contextmanager
-    def billed(self, door: str) -> Iterator[None]:
+    def billed(self, door: str, *, standing: bool = False) -> Iterator[None]:
         """What the block does, and has no bill yet, is one request's."""
-        bill = self.open(door) if _bill.get() is None else None
+        bill = self.open(door, standing=standing) if _bill.get() is None else None
         try:
             with paying(bill):
                 yield
@@ -239,8 +243,9 @@ def waiting() -> AbstractContextManager[None]:
 @contextmanager
 def holding(lock: threading.Lock | threading.Semaphore) -> Iterator[None]:
     """Hold `lock` in the block; until it is free nobody pays."""
-    with waiting():
-        lock.acquire()
+    if not lock.acquire(blocking=False):
+        with waiting():
+            lock.acquire()
     try:
         yield
     finally:

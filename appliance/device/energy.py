@@ -58,6 +58,8 @@ class Work:
     """Seconds of the clock; None while it runs."""
     told: Told | None = None
     """Hears what it cost once all is known; where there is none, the listener does."""
+    standing: bool = False
+    """Whether it is part of waiting, as listening for somebody to speak is: the machine is at rest beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +105,18 @@ class Sharing:
         self._quiet_from = clock()
         self._division = Division()
 
-    def begin(self, name: str, weight: float = 1.0, told: Told | None = None) -> Work:
+    def begin(self, name: str, weight: float = 1.0, told: Told | None = None, *, standing: bool = False) -> Work:
         """A piece of work begins now; `end` has to follow. Raises ValueError for a weight that is not above 0.
 
-        `told` hears what it cost, in whichever thread came to know it and outside of every lock.
+        `told` hears what it cost, in whichever thread came to know it and outside of every lock. While nothing but
+        `standing` work runs, idle power is learnt, which then has the power of that work in it.
         """
         if not 0 < weight < math.inf:
             raise ValueError(f"energy: expected a weight above 0 that is finite, got {weight}")
         if self._refresh is not None:
             self._refresh()
         with self._lock:  # and the clock inside it: what begins now lies behind every span that was divided
-            work = Work(name, weight, self._clock(), self._idle.watts is not None, told=told)
+            work = Work(name, weight, self._clock(), self._idle.watts is not None, None, told, standing)
             self._running.append(work)
         return work
 
@@ -125,7 +128,8 @@ class Sharing:
             work.ended = self._clock()
             self._running.remove(work)
             self._ended.append(work)
-            self._quiet_from = work.ended + QUIET_S
+            if not work.standing:
+                self._quiet_from = work.ended + QUIET_S
             late, self._ended = self._ended[:-_MOST_ENDED], self._ended[-_MOST_ENDED:]
         self._tell(late)
         if self._refresh is not None:
@@ -184,13 +188,14 @@ class Sharing:
         self._tell(late)
 
     def _divide(self, span: Span) -> bool:
-        """Book `span` piece by piece: between two beginnings or ends the same work runs. Whether any did."""
+        """Book `span` piece by piece: between two beginnings or ends the same work runs. Whether any was no standing one."""
         idle = self._idle.watts
-        changes: list[tuple[float, float]] = []  # moments, and the weight that comes or goes
+        busy, changes = False, list[tuple[float, float]]()  # moments, and the weight that comes or goes
         for work in (*self._running, *self._ended):
             began, ended = max(work.began, span.begin), span.end if work.ended is None else min(work.ended, span.end)
             if ended > began:
                 changes += [(began, work.weight), (ended, -work.weight)]
+                busy = busy or not work.standing
         changes.sort(key=lambda change: change[0])
         moment, weight, count = span.begin, 0.0, 0
         for at, change in (*changes, (span.end, 0.0)):
@@ -198,7 +203,7 @@ class Sharing:
             if piece is not None:
                 self._book(piece, idle, weight if count else 0.0)
             moment, weight, count = max(moment, at), weight + change, count + (change > 0) - (change < 0)
-        return bool(changes)
+        return busy
 
     def _book(self, piece: Span, idle: float | None, weight: float) -> None:
         # Before the board was at rest for a while: what is drawn when nothing runs is that rest, and else unknown.

@@ -103,8 +103,8 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def sample(self) -> bool:
-        """Read once now, unless the last reading is younger than 50 ms; whether power is known so far. Never raises.
+    def sample(self, fresh_s: float = FRESH_S) -> bool:
+        """Read once now, unless the last reading is younger than that; whether power is known so far. Never raises.
 
         For whoever needs the energy up to this moment: between two turns of the thread up to `every_s` are missing.
         What fails is left to the thread, so that nobody waits for a broken sensor at every request.
@@ -115,7 +115,7 @@ class Meter:
         try:
             if self._failures or not self._power.available:
                 return False
-            fresh = self._read_at is not None and self._clock() - self._read_at < FRESH_S
+            fresh = self._read_at is not None and self._clock() - self._read_at < fresh_s
             return fresh or self._read()
         finally:
             self._reading.release()

@@ -72,6 +72,12 @@ class Pace:
         self._noted = clock() - WINDOW_S
         self._refused = 0
 
+    def loaded(self) -> None:
+        """What was drawn so far was the start's, and tells nothing of rest."""
+        with self._changed:
+            self._note()
+            self._allowance.loaded(self._clock())
+
     def limit(self, share: float, level: int) -> None:
         """From now on use `share` (0 to 1) of the room, for work at `level` of the ladder."""
         with self._changed:

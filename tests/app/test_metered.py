@@ -19,6 +19,7 @@ class Ears:
     def __init__(self, work: Callable[[float], None]) -> None:
         self._work = work
         self.stages: list[str] = []
+        self.speaking = True
 
     def feed(self, samples: np.ndarray) -> list[object]:
         given = charge()
@@ -63,6 +64,22 @@ def test_each_piece_of_sound_is_paid_for_as_listening() -> None:
     assert [(said["door"], said["stages"]["vad"]) for said in desk.said()] == [("listen", pytest.approx(6.0))] * 2
     desk.measured = False
     assert charge() is None
+
+
+def test_who_listens_to_nobody_is_at_rest() -> None:
+    desk = Desk()
+    ears = Ears(desk.work)
+    ears.speaking = False
+    utterances = MeteredUtterances(ears, None, bills=desk.bills)  # type: ignore[arg-type]
+    for _ in range(10):
+        utterances.feed(np.zeros(512, np.float32))
+    assert desk.sharing.idle_watts == 10.0, "what it draws while it listens is what it draws at rest"
+    assert desk.open().begin("detect").net
+    ears.speaking = True
+    before = len(desk.sharing._idle._recent)
+    for _ in range(10):
+        utterances.feed(np.zeros(512, np.float32))
+    assert len(desk.sharing._idle._recent) == before, "somebody speaks: that is work"
 
 
 def test_a_voice_is_paid_by_who_asked_for_it_and_else_for_itself() -> None:

@@ -18,6 +18,7 @@ from appliance.values import Feature, OcrLine, OcrResult
 from appliance.vision.watch import Watch
 from tests.cli.conftest import Command
 from tests.conftest import REPOSITORY
+from tests.device.boards import orin_nano
 
 PICTURE = REPOSITORY / "models/pp-ocrv6-small/cases/notice.png"
 
@@ -99,6 +100,30 @@ def test_ocr_reads(command: Command) -> None:
     told = command("ocr", str(PICTURE))
     assert told.code == Exit.OK
     assert "服务台" in told.out.splitlines()
+
+
+def test_answers_say_their_joules_on_a_board(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPLIANCE_DEVICE_ROOT", str(orin_nano(tmp_path)))
+    read = command("ocr", str(PICTURE), "--json").json
+    assert read["joules"]["source"] == "VDD_IN"
+    assert read["joules"]["net"] is False, "a command is over before the idle board is known"
+    assert set(read["joules"]["stages"]) >= {"decode", "detect", "recognise"}
+    # Not taken off: all that the board draws while something works is the answer's.
+    assert 0 < read["joules"]["total"] < 9.6 * 60
+    told = command("ask", "洗衣液在哪个货架", "--json").json["joules"]
+    assert told["source"] == "VDD_IN"
+    assert set(told["stages"]) >= {"understand", "dialogue"}
+    assert "VDD_IN" in command("ocr", str(PICTURE)).err
+
+
+def test_answers_say_nothing_of_joules_where_none_are_measured(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APPLIANCE_DEVICE_ROOT", str(tmp_path))
+    told = command("ask", "洗衣液在哪个货架", "--json")
+    assert "joules" not in told.json
+    assert "joules" not in told.err
+    assert "能耗" not in told.err
 
 
 def test_ocr_as_json_and_drawn(command: Command, tmp_path: Path) -> None:

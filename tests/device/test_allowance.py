@@ -193,6 +193,17 @@ def test_what_was_done_since_the_last_reading_counts_before_it_is_read() -> None
     assert 3 <= done < 20, f"each draws 100 W for a moment, and {full:.0f} J are all there is"
 
 
+def test_what_the_start_draws_is_not_taken_for_rest() -> None:
+    board = Board()
+    board.allowance.loaded(10.0)
+    board.pass_s(10, 12.0)
+    assert not board.allowance.fits("image", board.now)
+    assert 0 < board.allowance.wait_s("image", board.now) < 5, "it is known soon"
+    board.rest(3)
+    assert board.allowance.rest_w == pytest.approx(REST_W)
+    assert board.allowance._energy(board.now, board.now - 10, board.now) == pytest.approx(7 * 12.0 + 3 * REST_W)
+
+
 def test_a_budget_has_to_be_one() -> None:
     for wrong in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="budget above 0"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -15,6 +16,7 @@ from appliance.device.bill import (
     Cost,
     charge,
     charged,
+    holding,
     paying,
     stage,
     waiting,
@@ -106,6 +108,32 @@ def test_who_waits_pays_nothing_for_what_the_others_draw() -> None:
     costs = {cost.door: cost.total.joules for cost in desk.costs}
     assert costs == pytest.approx({"look": 12.0, "hear": 0.0})
     assert desk.sharing.division.shared_j == pytest.approx(12.0)
+
+
+def test_who_stands_before_a_lock_does_not_pay_and_who_holds_it_does() -> None:
+    desk, lock, inside = Desk(), threading.Lock(), threading.Event()
+    bill = desk.open()
+    lock.acquire()
+
+    def request() -> None:
+        with paying(bill), stage("decode"), holding(lock):
+            inside.set()
+            desk.work(1.0)
+
+    thread = threading.Thread(target=request)
+    thread.start()
+    while bill.stage is not None:  # until it waits
+        time.sleep(0.001)
+    desk.work(0.3)  # not for so long that it would pass for rest
+    assert not inside.is_set()
+    lock.release()
+    thread.join()
+    with holding(lock):
+        assert lock.locked()
+    assert not lock.locked()
+    bill.close(desk.costs.append)
+    desk.later()
+    assert {name: cost.joules for name, cost in desk.costs[0].stages.items()} == pytest.approx({"decode": 6.0})
 
 
 def test_work_in_another_thread_is_the_stages_that_ordered_it_by_weight() -> None:

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from sounds import chunk, fmt, riff, spoken, tone, wav
 
 from appliance.artifacts.manifest import load_manifests, shipped_root
+from appliance.device.bill import OTHER, paying
 from appliance.errors import DeadlineExceeded, InvalidInput, TooLarge, Unavailable, UnsupportedMedia
 from appliance.speech.asr import Recogniser, transcript
 from appliance.speech.hear import MODELS, Hearing, Limits
 from appliance.speech.vad import Vad
 from appliance.values import Audio, Segment, Transcript, Word
+from tests.device.test_bill import Desk
 
 
 class FakeRecogniser:
@@ -68,6 +70,15 @@ def test_where_nobody_speaks_nothing_is_heard(vad: Vad, rate: int) -> None:
         assert (heard.seconds, heard.engine, heard.language) == (2.0, "fake:zh", "zh")
         assert list(heard.timings_ms) == ["decode", "resample", "level", "vad"]
     assert ear.given == [], "no ghost words: the recogniser is not even asked"
+
+
+def test_the_stages_that_are_timed_are_those_that_pay() -> None:
+    desk = Desk()
+    bill = desk.open("hear")
+    with paying(bill):
+        heard = hearing(None, FakeRecogniser()).transcribe(wav(tone(16000, 1.0), 16000), "zh")
+    bill.close()
+    assert set(bill.known().stages) - {OTHER} == set(heard.timings_ms) == {"decode", "resample", "level", "asr"}
 
 
 def test_without_voice_activity_detection_all_counts_as_speech() -> None:

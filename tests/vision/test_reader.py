@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from pictures import Networks, kept, rotated, without_spaces
 
+from appliance.device.bill import OTHER, paying
 from appliance.errors import DeadlineExceeded, InvalidInput
 from appliance.inference.backend import Run
 from appliance.values import OcrLine
@@ -19,6 +20,7 @@ from appliance.vision.detect import DetectorOptions
 from appliance.vision.image import Pixels
 from appliance.vision.reader import Reader
 from appliance.vision.watch import Watch
+from tests.device.test_bill import Desk
 
 Pages = dict[str, tuple[Pixels, list[str]]]
 
@@ -31,6 +33,16 @@ def test_reads_every_page_of_the_cases(reader: Reader, pages: Pages) -> None:
         assert result.engine == "test"
         assert set(result.timings_ms) == {"detect", "rectify", "orient", "layout", "recognise"}
         assert all(0.5 <= line.confidence <= 1 for line in result.lines)
+
+
+def test_the_stages_that_are_timed_are_those_that_pay(reader: Reader, pages: Pages) -> None:
+    desk = Desk()
+    bill = desk.open("read")
+    image, _ = next(iter(pages.values()))
+    with paying(bill):
+        result = reader.read(image)
+    bill.close()
+    assert set(bill.known().stages) - {OTHER} == set(result.timings_ms)
 
 
 def test_a_clean_page_is_read_line_by_line_in_order(reader: Reader, pages: Pages) -> None:
