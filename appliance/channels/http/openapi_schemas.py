@@ -295,6 +295,31 @@ SCHEMAS: dict[str, Json] = {
                 }
             ),
             "device": DEVICE,
+            "governor": {
+                "description": "What keeps power and heat: `level` 0 is everything, `deepest` the least, one more "
+                "refuses all but words and touch; `power` is null where the budget is not kept, `knobs` say how each is "
+                "set, and `next_up_s` how much calm is still wanted",
+                "type": "object",
+                "required": ["on", "watching", "level", "deepest", "refusing", "reason", "steps", "limits", "knobs"],
+                "properties": {
+                    "on": {"type": "boolean"},
+                    "watching": {"type": "boolean"},
+                    "level": COUNT,
+                    "deepest": COUNT,
+                    "refusing": {"type": "boolean"},
+                    "cause": TEXT,
+                    "reason": TEXT,
+                    "problem": TEXT,
+                    "since_s": NUMBER,
+                    "downs": COUNT,
+                    "ups": COUNT,
+                    "next_up_s": {"type": ["number", "null"]},
+                    "steps": _list({"type": "object", "required": ["ago_s", "before", "after", "cause", "reason"]}),
+                    "limits": {"type": "object", "additionalProperties": NUMBER},
+                    "power": {"type": ["object", "null"], "additionalProperties": NUMBER},
+                    "knobs": {"type": "object", "additionalProperties": TEXT},
+                },
+            },
             "service": {
                 "description": "Who supervises the process, and which networks the settings name (with the settings) "
                 "against those that the systemd unit opens: `opened` is null outside of it, where nothing is shut",
