@@ -1,4 +1,4 @@
-"""The served appliance on the files of a board that gets too hot: words go on, all else is refused politely, and back."""
+"""The served appliance on the files of a board that gets too hot: words go on, all else is refused, and back."""
 
 from __future__ import annotations
 

@@ -297,7 +297,7 @@ SCHEMAS: dict[str, Json] = {
             "device": DEVICE,
             "governor": {
                 "description": "What keeps power and heat: `level` 0 is everything, `deepest` the least, one more "
-                "refuses all but words and touch; `power` is null where the budget is not kept, `knobs` say how each is "
+                "refuses all but words and touch; `power` is null where no budget is kept, `knobs` say how each is "
                 "set, and `next_up_s` how much calm is still wanted",
                 "type": "object",
                 "required": ["on", "watching", "level", "deepest", "refusing", "reason", "steps", "limits", "knobs"],
