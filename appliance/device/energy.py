@@ -188,7 +188,7 @@ class Sharing:
         self._tell(late)
 
     def _divide(self, span: Span) -> bool:
-        """Book `span` piece by piece: between two beginnings or ends the same work runs. Whether any was no standing one."""
+        """Book `span` piece by piece: between two changes the same work runs. Whether any was no standing one."""
         idle = self._idle.watts
         busy, changes = False, list[tuple[float, float]]()  # moments, and the weight that comes or goes
         for work in (*self._running, *self._ended):
