@@ -182,11 +182,12 @@ engines-bench: $(VENV)/.dev pull  ## measure every network on every backend here
 
 # What the units promise is seen under a systemd of the tests' own, as root and where the kernel allows that.
 # The installer cut off at each of its changes takes minutes, and `make test` has done that.
-device-check: $(VENV)/.dev models-once  ## verify and score the units, check shell scripts, rehearse the installer, run what needs a systemd
+device-check: $(VENV)/.dev models-once  ## verify and score the units, rehearse the installer, run what needs a systemd, govern simulated boards
 	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system device
 	$(BIN)/python .ci/units.py
 	$(BIN)/python -m pytest -rs -n $(JOBS) -k 'not cut_off_anywhere' tests/ci/test_units.py tests/jetson
 	$(BIN)/python -m pytest -m systemd -rs tests/device tests/e2e/test_service.py
+	$(BIN)/python -m benchmarks.governor --check
 
 fuzz: $(VENV)/.dev models-once  ## send 5,000 hostile images, recordings and bodies to the running appliance
 	FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/e2e/test_fuzz.py

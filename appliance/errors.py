@@ -240,6 +240,14 @@ class SensorUnreadable(ApplianceError):
     default_remedy = "Check that this user may read the file named, and that the unit behind it is on"
 
 
+class TooHot(Unavailable):
+    """The chip is above its critical temperature: only words and touch are served until it has cooled."""
+
+    code, title = "too_hot", "设备过热，正在降温"
+    fix = "文字提问和触摸照常可用；请稍后再用照片和语音"
+    default_remedy = "Type or touch, which are served as ever; come back with photos and speech after Retry-After"
+
+
 class BackendFailed(ApplianceError):
     """A backend could not load or run a model."""
 

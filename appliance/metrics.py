@@ -69,6 +69,16 @@ METRICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "appliance_actions_total": ("counter", "Actions that flows took in the world", ("action", "result")),
     "appliance_hand_overs_total": ("counter", "Conversations handed over to staff", ()),
     "appliance_queue_depth": ("gauge", "Work not finished, by gate and queue", ("queue",)),
+    "appliance_governor_level": (
+        "gauge",
+        "Level of the governor: 0 for everything, 4 for the least, 5 while all but words and touch is refused",
+        (),
+    ),
+    "appliance_governor_steps_total": (
+        "counter",
+        "Steps of the governor: down, up; power, heat, critical, alarm, waiting, blind, calm, cooled",
+        ("direction", "cause"),
+    ),
     "appliance_sessions": ("gauge", "Customer sessions alive", ()),
     "appliance_event_streams": ("gauge", "Server-sent event streams open", ()),
     "appliance_joules_total": (
@@ -151,6 +161,7 @@ class Metrics:
             "model_load": self._on_load,
             "backend_switched": self._on_switch,
             "backend_restored": self._on_switch,
+            "backend_preferred": self._on_switch,
             "inference": self._on_inference,
             "deadline_exceeded": lambda f: self._at("appliance_deadlines_missed_total", f["model"]).inc(),
             "microphone_loss": lambda f: self._at("appliance_sound_losses_total", "microphone", f["cause"]).inc(),
@@ -162,6 +173,7 @@ class Metrics:
             "camera_shown": lambda f: self._at("appliance_camera_total", f["what"]).inc(),
             "camera": self._on_camera,
             "action": lambda f: self._at("appliance_actions_total", f["name"], _result(f)).inc(),
+            "governor_step": self._on_governor,
             "hand_over": lambda f: self._at("appliance_hand_overs_total").inc(),
             "joules": self._on_joules,
             "power_alarm": lambda f: self._at("appliance_power_alarms_total", f["kind"], f["name"]).inc(f["count"]),
@@ -186,6 +198,10 @@ class Metrics:
 
     def _on_switch(self, fields: Mapping[str, Any]) -> None:
         self._at("appliance_backend_switches_total", fields["model"], fields["backend"], fields["to"]).inc()
+
+    def _on_governor(self, fields: Mapping[str, Any]) -> None:
+        self._at("appliance_governor_steps_total", fields["direction"], fields["cause"]).inc()
+        self._at("appliance_governor_level").set(fields["after"])
 
     def _on_inference(self, fields: Mapping[str, Any]) -> None:
         model, backend = fields["model"], fields["backend"]

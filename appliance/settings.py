@@ -139,6 +139,27 @@ class Settings:
         "",
         "Name of the board's power mode (nvpmodel), such as 15W, set at its start by the power unit; empty: untouched",
     )
+    governor: str = _setting(
+        "auto",
+        "Whether power and heat are kept by doing less: auto (on NVIDIA's boards), on (wherever there are sensors) or "
+        "off",
+    )
+    power_budget_w: float = _setting(
+        15.0, "Watts that the governor keeps, in the mean over 10 s", minimum=1, maximum=500
+    )
+    temperature_ceiling_c: float = _setting(
+        85.0, "Degrees of the chip's hottest place that the governor keeps", minimum=30, maximum=120
+    )
+    temperature_critical_c: float = _setting(
+        95.0,
+        "Degrees from which all but words and touch is refused; above temperature_ceiling_c, and below those at which "
+        "the board switches itself off",
+        minimum=31,
+        maximum=125,
+    )
+    temperature_hysteresis_c: float = _setting(
+        5.0, "Degrees below a limit at which it counts as kept again", minimum=1, maximum=30
+    )
     device_root: str = _setting(
         "/",
         "Folder with the kernel's files of the board (sys, proc, etc), out of which power, heat, clocks and mode are "
@@ -265,6 +286,7 @@ _CHOICES = {
     "backends": BACKENDS,
     "required": ("language", "dialogue", "ocr", "vad", "asr", "microphone", "speech", "camera"),
     "voice": ("off", "push", "wake"),
+    "governor": ("auto", "on", "off"),
     "speech_engine": ("auto", "sherpa", "espeak", "off"),
     "barge_in": ("auto", "on", "off"),
 }
@@ -378,6 +400,15 @@ def _check_together(settings: Settings) -> None:
     if settings.camera_format and not (len(settings.camera_format) == 4 and settings.camera_format.isascii()):
         raise SettingInvalid(
             f"camera_format: expected four characters such as MJPG or YUYV, got {settings.camera_format!r}"
+        )
+    if settings.temperature_ceiling_c >= settings.temperature_critical_c:
+        raise SettingInvalid(
+            f"temperature_ceiling_c: expected less than temperature_critical_c ({settings.temperature_critical_c:g}), "
+            f"got {settings.temperature_ceiling_c:g}",
+            remedy=(
+                "请把 APPLIANCE_TEMPERATURE_CEILING_C 设得低于 APPLIANCE_TEMPERATURE_CRITICAL_C",
+                "Set APPLIANCE_TEMPERATURE_CEILING_C below APPLIANCE_TEMPERATURE_CRITICAL_C",
+            ),
         )
     for network in settings.lan_peers:
         _check_network(network)

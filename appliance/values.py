@@ -147,6 +147,8 @@ class OcrResult:
     """Degrees clockwise by which the page stands turned in the photo: 0, 90, 180 or 270; boxes are not turned by it."""
     unread: int = 0
     """Lines that were found but not read when the deadline came or the reading was stopped."""
+    reduced: bool = False
+    """True when less of its detail was looked at than usual, to save power: small print may be missing."""
     joules: Joules | None = None
     """What reading it cost, for an image that was not answered; None where power is not measured."""
 
@@ -338,7 +340,7 @@ class Feature:
     name: str
     """`ocr`, `vad`, `asr`, `language`, `dialogue`, `microphone`, `speech`, `camera`; `records`, `clock` when amiss."""
     state: str
-    """`ready`, `fallback` (works on a lower rung), `off` (not installed) or `failed`."""
+    """`ready`, `fallback` (works on a lower rung), `off` (not installed, or not now) or `failed`."""
     backend: str
     """What serves it: `onnxruntime-cpu`, `tesseract`, `templates`, `vosk`, or `none`."""
     reason: str

@@ -248,3 +248,14 @@ def test_a_machine_that_measures_nothing_has_no_figures(metrics):
     assert series == set()
     for name in ("appliance_power_idle_watts", "appliance_gpu_load", "appliance_look_age_seconds"):
         assert math.isnan(found[name, ()])
+
+
+def test_steps_of_the_governor_are_counted_and_its_level_is_shown() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    assert registry.get_sample_value("appliance_governor_level") == 0
+    metrics.listener("governor_step", before=0, after=4, direction="down", cause="heat", reason="hot")
+    metrics.listener("governor_step", before=4, after=3, direction="up", cause="calm", reason="calm")
+    assert registry.get_sample_value("appliance_governor_level") == 3
+    labels = {"direction": "down", "cause": "heat"}
+    assert registry.get_sample_value("appliance_governor_steps_total", labels) == 1

@@ -120,3 +120,13 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
 def test_loopback() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "localhost", "::1")))
     assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "kiosk.local", "127.example.com", "")))
+
+
+def test_the_ceiling_has_to_lie_below_the_critical_temperature() -> None:
+    assert load_settings(environ={"APPLIANCE_TEMPERATURE_CEILING_C": "80"}).temperature_ceiling_c == 80.0
+    with pytest.raises(SettingInvalid, match="expected less than temperature_critical_c \\(95\\), got 95") as refused:
+        load_settings(environ={"APPLIANCE_TEMPERATURE_CEILING_C": "95"})
+    assert "APPLIANCE_TEMPERATURE_CEILING_C" in refused.value.remedy
+    for wrong in ({"APPLIANCE_POWER_BUDGET_W": "0"}, {"APPLIANCE_GOVERNOR": "perhaps"}):
+        with pytest.raises(SettingInvalid):
+            load_settings(environ=wrong)

@@ -15,6 +15,7 @@ from appliance import __version__
 from appliance.app.board import Instruments
 from appliance.app.camera import Sight
 from appliance.app.device import device
+from appliance.app.govern import Governing
 from appliance.app.history import History
 from appliance.app.memory import give_back
 from appliance.app.share import SessionShare
@@ -45,6 +46,8 @@ from appliance.vision.watch import UNWATCHED, Watch
 
 TIDY_S = 3600.0
 """Seconds between two removals of old records."""
+SECOND_BYTES = 32_000
+"""Bytes of a second of sound as it is usually sent, by which the length of a recording is guessed before it is read."""
 GIVE_BACK_S = 60.0
 """Seconds between two returns of free memory to the system."""
 
@@ -98,6 +101,8 @@ class Rooms:
     """Seconds since what runs the networks has last shown life."""
     board: Instruments
     """Power, heat and clocks of the machine."""
+    governing: Governing
+    """Keeps power and heat: refuses what heats a chip that is too hot, and lets heavy work in by the budget."""
     history: History
     """Keeps what requests cost, and power over time."""
     listener: Listener
@@ -168,8 +173,8 @@ class Appliance:
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """See `Door.hear`."""
         with self._turns.enter(), self._share.of(session), self._spent("hear") as taken:
-            with self._recordings.enter():
-                transcript = self._rooms.hearing.transcribe(recording, language, deadline=self._deadline())
+            with self._listening(recording) as deadline:
+                transcript = self._rooms.hearing.transcribe(recording, language, deadline=deadline)
             return taken.answered(self._heard(transcript, session, language, taken.timings))
 
     def heard(self, transcript: Transcript, session: str | None = None, language: str = "zh") -> Reply:
@@ -187,9 +192,9 @@ class Appliance:
     def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
         """See `Door.transcribe`."""
         with self._turns.enter(), self._spent("transcribe") as taken:
-            with self._recordings.enter():
+            with self._listening(recording) as deadline:
                 each = None if told is unheard else told
-                found = self._rooms.hearing.transcribe(recording, language, deadline=self._deadline(), told=each)
+                found = self._rooms.hearing.transcribe(recording, language, deadline=deadline, told=each)
             taken.timings.update(found.timings_ms)
             rewritten = self._rooms.wording(found.text)
             return taken.answered(replace(found, text=rewritten.text, words=retimed(found.words, rewritten)))
@@ -197,6 +202,7 @@ class Appliance:
     def speak(self, text: str, language: str = "zh", speed: float = 1.0) -> Audio:
         """See `Door.speak`."""
         with self._turns.enter(), self._spent("speak"), stage("speech"):
+            self._rooms.governing.check("speech")
             return self._spoken.words.render(text, language, speed)
 
     def sound(self, which: str, language: str = "zh") -> dict[str, object]:
@@ -272,7 +278,8 @@ class Appliance:
         spoken = self._voice.features() if self._voice is not None else ()
         seen = (self._sight.feature(),) if self._sight is not None else ()
         required = self._rooms.settings.required
-        return (*self._rooms.features(), *(replace(each, required=each.name in required) for each in (*spoken, *seen)))
+        beside = (replace(each, required=each.name in required) for each in (*spoken, *seen))
+        return self._rooms.governing.shown((*self._rooms.features(), *beside))
 
     def ready(self) -> bool:
         """See `Door.ready`."""
@@ -297,6 +304,11 @@ class Appliance:
             "device": device(self._rooms.board),
             **self._rooms.details(),
         }
+
+    @property
+    def heavy(self) -> tuple[Admission, Admission]:
+        """The gates before photos and recordings, which the governor narrows."""
+        return self._images, self._recordings
 
     def silent_s(self) -> float:
         """Seconds since the workers that run networks were last seen to work; grows while one hangs in a run."""
@@ -345,8 +357,8 @@ class Appliance:
             ocr = next(feature for feature in self.features() if feature.name == "ocr")
             why = ("；".join(ocr.said("zh")), "; ".join(ocr.said("en")))
             raise Unavailable("reading is off: expected a reader, got none", remedy=why, retry_after=60)
-        with self._images.enter():
-            deadline = self._deadline(deadline_s)
+        deadline = self._deadline(deadline_s)
+        with self._images.enter(), self._rooms.governing.enter("image", deadline):
             begin = time.perf_counter()
             with stage("decode"):
                 pixels, size = self._rooms.decode(image)
@@ -354,6 +366,14 @@ class Appliance:
             with self._in_chosen_time(deadline_s):
                 result = reader.read(pixels, size=size, deadline=deadline, watch=watch)
             return replace(result, timings_ms={"decode": decoded, **result.timings_ms})
+
+    @contextmanager
+    def _listening(self, recording: bytes) -> Iterator[float]:
+        """Be let in with a recording; gives the deadline. What waits for power is as long as the sound may be."""
+        deadline = self._deadline()
+        size = max(1, len(recording)) / SECOND_BYTES
+        with self._recordings.enter(), self._rooms.governing.enter("audio", deadline, size):
+            yield deadline
 
     @contextmanager
     def _in_chosen_time(self, asked_s: float | None) -> Iterator[None]:

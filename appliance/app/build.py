@@ -8,13 +8,16 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from appliance.app import knobs
 from appliance.app.appliance import Appliance, Rooms
 from appliance.app.board import Instruments
 from appliance.app.camera import build_sight
 from appliance.app.engines import BACKEND, Engines
+from appliance.app.govern import Governing
 from appliance.app.history import History
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
@@ -78,7 +81,10 @@ def build(
         board = closing.enter_context(Instruments(Path(settings.device_root), watching=watching, listener=listener))
         # What loading draws is no rest: an idle board that was learnt from it would take too much off every answer.
         with board.bills.billed("start"), stage("load"):
-            return _build(settings, listener, senses, engines, clock, wall or Wall(), closing, board)
+            governing = Governing(settings, board, watching=watching, listener=listener)
+            made = _build(settings, listener, senses, engines, clock, wall or Wall(), closing, board, governing)
+        governing.start()
+        return made
     except BaseException:
         closing.close()
         raise
@@ -93,6 +99,7 @@ def _build(
     wall: Wall,
     closing: ExitStack,
     board: Instruments,
+    governing: Governing,
 ) -> Appliance:
     folder = data_dir(settings)
     manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
@@ -142,6 +149,7 @@ def _build(
             "events": asdict(events.state),
             "clock": {"sure": wall.sure, "problem": wall.problem},
             "heap": asdict(account) if (account := heap()) else None,
+            "governor": governing.state(),
         }
 
     def tidy() -> None:
@@ -166,16 +174,21 @@ def _build(
         tidy=tidy,
         silent_s=lambda: _silent_s(scheduler),
         board=board,
+        governing=governing,
         history=history,
         listener=listener,
     )
     appliance = Appliance(rooms, closing)
     if "voice" in senses:
-        voice = build_voice(ears, appliance.heard, appliance.end, _shown, settings, pack, wakes, listener, board.bills)
-        appliance.join(voice)
+        heard, end, bills, allowed = appliance.heard, appliance.end, board.bills, partial(governing.check, "audio")
+        appliance.join(build_voice(ears, heard, end, _shown, settings, pack, wakes, listener, bills, allowed))
     if "camera" in senses:
         talk = appliance.conversation if "voice" in senses else None
         appliance.sees(build_sight(settings, appliance.look, appliance.end, _shown, talk, listener))
+    images, recordings = appliance.heavy
+    turned = (knobs.precision(networks.lighten), knobs.recogniser(ears.lighten), knobs.camera(appliance.camera))
+    governing.join((knobs.detector(sight.limit), knobs.concurrency(images, recordings), *turned))
+    closing.callback(governing.close)
     return appliance
 
 

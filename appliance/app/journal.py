@@ -13,6 +13,7 @@ TROUBLE = frozenset(
     {
         "backend_lent",
         "backend_lost",
+        "backend_preferred",
         "backend_restored",
         "backend_switched",
         "backend_tend_failed",
@@ -21,6 +22,10 @@ TROUBLE = frozenset(
         "clock_stepped",
         "close_failed",
         "deadline_exceeded",
+        "governor_failed",
+        "governor_knob",
+        "governor_problem",
+        "governor_step",
         "log_checkpoint",
         "log_memory",
         "log_replaced",

@@ -23,6 +23,11 @@ from appliance.listener import Listener
 from appliance.settings import Settings
 from appliance.trail import trail
 
+INT8 = " int8"
+"""How the name of a candidate ends that computes in 8 bits."""
+_LIGHT = "它已以 int8 运行 / it runs as int8 already"
+_NO_LIGHTER = "没有更轻的版本 / there is no lighter variant for what serves it"
+
 TEND_S = 1.0
 """Seconds between two looks whether a better backend's pause is over."""
 
@@ -170,6 +175,23 @@ class Networks:
             found.append(Candidate(name, partial(itself, device)))
         return found
 
+    def lighten(self, light: bool) -> dict[str, str]:
+        """Have each network run as int8 where that is installed for the backend that serves it, or again as ever.
+
+        Loads what is to serve beside what does, request after request being answered meanwhile; takes seconds. What
+        was changed says nothing; for the others the reason, by network.
+        """
+        reasons: dict[str, str] = {}
+        for backend in self.backends:
+            serving = backend.candidate
+            wanted = None if not light else _lighter(serving, backend.candidates)
+            if light and wanted is None:
+                reasons[backend.spec.name] = _LIGHT if serving.endswith(INT8) else _NO_LIGHTER
+                continue
+            if why_not := backend.prefer(wanted):
+                reasons[backend.spec.name] = why_not
+        return reasons
+
     @property
     def backends(self) -> tuple[SwitchingBackend, ...]:
         """Every backend that serves, by the names of their networks."""
@@ -186,6 +208,12 @@ class Networks:
             except ApplianceError as error:  # one that hangs must not keep the others
                 self._listener("close_failed", model=backend.spec.name, reason=error.detail)
         self._backends.clear()
+
+
+def _lighter(serving: str, candidates: Iterable[str]) -> str | None:
+    """The candidate in 8 bits on the backend that serves; None where that serves already or there is none."""
+    wanted = serving.partition(" ")[0] + INT8
+    return wanted if wanted != serving and wanted in candidates else None
 
 
 def said(error: Exception, store: ModelStore) -> str:

@@ -54,6 +54,9 @@ class Recognisers:
         self.by_language: dict[str, Streaming] = {}
         """What hears each language."""
         self._serving: dict[str, _Serving] = {}
+        self._heavy: dict[str, Streaming] = {}
+        self._spares: dict[str, Streaming] = {}
+        self._changing = threading.RLock()
         self._own: set[str] = set()
         self._reasons: list[str] = []
         self._open: list[Streaming] = []
@@ -77,6 +80,48 @@ class Recognisers:
         if DEMO in self._manifests:
             self._tried("zh", self._demo, reasons)
         self._reasons = reasons
+
+    def lighten(self, light: bool) -> dict[str, str]:
+        """Have each language heard by its lightest real recogniser that is installed, or again by its best.
+
+        Whoever is being heard is heard to the end by the one that began. Loading one takes seconds and, from then on,
+        its memory. What was changed says nothing; for the others the reason, by language.
+        """
+        with self._changing:
+            if not light:
+                for language, one in self._heavy.items():
+                    self.by_language[language] = one
+                self._heavy.clear()
+                return {}
+            reasons: dict[str, str] = {}
+            for language, now in self._serving.items():
+                model = VOSK_MODELS.get(language, "")
+                if language in self._heavy:
+                    continue
+                if now.rank <= _VOSK or model not in self._manifests or self._size(model) >= self._size(now.model):
+                    reasons[language] = _LIGHTEST
+                    continue
+                try:
+                    made = self._spare(language, model)
+                except ApplianceError as error:
+                    reasons[language] = said(error, self._store)
+                    continue
+                self._heavy[language], self.by_language[language] = self.by_language[language], made
+            return reasons
+
+    def _size(self, model: str) -> int:
+        """Bytes of a model: what tells the lighter one of two."""
+        return self._manifests[model].size
+
+    def _spare(self, language: str, model: str) -> Streaming:
+        if model not in self._spares:
+            made = VoskRecogniser(
+                self._store.folder(model), language=language, name=model, rehearsed=True, listener=self._listener
+            )
+            made.load()
+            self._open.append(made)
+            self._spares[model] = made
+        return self._spares[model]
 
     def feature(self) -> Feature:
         """State of `asr` now and why."""
@@ -147,8 +192,12 @@ class Recognisers:
         if self._left.is_set():  # closed meanwhile
             made.close()
             return
-        self._serving[language] = _Serving(model, self._manifests[model].digest, rank)
-        self.by_language[language] = made
+        with self._changing:
+            self._serving[language] = _Serving(model, self._manifests[model].digest, rank)
+            if language in self._heavy:  # a lighter one hears for now
+                self._heavy[language] = made
+            else:
+                self.by_language[language] = made
 
     def _loaded(self, language: str, model: str, reasons: list[str]) -> None:
         now = self._serving.get(language)
@@ -225,6 +274,7 @@ class _Serving:
     rank: int
 
 
+_LIGHTEST = "没有已安装的更轻的识别模型 / there is no lighter recogniser installed"
 _INSTEAD = (
     f"zh: 由演示用识别 {DEMO} 代听，它只学过合成语音；正式使用请安装: appliance models pull {VOSK_MODELS['zh']}，"
     "或 appliance models import PATH / "

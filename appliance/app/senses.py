@@ -38,6 +38,8 @@ class Sense:
     """Reads images; None when nothing does."""
     feature: Callable[[], Feature]
     """Its state now and why."""
+    limit: Callable[[float], None] | None = None
+    """Lets the detector see that share of its pixels; None where no detector serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Hears:
     """A recogniser of sound as it comes for each language."""
     closing: tuple[Callable[[], None], ...] = ()
     """What releases the recognisers."""
+    lighten: Callable[[bool], dict[str, str]] | None = None
+    """Has lighter recognisers hear, or again the best; None where nothing hears."""
 
 
 def model_ids(manifests: Mapping[str, Manifest], *names: str) -> tuple[str, ...]:
@@ -103,7 +107,7 @@ def build_reader(
         orientation=settings.ocr_orientation,
     )
     eyes = Eyes(reader, _tesseract, feature, listener=listener)
-    return Sense(eyes, lambda: eyes.feature)
+    return Sense(eyes, lambda: eyes.feature, reader.limit)
 
 
 def _tesseract() -> TesseractReader:
@@ -149,7 +153,9 @@ def build_hearing(
     def features() -> tuple[Feature, ...]:
         return detecting(), recognisers.feature()
 
-    return Hears(hearing, features, network.run, recognisers.by_language, (recognisers.close,))
+    return Hears(
+        hearing, features, network.run, recognisers.by_language, (recognisers.close,), lighten=recognisers.lighten
+    )
 
 
 def audio_limits(settings: Settings) -> Limits:

@@ -72,10 +72,14 @@ def build_voice(
     wakes: Wakes | None,
     listener: Listener,
     bills: Bills,
+    allowed: Callable[[], object] = lambda: None,
 ) -> Voice:
-    """What the settings ask for; what is missing is said by its feature, and nothing raises."""
+    """What the settings ask for; what is missing is said by its feature, and nothing raises.
+
+    `allowed` raises ApplianceError while no sound is to be taken.
+    """
     hear = hearer(hears, settings, likely(pack), bills)
-    live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, listener=listener)
+    live = Live(hear, settings.audio_streams, longest_s=settings.max_audio_seconds, allowed=allowed, listener=listener)
     words = build_mouth(settings, fixed(pack), listener, bills)
     microphone = Microphone(settings.microphone, listener=listener) if settings.voice != "off" else None
     conversation = None
@@ -88,6 +92,7 @@ def build_voice(
             mouth=words if words.audible else None,
             wakes=wakes if settings.voice == "wake" else None,
             end=end,
+            allowed=allowed,
             manners=lambda: Manners(barge_in=breaks_in(settings.barge_in, microphone.state.device)),
             listener=listener,
         )

@@ -54,6 +54,13 @@ class Admission:
         self._interval: float | None = None
         self._last = 0.0
 
+    def resize(self, capacity: int) -> None:
+        """Let in at most `capacity` (>= 1) from now on; those who are in stay."""
+        if capacity < 1:
+            raise SettingInvalid(f"admission {self.name}: expected a capacity of at least 1, got {capacity}")
+        with self._lock:
+            self._capacity = capacity
+
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Be in the house during the block. Raises Overloaded, with seconds to wait, when it is full.

@@ -42,11 +42,11 @@ class SwitchingBackend(Backend):
     ) -> None:
         """Serve with the first of `candidates` (best first) that works.
 
-        The listener hears what `select` tells, and `backend_switched` (model, backend, to, reason, again_s) and
-        `backend_restored` (model, backend, to).
+        The listener hears what `select` tells, and `backend_switched` (model, backend, to, reason, again_s),
+        `backend_restored` (model, backend, to) and `backend_preferred` (model, backend, to).
         """
         super().__init__(spec, None)
-        self._candidates = tuple(candidates)
+        self._order = self._candidates = tuple(candidates)
         self._listener, self._clock = listener, clock
         self._switching = threading.RLock()
         self._serving: Backend | None = None
@@ -82,6 +82,59 @@ class SwitchingBackend(Backend):
     def demoted(self) -> bool:
         """True while a better backend than this one has served before and is away."""
         return self._at > self._best
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Names of all that may serve, in the order given."""
+        return tuple(candidate.name for candidate in self._order)
+
+    @property
+    def candidate(self) -> str:
+        """Name of the one that serves now, with its precision where it has one; `none` when none does."""
+        at = self._at
+        return self._candidates[at].name if self._serving is not None and at < len(self._candidates) else "none"
+
+    def prefer(self, name: str | None) -> str:
+        """Have the candidate `name` serve before all others, or again the best one (None), from the next request on.
+
+        Loads and warms it beside the one that serves, which goes on answering and is closed afterwards; for a
+        background thread. Where it is refused nothing changes, and why is returned; else an empty text.
+        """
+        wanted = self._order
+        if name is not None:
+            if name not in self.candidates:
+                return f"expected one of {', '.join(self.candidates)}, got {name}"
+            wanted = tuple(sorted(wanted, key=lambda candidate: candidate.name != name))
+        with self._switching:
+            before = self._serving
+            if before is None or self._closed():
+                return "nothing serves it now"
+            serves = self._candidates[self._at].name
+            at = next(index for index, candidate in enumerate(wanted) if candidate.name == serves)
+        ahead = wanted[:1] if name is not None else wanted[:at]
+        found = Selection(self.spec, None, ())
+        if ahead and at > 0:
+            # Outside the lock: requests go on with the one that serves.
+            found = select(self.spec, ahead, listener=self._listener)
+        with self._switching:
+            if self._serving is not before or self._closed():  # it has failed, or all has ended meanwhile
+                self._let_go(found.backend)
+                return "another backend took over meanwhile"
+            if found.backend is None and name is not None and at > 0:
+                return found.attempts[-1].reason
+            self._candidates = wanted
+            self._at = at if found.backend is None else len(found.attempts) - 1
+            self._best = self._at
+            self._since, self._wait = self._clock(), LONGEST_S
+            self._again = self._since + LONGEST_S
+            if found.backend is None:
+                return ""
+            self._note(found)
+            self._serving = found.backend
+            self._switches += 1
+        self._listener("backend_preferred", model=self.spec.name, backend=before.name, to=self.name)
+        self._let_go(before)
+        return ""
 
     def tend(self) -> None:
         """Try to have a better backend back when its pause is over. For a background thread; loads and warms it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from appliance.device.bill import stage
 from appliance.errors import DeadlineExceeded, InvalidInput
 from appliance.inference.backend import Run
 from appliance.values import OcrLine, OcrResult, Quad
-from appliance.vision.detect import Corners, DetectorOptions, Region, detect, input_size
+from appliance.vision.detect import STRIDE, Corners, DetectorOptions, Region, detect, input_size
 from appliance.vision.facing import facing, flipped, placed, upright
 from appliance.vision.image import WORK_SIDE, Pixels
 from appliance.vision.layout import reading_order
@@ -60,7 +61,22 @@ class Reader:
         self._min_confidence = min_confidence
         self._orientation = orientation
         self._clock = clock
-        self._options = replace(options or DetectorOptions(), max_side=max_side)
+        self._full = self._options = replace(options or DetectorOptions(), max_side=max_side)
+
+    def limit(self, share: float) -> None:
+        """From the next image on let the detector see `share` (above 0, at most 1) of the pixels that it may see.
+
+        Small print suffers first; a result of which that may be true says so (`reduced`).
+        """
+        if not 0 < share <= 1:
+            raise ValueError(f"reader: expected a share above 0 and at most 1, got {share}")
+        full, side = self._full, math.sqrt(share)
+        self._options = replace(
+            full,
+            max_side=max(STRIDE, round(full.max_side * side)),
+            max_pixels=round(full.max_pixels * share),
+            min_side=round(full.min_side * side),
+        )
 
     def read(
         self,
@@ -81,9 +97,11 @@ class Reader:
         _check(image)
         stages = _Stages(deadline, self._clock)
         frame = _Frame((image.shape[1], image.shape[0]), size or (image.shape[1], image.shape[0]))
-        page, angle, found = self._find(image, stages, watch)
+        options = self._options  # once: they may change while it is read
+        reduced = input_size(*frame.size, options) != input_size(*frame.size, self._full)
+        page, angle, found = self._find(image, options, stages, watch)
         if watch.stopped():
-            return OcrResult((), *frame.full, self._name(), stages.timings_ms, angle, len(found))
+            return OcrResult((), *frame.full, self._name(), stages.timings_ms, angle, len(found), reduced)
         boxes = [region.corners for region in found]
         strips = stages.run("rectify", lambda: [strip(page, box) for box in boxes])
         how = stages.run("orient", lambda: self._ways(strips, deadline))
@@ -109,11 +127,13 @@ class Reader:
                 lines.append(OcrLine(reading.text, reading.confidence, quad, reading.characters))
                 watch.line(lines[-1])
         stages.timings_ms["recognise"] = (time.perf_counter() - began) * 1000
-        return OcrResult(tuple(lines), *frame.full, self._name(), stages.timings_ms, angle, unread)
+        return OcrResult(tuple(lines), *frame.full, self._name(), stages.timings_ms, angle, unread, reduced)
 
-    def _find(self, image: Pixels, stages: _Stages, watch: Watch) -> tuple[Pixels, int, list[Region]]:
+    def _find(
+        self, image: Pixels, options: DetectorOptions, stages: _Stages, watch: Watch
+    ) -> tuple[Pixels, int, list[Region]]:
         """The page upright, by how many degrees it stood turned, and where its text is."""
-        deadline, options = stages.deadline, self._options
+        deadline = stages.deadline
 
         def look(page: Pixels, seen: Size, options: DetectorOptions) -> list[Region]:
             return stages.run("detect", lambda: detect(self._detect, page, options, deadline, size=seen))
@@ -124,7 +144,9 @@ class Reader:
 
         size = (image.shape[1], image.shape[0])
         full = input_size(*size, options)
-        seen = glance(full, size)
+        # With fewer pixels a first look is never larger than it would be with all of them.
+        usual = glance(input_size(*size, self._full), size)
+        seen = min(glance(full, size), usual, key=lambda each: each[0] * each[1])
         first = options if seen == full else replace(options, min_height=SPECK)
         page, angle, found = image, 0, look(image, seen, first)
         if watch.stopped():

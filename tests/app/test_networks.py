@@ -254,3 +254,30 @@ def test_two_models_serve_side_by_side_and_are_released_one_by_one(
         tagger.run({"characters": np.array([[2, 3]]), "hints": np.array([[0, 0]])})
     refused = networks().load("ghost", FILE)
     both.release(refused)  # there is nothing to release
+
+
+def test_networks_run_lighter_where_that_is_installed_and_others_are_named(
+    store: ModelStore, networks: Callable[..., Networks]
+) -> None:
+    started = networks()
+    assert started.load(MODEL, FILE).run is not None
+    (backend,) = started.backends
+    assert backend.candidate == "onnxruntime-cpu int8"
+    ((name, reason),) = started.lighten(True).items()
+    assert name == backend.spec.name
+    assert "already" in reason
+    backend.prefer("onnxruntime-cpu")  # as where another precision is the better one, on a GPU
+    assert started.lighten(True) == {}
+    assert backend.candidate == "onnxruntime-cpu int8"
+    backend.prefer("onnxruntime-cpu")
+    assert started.lighten(False) == {}
+    assert backend.candidate == "onnxruntime-cpu int8", "the best again, which is the light one here"
+
+
+def test_a_network_without_a_lighter_variant_is_named(tmp_path: Path, networks: Callable[..., Networks]) -> None:
+    understanding(tmp_path, derived=())
+    shelf(tmp_path)
+    started = networks()
+    assert started.load(MODEL, FILE).run is not None
+    (reason,) = started.lighten(True).values()
+    assert "no lighter variant" in reason

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from appliance.app import recognisers
 from appliance.app.appliance import Appliance
 from appliance.app.build import build
 from appliance.app.recognisers import Recognisers
+from appliance.device.ladder import Rung
 from appliance.errors import Unavailable
 from appliance.settings import Settings
 from appliance.speech.ctc.install import bring
@@ -114,3 +116,59 @@ def test_nothing_is_loaded_anew_while_nothing_changes(tmp_path: Path, monkeypatc
         monkeypatch.setattr(recognisers, "LOOK_S", 0.01)
         time.sleep(0.2)
         assert loads == []
+
+
+class FakeVosk:
+    """Stands for a Vosk recogniser, whose model is not on PyPI in Chinese."""
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self.name, self.closed = f"vosk:{more['name']}", False
+
+    def load(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_lighter_recogniser_hears_while_that_is_wanted_and_the_best_again_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognisers, "VoskRecogniser", FakeVosk)
+    bring(tmp_path / "data" / "models", tone_networks.sensevoice_folder(tmp_path / "SenseVoice Small"))
+    with build(Settings(data_dir=str(tmp_path / "data")), senses=("asr",)) as appliance:
+        ears = next(knob for knob in appliance._rooms.governing._knobs if knob.name == "recogniser")
+        hears = appliance._rooms.hearing
+        best = hears.recogniser("zh")
+        assert "no lighter recogniser installed" in ears.turn(Rung(light=True))
+        own = _recognisers(appliance)
+        monkeypatch.setitem(own._manifests, "vosk-small-cn", SimpleNamespace(size=10))
+        monkeypatch.setattr(own._store, "folder", lambda model: tmp_path)
+        assert ears.turn(Rung(light=True)).count("no lighter") == 1, "English has none installed"
+        light = hears.recogniser("zh")
+        assert isinstance(light, FakeVosk)
+        assert hears.recogniser("en") is not light
+        ears.turn(Rung(light=True))
+        assert hears.recogniser("zh") is light, "once is enough"
+        ears.turn(Rung())
+        assert hears.recogniser("zh") is best
+        ears.turn(Rung(light=True))
+        assert hears.recogniser("zh") is light, "and not loaded again"
+        newer: Any = FakeVosk(tmp_path, name="a newer best")
+        own._serve("zh", "sensevoice-small", 2, newer)
+        assert hears.recogniser("zh") is light, "what is installed meanwhile waits for its turn"
+        ears.turn(Rung())
+        assert hears.recogniser("zh") is newer
+        monkeypatch.setitem(own._manifests, "vosk-small-cn", SimpleNamespace(size=1 << 40))
+        ears.turn(Rung())
+        assert ears.turn(Rung(light=True)).count("no lighter") == 2, "a larger one is no lighter one"
+    assert light.closed
+
+
+def _recognisers(appliance: Appliance) -> Recognisers:
+    knob = next(knob for knob in appliance._rooms.governing._knobs if knob.name == "recogniser")
+    for cell in knob.turn.__closure__ or ():
+        owner = getattr(cell.cell_contents, "__self__", None)
+        if isinstance(owner, Recognisers):
+            return owner
+    raise AssertionError("expected the knob to turn the recognisers")

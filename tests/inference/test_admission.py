@@ -130,3 +130,18 @@ def test_a_queue_before_the_door_is_a_full_house_too() -> None:
     assert admission.counters == Admitted(capacity=3, in_use=0, admitted=0, shed=1)
     with admission.enter():
         assert admission.counters.in_use == 1
+
+
+def test_fewer_are_let_in_from_the_next_on_and_those_who_are_in_stay() -> None:
+    gate = Admission(3, "image")
+    with gate.enter(), gate.enter():
+        gate.resize(1)
+        with pytest.raises(Overloaded, match="fewer than 1"), gate.enter():
+            pass
+    with gate.enter(), pytest.raises(Overloaded), gate.enter():
+        pass
+    gate.resize(2)
+    with gate.enter(), gate.enter():
+        assert gate.counters.in_use == 2
+    with pytest.raises(SettingInvalid):
+        gate.resize(0)

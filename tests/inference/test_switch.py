@@ -317,3 +317,82 @@ def test_closing_while_a_better_one_is_loaded_leaves_nothing(stage: Stage) -> No
     go.set()
     tending.join(10)
     assert stage.held == []
+
+
+def test_another_that_is_preferred_serves_from_the_next_request_on_and_gives_way_again(stage: Stage) -> None:
+    assert stage.backend.candidates == ("tensorrt", "cuda", "cpu")
+    assert stage.backend.prefer("cpu") == ""
+    stage.answered()
+    assert stage.held == ["cpu"], "the one before it is let go"
+    assert (stage.backend.candidate, stage.backend.demoted) == ("cpu", False)
+    (told,) = stage.heard.all("backend_preferred")
+    assert (told["backend"], told["to"]) == ("tensorrt", "cpu")
+    stage.clock.now += 2 * LONGEST_S
+    stage.backend.tend()
+    assert stage.held == ["cpu"], "nothing is better than what is preferred"
+    assert stage.backend.prefer("cpu") == ""
+    assert len(stage.heard.all("backend_preferred")) == 1, "it serves already"
+    assert stage.backend.prefer(None) == ""
+    stage.answered()
+    assert (stage.held, stage.backend.candidate) == (["tensorrt"], "tensorrt")
+
+
+def test_one_that_is_preferred_and_refused_changes_nothing_and_says_why(stage: Stage) -> None:
+    stage.rungs["cuda"].refuses = EngineMissing("no engine of it")
+    assert "no engine of it" in stage.backend.prefer("cuda")
+    stage.answered()
+    assert stage.held == ["tensorrt"]
+    assert "expected one of tensorrt, cuda, cpu" in stage.backend.prefer("gpu")
+
+
+def test_one_that_is_preferred_and_fails_gives_way_like_any_other_and_comes_back(stage: Stage) -> None:
+    stage.backend.prefer("cuda")
+    stage.rungs["cuda"].dead = True
+    stage.answered()
+    assert stage.held == ["tensorrt"]
+    assert stage.backend.demoted
+    stage.rungs["cuda"].dead = False
+    stage.clock.now += PAUSE_S + 1
+    stage.backend.tend()
+    assert stage.held == ["cuda"]
+
+
+def test_the_best_again_is_the_best_that_works(stage: Stage) -> None:
+    stage.backend.prefer("cpu")
+    stage.rungs["tensorrt"].refuses = DeviceFailed("gone")
+    assert stage.backend.prefer(None) == ""
+    assert stage.held == ["cuda"]
+    stage.rungs["cuda"].refuses = DeviceFailed("gone")
+    stage.backend.prefer("cpu")
+    assert stage.backend.prefer(None) == ""
+    assert stage.held == ["cpu"], "where nothing better works, what serves goes on"
+    stage.answered()
+
+
+def test_requests_in_flight_are_answered_while_another_takes_over(stage: Stage) -> None:
+    failed: list[BaseException] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        try:
+            while not over.is_set():
+                stage.answered()
+        except BaseException as error:  # noqa: BLE001 - the test says what it was
+            failed.append(error)
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for turn in range(40):
+        assert stage.backend.prefer("cpu" if turn % 2 == 0 else None) == ""
+    over.set()
+    for thread in asking:
+        thread.join(10)
+    assert not failed
+    assert stage.held == ["tensorrt"]
+
+
+def test_nothing_is_preferred_after_the_end(stage: Stage) -> None:
+    stage.backend.close()
+    assert "nothing serves" in stage.backend.prefer("cpu")
+    assert stage.held == []

@@ -357,3 +357,31 @@ def test_options_of_the_detector_are_taken_and_max_side_wins(networks: Networks)
         each.read(np.full((600, 600, 3), 255, np.uint8))
     # An empty sheet is glanced at and then looked at in full, where a full look is not small already.
     assert [shape[2:] for shape in detect.shapes] == [(320, 320), (640, 640), (320, 320)]
+
+
+def test_with_fewer_pixels_the_detector_sees_less_and_the_result_says_so(networks: Networks, pages: Pages) -> None:
+    seen: list[int] = []
+
+    def counted(inputs: Mapping[str, Any], /, *, deadline: float | None = None) -> Any:
+        seen.append(inputs["x"].shape[2] * inputs["x"].shape[3])
+        return networks.detect(inputs, deadline=deadline)
+
+    reader = Reader(counted, networks.recognise, networks.orient, networks.characters, name="test", orientation=False)
+    full = less = 0
+    for name in ("notice", "receipt", "waybill-photo"):
+        image, truth = pages[name]
+        reader.limit(1.0)
+        assert not reader.read(image).reduced
+        usual = sum(seen)
+        seen.clear()
+        reader.limit(0.25)
+        result = reader.read(image)
+        assert result.reduced
+        assert sum(seen) <= usual, name
+        assert kept("".join(truth), result.text) >= 0.8, f"{name}: print of this size is still read"
+        full, less = full + usual, less + sum(seen)
+        seen.clear()
+    assert less < 0.7 * full
+    for wrong in (0.0, -1.0, 1.5):
+        with pytest.raises(ValueError, match="a share above 0"):
+            reader.limit(wrong)

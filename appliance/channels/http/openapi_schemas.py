@@ -241,6 +241,10 @@ SCHEMAS: dict[str, Json] = {
         },
         partial={"type": "boolean", "description": "True when the deadline came before the last line"},
         unread=COUNT | {"description": "Lines found but not read"},
+        reduced={
+            "type": "boolean",
+            "description": "True when less detail was looked at than usual, to save power: small print may be missing",
+        },
         engine=TEXT,
         timings_ms=TIMINGS,
         joules=JOULES,
@@ -314,6 +318,31 @@ SCHEMAS: dict[str, Json] = {
                 }
             ),
             "device": DEVICE,
+            "governor": {
+                "description": "What keeps power and heat: `level` 0 is everything, `deepest` the least, one more "
+                "refuses all but words and touch; `power` is null where no budget is kept, `knobs` say how each is "
+                "set, and `next_up_s` how much calm is still wanted",
+                "type": "object",
+                "required": ["on", "watching", "level", "deepest", "refusing", "reason", "steps", "limits", "knobs"],
+                "properties": {
+                    "on": {"type": "boolean"},
+                    "watching": {"type": "boolean"},
+                    "level": COUNT,
+                    "deepest": COUNT,
+                    "refusing": {"type": "boolean"},
+                    "cause": TEXT,
+                    "reason": TEXT,
+                    "problem": TEXT,
+                    "since_s": NUMBER,
+                    "downs": COUNT,
+                    "ups": COUNT,
+                    "next_up_s": {"type": ["number", "null"]},
+                    "steps": _list({"type": "object", "required": ["ago_s", "before", "after", "cause", "reason"]}),
+                    "limits": {"type": "object", "additionalProperties": NUMBER},
+                    "power": {"type": ["object", "null"], "additionalProperties": NUMBER},
+                    "knobs": {"type": "object", "additionalProperties": TEXT},
+                },
+            },
             "service": {
                 "description": "Who supervises the process, and which networks the settings name (with the settings) "
                 "against those that the systemd unit opens: `opened` is null outside of it, where nothing is shut",

@@ -168,6 +168,7 @@ def ocr_json(result: OcrResult, characters: bool = False) -> dict[str, Any]:
         "angle": int(result.angle),
         "partial": result.partial,
         "unread": int(result.unread),
+        "reduced": bool(result.reduced),
         "engine": result.engine,
         "timings_ms": _rounded(result.timings_ms),
     }

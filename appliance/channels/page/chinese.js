@@ -114,6 +114,7 @@ export const CHINESE = {
       invalid_input: ['这张图片打不开', '请换一张，或重新拍照。'],
       too_large: ['照片太大了', '请换一张，或重新拍照。'],
       unavailable: ['现在读不了照片', '请打字告诉我，或联系店员。'],
+      too_hot: ['机器太热，暂时看不了照片', '请打字或点选问题，过一会儿再拍。'],
       deadline_exceeded: ['这张照片没来得及读完', '请等一下再试，或只拍有字的部分。'],
       request_timeout: ['照片没有传完', '请再试一次。'],
     },
@@ -122,6 +123,7 @@ export const CHINESE = {
       invalid_input: ['没有听清', '请再说一次，或打字告诉我。'],
       too_large: ['这段话太长了', '请说短一点，或打字告诉我。'],
       unavailable: ['现在听不了说话', '请打字或点选问题。'],
+      too_hot: ['机器太热，暂时听不了说话', '请打字或点选问题，过一会儿再说。'],
       request_timeout: ['录音没有传完', '请再试一次。'],
     },
     words: {

@@ -114,6 +114,7 @@ export const ENGLISH = {
       invalid_input: ['This picture cannot be opened', 'Please choose another one, or take a new photo.'],
       too_large: ['This picture is too large', 'Please choose another one, or take a new photo.'],
       unavailable: ['Photos cannot be read right now', 'Please type your question, or ask the staff.'],
+      too_hot: ['This machine is too hot to read photos', 'Please type or tap a question, and show the photo later.'],
       deadline_exceeded: ['There was no time to read this photo', 'Please try again in a moment, or only take the part with the text.'],
       request_timeout: ['The photo did not arrive', 'Please try again.'],
     },
@@ -122,6 +123,7 @@ export const ENGLISH = {
       invalid_input: ['I could not hear that', 'Please say it again, or type it.'],
       too_large: ['That was too long for me', 'Please say it in fewer words, or type it.'],
       unavailable: ['I cannot listen right now', 'Please type or tap a question.'],
+      too_hot: ['This machine is too hot to listen', 'Please type or tap a question, and speak later.'],
       request_timeout: ['The recording did not arrive', 'Please try again.'],
     },
     words: {

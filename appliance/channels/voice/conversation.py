@@ -21,7 +21,7 @@ from appliance.channels.voice.attend import Insistence, attend
 from appliance.channels.voice.feed import Event, Feed
 from appliance.channels.voice.manners import Manners
 from appliance.channels.voice.parts import Answers, Ears, Mouth, Playing, Samples, Shows, Wakes
-from appliance.errors import ApplianceError, Unavailable
+from appliance.errors import ApplianceError, TooHot, Unavailable
 from appliance.listener import Listener, silent
 from appliance.speech.level import loudness
 from appliance.speech.listen import Final, Partial, Utterances
@@ -65,14 +65,16 @@ class Conversation:
         wakes: Wakes | None = None,
         manners: Callable[[], Manners] = Manners,
         end: Callable[[str], object] = lambda _session: None,
+        allowed: Callable[[], object] = lambda: None,
         listener: Listener = silent,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`hear` makes what recognises a language; `mouth` is None where nothing speaks, `wakes` without a phrase.
 
         `manners` is asked anew for every answer: another microphone may be open by then, with or without echo
-        cancellation.
+        cancellation. `allowed` raises ApplianceError while no sound is taken, as when the chip is too hot.
         """
+        self._allowed = allowed
         self._ears, self._hear, self._answer, self._show = ears, hear, answer, show
         self._mouth, self._wakes, self._manners = mouth, wakes, manners
         self._end, self._listener, self._clock = end, listener, clock
@@ -233,6 +235,10 @@ class Conversation:
         """Nobody has asked for anything: listen for the wake phrase alone, and tell nobody what else is said."""
         try:
             events = self._heard(samples)
+        except TooHot:  # nobody has asked for anything, so nobody is told, and nothing has failed
+            self._drop()
+            self._deaf = self._clock() + DEAF_S
+            return
         except ApplianceError as error:
             self._drop()
             self._deaf = self._clock() + DEAF_S
@@ -413,6 +419,7 @@ class Conversation:
 
     def _listen(self, patience: float) -> None:
         self._drop()
+        self._allowed()
         self._utterances = self._hear(self._language)
         self._until = self._clock() + patience
         self._sounded = self._clock()
@@ -433,6 +440,7 @@ class Conversation:
         self._enter(IDLE)
 
     def _heard(self, samples: Samples) -> list[Partial | Final]:
+        self._allowed()
         if self._utterances is None:
             self._utterances = self._hear(self._language)
         return self._utterances.feed(samples)

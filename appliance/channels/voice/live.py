@@ -50,10 +50,15 @@ class Live:
         places: int,
         *,
         longest_s: float,
+        allowed: Callable[[], object] = lambda: None,
         listener: Listener = silent,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hear` makes what recognises a language; a stream may hold `longest_s` seconds of sound."""
+        """`hear` makes what recognises a language; a stream may hold `longest_s` seconds of sound.
+
+        `allowed` raises ApplianceError while no sound is taken, as when the chip is too hot.
+        """
+        self._allowed = allowed
         self._hear, self._places, self._longest_s = hear, places, longest_s
         self._listener, self._clock = listener, clock
         self._streams: dict[str, _Live] = {}
@@ -62,8 +67,10 @@ class Live:
     def open(self, language: str) -> str:
         """Begin a stream; gives its name.
 
-        Raises NotFound where there are no places at all, Overloaded when all are taken, Unavailable as `hear` does.
+        Raises NotFound where there are no places at all, Overloaded when all are taken, Unavailable as `hear` does,
+        and what `allowed` does.
         """
+        self._allowed()
         if not self._places:
             raise NotFound(
                 "audio streams: expected some to be allowed, got audio_streams=0",
@@ -95,9 +102,11 @@ class Live:
     def feed(self, name: str, samples: npt.NDArray[np.float32], rate: int = RATE) -> list[Partial | Final]:
         """Hear `samples` (n,) float32 at `rate`, which is that of the whole stream.
 
-        Raises NotFound when the stream is over, InvalidInput for too much sound or another rate than before.
+        Raises NotFound when the stream is over, InvalidInput for too much sound or another rate than before, and what
+        `allowed` does.
         """
         live = self._of(name)
+        self._allowed()
         with live.lock:
             if live.closed:
                 raise self._gone()

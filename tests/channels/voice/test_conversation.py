@@ -16,7 +16,7 @@ from fake_door import FakeDoor
 from appliance.channels.voice.conversation import IDLE, LISTENING, Conversation
 from appliance.channels.voice.feed import Event
 from appliance.channels.voice.manners import Manners, breaks_in
-from appliance.errors import ApplianceError, BackendFailed, Unavailable
+from appliance.errors import ApplianceError, BackendFailed, TooHot, Unavailable
 from appliance.speech.listen import Final, Partial
 from appliance.values import Audio, Reply, Transcript, Turn
 
@@ -569,3 +569,52 @@ def test_nobody_waits_for_a_conversation_that_has_ended() -> None:
         beside.join(10)
         assert found == [None]
         assert scene.talk.show(shown(scene)) is None
+
+
+class Heat:
+    """Refuses sound while it is on."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+    def __call__(self) -> None:
+        if self.on:
+            raise TooHot("the chip has to cool to 85 degrees first, got 96", retry_after=60)
+
+
+def test_while_the_chip_is_too_hot_who_speaks_is_told_and_heard_again_afterwards() -> None:
+    heat = Heat()
+    with talking(allowed=heat) as scene:
+        heat.on = True
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.told("error"))
+        (error,) = scene.told("error")
+        assert error["code"] == "too_hot"
+        assert error["message"].startswith("设备过热")
+        assert scene.talk.phase == IDLE
+        heat.on = False
+        scene.sentences.append("洗衣液在哪里")
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        heat.on = True  # in the middle of a sentence
+        scene.ears.hear(SPEECH)
+        scene.until(lambda: len(scene.told("error")) == 2)
+        heat.on = False
+        scene.talk.listen(None, "zh")
+        scene.until(lambda: scene.talk.phase == LISTENING)
+        scene.ears.hear(SPEECH, END)
+        scene.until(lambda: scene.told("reply"))
+
+
+def test_while_the_chip_is_too_hot_nobody_is_listened_for_and_nothing_counts_as_failed() -> None:
+    heat, told = Heat(), []
+    heat.on = True
+    with talking(
+        allowed=heat, wakes=lambda text: text, listener=lambda event, /, **fields: told.append(event)
+    ) as scene:
+        scene.ears.hear(SPEECH, SPEECH, END)
+        scene.until(lambda: not scene.ears.blocks)
+        time.sleep(0.05)
+        assert scene.made == []
+        assert scene.told("error") == []
+    assert "voice_failed" not in told

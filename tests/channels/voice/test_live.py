@@ -7,7 +7,7 @@ import pytest
 from fake_door import FakeUtterances
 
 from appliance.channels.voice.live import IDLE_S, Live
-from appliance.errors import InvalidInput, NotFound, Overloaded, Unavailable
+from appliance.errors import InvalidInput, NotFound, Overloaded, TooHot, Unavailable
 from appliance.speech.listen import Partial
 
 SECOND = np.full(16_000, 0.1, np.float32)
@@ -106,3 +106,24 @@ def test_no_places_at_all_is_no_matter_of_waiting() -> None:
     streams, _ = live(places=0)
     with pytest.raises(NotFound, match="audio_streams=0"):
         streams.open("zh")
+
+
+def test_while_no_sound_is_taken_none_is_and_what_was_heard_is_not_lost() -> None:
+    hot: list[TooHot] = []
+
+    def allowed() -> None:
+        for error in hot:
+            raise error
+
+    streams = Live(lambda _language: FakeUtterances(), 2, longest_s=10.0, allowed=allowed)
+    name = streams.open("zh")
+    streams.feed(name, SECOND)
+    hot.append(TooHot("the chip has to cool", retry_after=60))
+    with pytest.raises(TooHot):
+        streams.feed(name, SECOND)
+    with pytest.raises(TooHot):
+        streams.open("zh")
+    (heard,) = streams.finish(name)
+    assert heard.text
+    hot.clear()
+    streams.feed(streams.open("zh"), SECOND)

@@ -1,0 +1,422 @@
+"""How much the machine may do: steps down when it draws or heats too much, up again when it does not. Pure logic.
+
+Level 0 is everything, the deepest level is the least with which everything still serves, and one beyond it refuses all
+but text and touch. Down is fast: one level as often as the mean over 10 s can show what the last one did, all the way
+when it is urgent, and to refusing at once at the critical temperature. Up is slow: one level at a time, after a calm
+time that doubles whenever a step up had to be taken back, and only when what the step down saved still fits.
+
+It cannot flap: no more than MOST_UPS steps up fall into any hour, each is of one level, and a step down needs a level
+to go to, so that an hour has at most `bound(deepest)` steps whatever is read.
+
+What is not known is neither cool nor cheap nor too much: while a sense that has spoken before is silent, nothing goes
+up; after BLIND_S of that the deepest level is taken, where a machine whose fan broke too does the least harm and
+everything still serves. It is not refusing, because the kernel switches a chip off that really burns, and a broken
+sensor must not close the counter. A sense that has never spoken is not waited for; without any the governor is off.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from appliance.errors import Both
+
+CAUSES = ("power", "heat", "critical", "alarm", "waiting", "blind", "calm", "cooled")
+"""Why a step is taken: the mean power, the ceiling, the critical temperature, what the board itself complains of,
+requests that wait for power, silent sensors; and upwards a calm time, or a chip that has cooled from the critical."""
+
+MOST_UPS = 12
+"""Steps up in any hour at most."""
+HOUR_S = 3600.0
+DOWN_S = 10.0
+"""Seconds between two steps down: the mean over 10 s shows only then what the last one did."""
+FIRST_S = 60.0
+"""Seconds of calm before a step up."""
+LONGEST_S = 960.0
+"""The same after steps up had to be taken back several times."""
+TRIAL_S = 120.0
+"""Seconds after a step up in which a step down takes it back."""
+FORGIVEN_S = 1800.0
+"""Seconds without a step down after which earlier ones taken back are forgotten."""
+REFUSED_S = 60.0
+"""Least seconds for which all but text is refused."""
+STALE_S = 5.0
+"""A look older than this says nothing of now."""
+BLIND_S = 60.0
+"""Seconds without a sense that has spoken before, after which the deepest level is taken."""
+LEAD_S = 20.0
+"""Seconds by which a temperature that rises is seen ahead."""
+URGENT = 1.5
+"""Share of the budget above which the deepest level is taken at once."""
+EASY = 0.95
+"""Share of the budget below which the power counts as calm."""
+WAITING_S = 3.0
+"""Seconds that requests wait for power, from which smaller work is worth its price."""
+EASY_WAIT_S = 0.5
+"""The same below which the waiting counts as calm."""
+TRICKLE = 0.1
+"""Share of the room for heavy work that is left at the ceiling."""
+FADES_S = 300.0
+"""Seconds in which half of what is known of a step's saving is forgotten: the load has changed meanwhile."""
+
+_LONGEST_TURN_S = 5.0
+_SETTLED_S = 12.0
+_SLOPE_S = 30.0
+_SLOPE_LEAST_S = 5.0
+_STEPS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is to be kept."""
+
+    budget_w: float
+    """Watts, in the mean over 10 s."""
+    ceiling_c: float
+    """Temperature that is to be kept, in degrees."""
+    critical_c: float
+    """Temperature from which all but text and touch is refused."""
+    hysteresis_c: float
+    """Degrees below a limit at which it counts as kept again."""
+
+    @property
+    def calm_c(self) -> float:
+        """Temperature up to which a step up may be taken."""
+        return self.ceiling_c - self.hysteresis_c
+
+    @property
+    def cooled_c(self) -> float:
+        """Temperature at which refusing ends."""
+        return min(self.ceiling_c, self.critical_c - self.hysteresis_c)
+
+    @property
+    def urgent_c(self) -> float:
+        """Temperature from which the deepest level is taken at once: half-way to the critical one."""
+        return (self.ceiling_c + self.critical_c) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of the machine at one moment."""
+
+    watts: float | None = None
+    """Mean power of the last 10 s; None when unknown."""
+    celsius: float | None = None
+    """The hottest place; None when unknown."""
+    alarms: tuple[str, ...] = ()
+    """What the board complains of: clocks held down by heat, rails over their limit."""
+    waited_s: float = 0.0
+    """Longest time that a request has waited for power lately."""
+    age_s: float = 0.0
+    """Seconds since the board was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of the level."""
+
+    at: float
+    """Seconds of the clock."""
+    before: int
+    """Level before it."""
+    after: int
+    """Level after it."""
+    cause: str
+    """One of CAUSES."""
+    reason: Both
+    """In Chinese and in English."""
+
+    @property
+    def direction(self) -> str:
+        """`down` for less work, `up` for more."""
+        return "down" if self.after > self.before else "up"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the governor stands."""
+
+    level: int
+    """0 for everything, `deepest` for the least, one more while all but text is refused."""
+    deepest: int
+    """The last level at which everything serves."""
+    watching: bool
+    """Whether anything was ever read: without sensors it is off."""
+    since_s: float
+    """Seconds at this level."""
+    cause: str
+    """Why it is this level, one of CAUSES; empty before the first step."""
+    reason: Both
+    """The same in words."""
+    steps: tuple[Step, ...]
+    """The last steps, the latest last."""
+    downs: int
+    """Steps down since the start."""
+    ups: int
+    """Steps up since the start."""
+    calm_s: float
+    """Seconds of calm so far."""
+    wanted_s: float
+    """Seconds of calm before the next step up."""
+
+    @property
+    def refusing(self) -> bool:
+        """Whether all but text and touch is refused."""
+        return self.level > self.deepest
+
+
+def room(celsius: float | None, limits: Limits, before: float) -> float:
+    """Share of the room for heavy work that heat leaves, 1 up to the calm temperature; `before` while it is not known.
+
+    It shrinks on the way to the ceiling, so that a board which cannot be cooled comes to rest below it and need not
+    fall from one extreme to the other; at the ceiling TRICKLE is left, and half-way to the critical one nothing.
+    """
+    if celsius is None or not math.isfinite(celsius):
+        return before
+    if celsius <= limits.ceiling_c:
+        part = (limits.ceiling_c - celsius) / max(limits.hysteresis_c, 1e-9)
+        return min(1.0, TRICKLE + (1.0 - TRICKLE) * part)
+    return max(0.0, TRICKLE * (limits.urgent_c - celsius) / (limits.urgent_c - limits.ceiling_c))
+
+
+def bound(deepest: int) -> int:
+    """Steps in any hour at most: each level that is gone down was there at its beginning or was gone up since."""
+    return 2 * MOST_UPS + deepest + 1
+
+
+@dataclass(slots=True)
+class _Saving:
+    """What the last step down from a level saved."""
+
+    watts: float
+    at: float
+
+
+@dataclass(slots=True)
+class _Settling:
+    """A step down whose saving is not known yet."""
+
+    step: Step
+    watts: float
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What was read before."""
+
+    heat: deque[tuple[float, float]] = field(default_factory=deque)
+    savings: dict[int, _Saving] = field(default_factory=dict)
+    settling: _Settling | None = None
+    knows_watts: bool = False
+    knows_celsius: bool = False
+
+
+class Governor:
+    """Decides the level from reading to reading. Not thread-safe: one thread looks."""
+
+    def __init__(self, limits: Limits, deepest: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep `limits` on a ladder whose last level is `deepest` (>= 1); `clock` must not go back."""
+        if deepest < 1:
+            raise ValueError(f"governor: expected at least one level below the first, got {deepest}")
+        self.limits, self._deepest, self._clock = limits, deepest, clock
+        self._level = 0
+        self._now = self._since = clock()
+        self._last_down = self._last_up = -math.inf
+        self._calm = self._blind = 0.0
+        self._wanted = FIRST_S
+        self._taken_back = True  # no step up to take back yet
+        self._ups: deque[float] = deque()
+        self._steps: deque[Step] = deque(maxlen=_STEPS)
+        self._counts = {"up": 0, "down": 0}
+        self._memory = _Memory()
+
+    def look(self, reading: Reading) -> Step | None:
+        """Take note of a reading, as often as there is one, about once a second; the step that follows from it."""
+        # A clock that stands still or a process that was stopped: only time that was looked at counts as calm.
+        now = max(self._now, self._clock())
+        passed, self._now = min(now - self._now, _LONGEST_TURN_S), now
+        watts, celsius, alarms = _known(reading)
+        memory = self._memory
+        memory.knows_watts |= watts is not None
+        memory.knows_celsius |= celsius is not None
+        if not self.watching:
+            return None
+        missing = (memory.knows_watts and watts is None) or (memory.knows_celsius and celsius is None)
+        self._blind = self._blind + passed if missing else 0.0
+        self._settle(watts)
+        ahead = self._ahead(celsius)
+        step = self._down(watts, celsius, ahead, alarms, reading.waited_s)
+        if step is not None:
+            self._calm = 0.0
+            return step
+        calm = not missing and self._is_calm(watts, celsius, alarms, reading.waited_s)
+        self._calm = self._calm + passed if calm else 0.0
+        return self._up(watts, celsius) if calm else None
+
+    @property
+    def watching(self) -> bool:
+        """Whether anything was ever read."""
+        return self._memory.knows_watts or self._memory.knows_celsius
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        last = self._steps[-1] if self._steps else None
+        return State(
+            level=self._level,
+            deepest=self._deepest,
+            watching=self.watching,
+            since_s=max(0.0, self._clock() - self._since),
+            cause=last.cause if last else "",
+            reason=last.reason if last else _NO_STEP if self.watching else _OFF,
+            steps=tuple(self._steps),
+            downs=self._counts["down"],
+            ups=self._counts["up"],
+            calm_s=self._calm,
+            wanted_s=self._wanted,
+        )
+
+    def _down(
+        self, watts: float | None, celsius: float | None, ahead: float, alarms: tuple[str, ...], waited_s: float
+    ) -> Step | None:
+        limits, level = self.limits, self._level
+        if celsius is not None and celsius >= limits.critical_c and level <= self._deepest:
+            return self._step(
+                self._deepest + 1,
+                "critical",
+                _hot(celsius, limits.critical_c, "临界温度", "critical temperature"),
+                watts,
+            )
+        if level >= self._deepest:
+            return None
+        if celsius is not None and celsius >= limits.urgent_c:
+            return self._step(self._deepest, "heat", _hot(celsius, limits.ceiling_c, "上限", "ceiling"), watts)
+        if watts is not None and watts > URGENT * limits.budget_w:
+            return self._step(self._deepest, "power", _over(watts, limits.budget_w), watts)
+        if self._blind >= BLIND_S:
+            return self._step(self._deepest, "blind", _BLIND, watts)
+        if self._now - self._last_down < DOWN_S:
+            return None
+        found: tuple[str, Both] | None = None
+        if celsius is not None and (celsius >= limits.ceiling_c or ahead >= limits.ceiling_c):
+            found = "heat", _hot(celsius, limits.ceiling_c, "上限", "ceiling")
+        elif watts is not None and watts > limits.budget_w:
+            found = "power", _over(watts, limits.budget_w)
+        elif alarms:
+            found = "alarm", (f"板卡告警：{'、'.join(alarms)}", f"the board complains of {', '.join(alarms)}")
+        elif waited_s >= WAITING_S:
+            found = "waiting", (f"请求等待功率 {waited_s:.0f} 秒", f"requests wait {waited_s:.0f} s for power")
+        return self._step(level + 1, *found, watts) if found is not None else None
+
+    def _is_calm(self, watts: float | None, celsius: float | None, alarms: tuple[str, ...], waited_s: float) -> bool:
+        """Whether one more level of work would do, as far as is known."""
+        if celsius is not None and celsius > (self.limits.cooled_c if self._refusing else self.limits.calm_c):
+            return False
+        if self._refusing:  # what is refused draws nothing, and what is left cannot be helped
+            return celsius is not None
+        if alarms or waited_s > EASY_WAIT_S:
+            return False
+        return watts is None or watts + self._cost(self._level - 1) <= EASY * self.limits.budget_w
+
+    def _up(self, watts: float | None, celsius: float | None) -> Step | None:
+        if not self._level:
+            return None
+        while self._ups and self._now - self._ups[0] >= HOUR_S:
+            self._ups.popleft()
+        if self._now - self._last_down >= FORGIVEN_S:
+            self._wanted = FIRST_S
+        wanted = REFUSED_S if self._refusing else self._wanted
+        if self._calm < wanted or self._now - self._since < wanted or len(self._ups) >= MOST_UPS:
+            return None
+        if self._refusing and celsius is not None:
+            reason = (f"芯片已降到 {celsius:.0f} °C", f"the chip has cooled to {celsius:.0f} °C")
+            return self._step(self._deepest, "cooled", reason, watts)
+        reason = (f"已平稳 {self._calm:.0f} 秒", f"calm for {self._calm:.0f} s")
+        return self._step(self._level - 1, "calm", reason, watts)
+
+    @property
+    def _refusing(self) -> bool:
+        return self._level > self._deepest
+
+    def _step(self, level: int, cause: str, reason: Both, watts: float | None) -> Step:
+        step = Step(self._now, self._level, level, cause, reason)
+        if step.direction == "down":
+            if not self._taken_back and self._now - self._last_up < TRIAL_S:
+                self._wanted = min(2 * self._wanted, LONGEST_S)
+            self._taken_back = True
+            self._last_down = self._now
+            self._memory.settling = _Settling(step, watts) if watts is not None else None
+        else:
+            self._ups.append(self._now)
+            self._last_up, self._taken_back = self._now, False
+            self._memory.settling = None
+        self._counts[step.direction] += 1
+        self._steps.append(step)
+        self._level, self._since, self._calm = level, self._now, 0.0
+        return step
+
+    def _settle(self, watts: float | None) -> None:
+        """Once the mean holds nothing of before a step down, what it saved is known."""
+        settling = self._memory.settling
+        if settling is None or watts is None or self._now - settling.step.at < _SETTLED_S:
+            return
+        step, self._memory.settling = settling.step, None
+        each = max(0.0, settling.watts - watts) / (step.after - step.before)
+        for level in range(step.before, step.after):
+            self._memory.savings[level] = _Saving(each, self._now)
+
+    def _cost(self, level: int) -> float:
+        """Watts that going up to `level` is likely to add."""
+        saving = self._memory.savings.get(level)
+        return 0.0 if saving is None else saving.watts * float(0.5 ** ((self._now - saving.at) / FADES_S))
+
+    def _ahead(self, celsius: float | None) -> float:
+        """The temperature in LEAD_S if it goes on rising; below every limit where it does not, or is not known."""
+        seen = self._memory.heat
+        if celsius is None:
+            seen.clear()
+            return -math.inf
+        seen.append((self._now, celsius))
+        while self._now - seen[0][0] > _SLOPE_S:
+            seen.popleft()
+        over = self._now - seen[0][0]
+        if over < _SLOPE_LEAST_S or celsius < self.limits.calm_c:
+            return celsius
+        return celsius + max(0.0, (celsius - seen[0][1]) / over) * LEAD_S
+
+
+def _known(reading: Reading) -> tuple[float | None, float | None, tuple[str, ...]]:
+    """Power, temperature and alarms, as far as they say something of now."""
+    if not reading.age_s <= STALE_S:
+        return None, None, ()
+    watts = reading.watts if reading.watts is not None and math.isfinite(reading.watts) else None
+    celsius = reading.celsius if reading.celsius is not None and math.isfinite(reading.celsius) else None
+    return watts, celsius, reading.alarms
+
+
+def _hot(celsius: float, limit: float, chinese: str, english: str) -> Both:
+    return (
+        f"芯片 {celsius:.0f} °C，{chinese} {limit:g} °C",
+        f"the chip is at {celsius:.0f} °C, its {english} is {limit:g} °C",
+    )
+
+
+def _over(watts: float, budget: float) -> Both:
+    return (
+        f"10 秒平均功率 {watts:.1f} W，预算 {budget:g} W",
+        f"{watts:.1f} W in the mean over 10 s, the budget is {budget:g} W",
+    )
+
+
+_OFF: Both = (
+    "本机没有可读的功率或温度传感器，调节器不工作",
+    "this machine has no power or temperature sensor that can be read: the governor is off",
+)
+_NO_STEP: Both = ("自启动以来未调节", "nothing had to be changed since the start")
+_BLIND: Both = (
+    f"传感器已 {BLIND_S:.0f} 秒没有读数",
+    f"sensors that were read before have been silent for {BLIND_S:.0f} s",
+)
