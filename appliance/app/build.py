@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.appliance import Appliance, Rooms
+from appliance.app.bundled import shelf
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
@@ -20,8 +21,7 @@ from appliance.app.voice import build_voice
 from appliance.app.wording import build_wake, build_wording
 from appliance.app.words import Words, build_words
 from appliance.artifacts.engines import EngineStore
-from appliance.artifacts.imported import load_imported
-from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
+from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.dialogue.policy import Dialogue
 from appliance.inference.scheduler import Scheduler
@@ -56,8 +56,12 @@ def build(
     senses: Collection[str] = SENSES,
     engines: MakesEngines = Engines,
     clock: Callable[[], float] = time.monotonic,
+    bundle: Path | None = None,
 ) -> Appliance:
     """Load, warm and wire everything; close the result to release it.
+
+    `bundle` is the folder of a verified bundle whose models go before the machine's own; its pack and settings are in
+    `settings` already (see `bundled.merged`).
 
     `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU.
 
@@ -66,7 +70,7 @@ def build(
     """
     closing = ExitStack()
     try:
-        return _build(settings, listener, senses, engines, clock, closing)
+        return _build(settings, listener, senses, engines, clock, closing, bundle)
     except BaseException:
         closing.close()
         raise
@@ -79,10 +83,10 @@ def _build(
     make: MakesEngines,
     clock: Callable[[], float],
     closing: ExitStack,
+    bundle: Path | None,
 ) -> Appliance:
     folder = data_dir(settings)
-    manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
-    store = ModelStore(folder / "models", manifests)
+    manifests, store = shelf(folder, bundle)
     scheduler = Scheduler(listener=listener)
     engines = make(EngineStore(folder / "engines", listener), store, settings)
     networks = Networks(manifests, store, settings, scheduler, listener, engines, clock=clock)

@@ -6,6 +6,7 @@ two of them changes which one, never whether. See docs/bundles.md for the states
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,11 +40,12 @@ class Chosen:
     """True when it has to prove itself."""
 
 
-def choose(root: Path, listener: Listener = silent) -> Chosen | None:
+def choose(root: Path, listener: Listener = silent, *, skip: Collection[str] = ()) -> Chosen | None:
     """What a service that starts is to serve; None: what came with the appliance.
 
     A trial's start is on the disk before this returns; where that cannot be written the trial has to wait, and what
-    serves already serves. Tells `bundles.gave_up` and `bundles.damaged` (id, reason). Never raises for the disk.
+    serves already serves. Those in `skip`, which have just failed, are passed over. Tells `bundles.gave_up` and
+    `bundles.damaged` (id, reason). Never raises for the disk.
     """
     if not root.is_dir():
         return None
@@ -52,14 +54,16 @@ def choose(root: Path, listener: Listener = silent) -> Chosen | None:
             trial = _trial(root, listener)
             if trial is None:
                 _clear(root)
-        if trial is not None:
+        if trial is not None and trial.id not in skip:
             return trial
     except StorageFailed as error:
         listener("bundles.unwritable", reason=error.detail)
-    return settled(root, listener)
+    return settled(root, listener, skip=skip)
 
 
-def settled(root: Path, listener: Listener = silent, *, hashes: bool = True) -> Chosen | None:
+def settled(
+    root: Path, listener: Listener = silent, *, hashes: bool = True, skip: Collection[str] = ()
+) -> Chosen | None:
     """The bundle that has proved itself: `current`, else `previous`, else None. Changes nothing.
 
     Commands use it beside the service. Without `hashes` only sizes are compared.
@@ -67,7 +71,7 @@ def settled(root: Path, listener: Listener = silent, *, hashes: bool = True) -> 
     known = Trust(root).keys()
     for link in (CURRENT, PREVIOUS):
         name = linked(root, link)
-        if name is None:
+        if name is None or name in skip:
             continue
         try:
             return _chosen(root / name, verify(root / name, known, hashes=hashes), trial=False)

@@ -38,7 +38,7 @@ class Signature:
 
 
 def signed(manifest: bytes, before: bytes | None, key: Ed25519PrivateKey) -> bytes:
-    """The signatures' file with that of `key` added to those in `before`, in place of its old one. Raises BundleRefused."""
+    """The signatures' file with that of `key` added to those in `before`, in place of its old one."""
     name = key_id(raw_public(key))
     kept = [one for one in signatures(before) if one.key != name] if before is not None else []
     made = [*kept, Signature(name, key.sign(DOMAIN + manifest))]

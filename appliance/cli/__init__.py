@@ -1,4 +1,5 @@
-"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | models | engines | bench | service`.
+"""The command line: `appliance serve | check | ask | ocr | hear | say | mic | models | engines | bench | service |
+bundle`.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
 """
@@ -10,7 +11,7 @@ import sys
 import typer
 
 from appliance import __version__
-from appliance.cli import ask, bench, check, engines, hear, mic, models, ocr, say, serve, service
+from appliance.cli import ask, bench, bundle, check, engines, hear, mic, models, ocr, say, serve, service
 from appliance.cli.exits import Exit, exit_for
 from appliance.errors import ApplianceError
 
@@ -34,6 +35,7 @@ app.add_typer(mic.app, name="mic")
 app.add_typer(models.app, name="models")
 app.add_typer(engines.app, name="engines")
 app.add_typer(service.app, name="service")
+app.add_typer(bundle.app, name="bundle")
 
 
 def _version(wanted: bool) -> None:

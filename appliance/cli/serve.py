@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -34,20 +35,22 @@ def serve(config: Config = None) -> None:
 
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 
-    from appliance.app.build import build
+    from appliance.app.bundled import root_of
     from appliance.app.journal import journal
     from appliance.app.service import STARTING, Service
+    from appliance.app.updates import BACK_S, Updates, begin
     from appliance.channels.http.api import create_app
     from appliance.channels.http.events import EventStream
+    from appliance.channels.http.handed import WaitingRoom, hand, taken
     from appliance.channels.http.server import Server
     from appliance.channels.http.status import SERVICE
     from appliance.device.notify import Notifier
     from appliance.device.openings import filter_of
     from appliance.metrics import Metrics
 
-    chosen = settings(config)
+    local = settings(config)
     logging.basicConfig(
-        level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+        level=local.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )
     sys.excepthook = lambda _kind, error, _trace: _died("serve", error)
     threading.excepthook = lambda died: _died(died.thread.name if died.thread else "a thread", died.exc_value)
@@ -57,11 +60,16 @@ def serve(config: Config = None) -> None:
     metrics = Metrics(registry)
     notifier = Notifier.of()
     notifier.status(STARTING)
-    with build(chosen, listener=journal(metrics.listener)) as appliance, ExitStack() as closing:
+    handed = taken(os.environ)
+    with WaitingRoom(None if local.http_tls_certificate else handed, BACK_S):
+        appliance, chosen, bundle = begin(config, local, journal(metrics.listener))
+    with appliance, ExitStack() as closing:
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
         app = create_app(appliance, chosen, metrics, events=events)
-        server = Server(app, chosen, on_stop=events.close, listener=metrics.listener)
+        server = Server(app, chosen, on_stop=events.close, listener=metrics.listener, handed=handed)
         server.start()
+        if handed is not None:
+            notifier.allow(notifier.watchdog_s)
         if chosen.wyoming_port:
             from appliance.channels.wyoming.listener import WyomingListener
 
@@ -70,14 +78,31 @@ def serve(config: Config = None) -> None:
             typer.echo(f"wyoming: {chosen.wyoming_host}:{wyoming.start()}", err=True)
         for line in feature_lines(appliance.features()):
             typer.echo(line, err=True)
+        if bundle is not None:
+            typer.echo(f"更新包 / bundle: {bundle.id} ({bundle.contents.title})", err=True)
         state = READY if appliance.ready() else NOT_READY
         typer.echo(f"{state}: {server.url} (Ctrl+C 停止 / stops)", err=True)
         service = Service(appliance, server, chosen, notifier, filter_of(chosen), config=config)
         app.extensions[SERVICE] = service.state
+
+        def make_way() -> None:
+            hand(server.kept(), os.environ)
+            service.changing()
+            server.stop()
+
+        updates = Updates(appliance, bundle, root_of(local), chosen, metrics, make_way)
         _until_told(service.stopping, server.stop)
         _settle()
-        with service:
+        with service, updates:
             server.serve_forever()
+    if updates.again:
+        _anew()
+
+
+def _anew() -> None:
+    """Become the same program anew, in this process: for its service manager nothing has ended."""
+    logging.shutdown()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 def _settle() -> None:

@@ -64,7 +64,9 @@ class Desk:
         assert content is not None
         return member(MANIFEST, manifest) + member(SIGNATURES, content)
 
-    def bundle(self, version: int, *keys: Ed25519PrivateKey, files: dict[str, bytes] | None = None, **more: Any) -> bytes:
+    def bundle(
+        self, version: int, *keys: Ed25519PrivateKey, files: dict[str, bytes] | None = None, **more: Any
+    ) -> bytes:
         files = self.files(version) if files is None else files
         body = b"".join(member(path, files[path]) for path in sorted(files))
         return self.heads(self.manifest(version, files, **more), *keys) + body + END
@@ -105,5 +107,3 @@ def board(tmp_path: Path, desk: Desk) -> Board:
     made = Board(tmp_path / "bundles", desk)
     made.trust(desk.public())
     return made
-
-

@@ -62,9 +62,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if not _now or (event not in CHANGES and event != "open"):
         return
     steps = _now[-1]
-    if event == "open":
-        if not isinstance(arguments[0], (str, os.PathLike)) or not int(arguments[2] or 0) & WRITES:
-            return
+    if event == "open" and not int(arguments[2] or 0) & WRITES:
+        return
     first = arguments[0]
     path = os.fspath(first) if isinstance(first, (str, os.PathLike)) else ""
     relative = isinstance(path, str) and not path.startswith("/")  # with a folder's handle, as rmtree does
@@ -92,5 +91,6 @@ def counted(steps: Steps) -> Iterator[Steps]:
     try:
         yield steps
     finally:
-        os.fsync = _fsync
         _now.pop()
+        if not _now:
+            os.fsync = _fsync

@@ -123,7 +123,10 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "extended header": (instead(forged("x", b"x", size=1 << 30)), "an extended header (pax) 'x'"),
     "sparse file": (instead(forged("x", b"S", size=1 << 30)), "a sparse file 'x'"),
     "file that is not in the manifest": (instead(header("pack/extra", 3)), "got the file 'pack/extra' of 3 bytes"),
-    "file that is larger than declared": (instead(header("pack/faq.csv", 8**11 - 1)), "got the file 'pack/faq.csv' of 85"),
+    "file that is larger than declared": (
+        instead(header("pack/faq.csv", 8**11 - 1)),
+        "got the file 'pack/faq.csv' of 85",
+    ),
     "set-uid file": (
         instead(forged("pack/faq.csv", size=2100).replace(b"0000644", b"0004755")),
         "a header with a wrong checksum",
@@ -135,7 +138,10 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "missing file": (lambda desk: desk.heads(desk.manifest(2)) + END, "got the end of the archive"),
     "manifest names a path that leads out": (listing(path="pack/../../x"), "a relative path inside the bundle, got"),
     "manifest names a hidden file": (listing(path="pack/.bashrc"), "a relative path inside the bundle, got"),
-    "manifest names a file elsewhere": (listing(path="records/x"), "or files in pack/, models/ and cases/, got 'records"),
+    "manifest names a file elsewhere": (
+        listing(path="records/x"),
+        "or files in pack/, models/ and cases/, got 'records",
+    ),
     "manifest names what is made here": (
         listing(path="models/a/0/derived/x.onnx"),
         "expected models/NAME/..., without `derived`",
