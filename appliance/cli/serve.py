@@ -88,6 +88,7 @@ def serve(config: Config = None) -> None:
         def make_way() -> None:
             hand(server.kept(), os.environ)
             service.changing()
+            server.hold()
             server.stop()
 
         updates = Updates(appliance, bundle, root_of(local), chosen, metrics, make_way)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 BACKLOG = 4096
 """Connections that the kernel keeps until they are taken; it keeps no more than net.core.somaxconn."""
 HEAD_BYTES = 32 * 1024
+QUIET_S = 0.5
 DRAIN_S = 5
 """Seconds that running requests get when the server stops."""
 
@@ -188,6 +189,18 @@ class Server:
     def kept(self) -> socket.socket:
         """A hold on the listening socket that outlives this server, for the next program; valid while it serves."""
         return kept(self._server.socket)
+
+    def hold(self) -> None:
+        """Take no new connections, end the event streams, and let every request that has come be answered.
+
+        Waits DRAIN_S at most. What comes on a connection that has been silent for QUIET_S may find it closed by `stop`.
+        """
+        self._server.keeper.hold()
+        if self._on_stop is not None:
+            self._on_stop()
+        until = time.monotonic() + DRAIN_S
+        while not self._server.keeper.at_rest(QUIET_S) and time.monotonic() < until:
+            time.sleep(0.02)
 
     def silent_s(self) -> float:
         """Seconds since the thread that keeps the connections was last seen to work; valid after `start`."""
