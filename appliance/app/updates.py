@@ -10,6 +10,8 @@ wait in the socket's queue, or are told to come back.
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,13 +20,15 @@ from pathlib import Path
 
 from appliance.app.appliance import Appliance
 from appliance.app.build import build
-from appliance.app.bundled import merged, root_of, self_test
+from appliance.app.bundled import here, merged, root_of, self_test
 from appliance.bundles.choose import Chosen, choose, commit, give_up, pending, ready
+from appliance.bundles.inbox import clear_parts, folder_of
 from appliance.bundles.state import CURRENT, linked
+from appliance.channels.http.bundles import Deliveries
 from appliance.errors import ApplianceError, StorageFailed
 from appliance.listener import Listener
 from appliance.metrics import Metrics
-from appliance.settings import Settings
+from appliance.settings import Settings, data_dir
 from appliance.trail import trail
 
 log = logging.getLogger(__name__)
@@ -71,6 +75,27 @@ def begin(config: Path | None, local: Settings, listener: Listener) -> tuple[App
         if chosen.trial:
             with suppress(StorageFailed):  # its start cannot be counted there either, so that another one is chosen
                 give_up(root, chosen.id, reason)
+
+
+def deliveries(settings: Settings, config: Path | None) -> Deliveries:
+    """Where bundles go that are brought over HTTP: to the inbox, which a process of its own empties."""
+    inbox = folder_of(data_dir(settings))
+    clear_parts(inbox)
+    running = threading.Lock()
+
+    def empty() -> None:
+        given = ("-c", str(config.absolute())) if config is not None else ()
+        command = [sys.executable, "-m", "appliance.cli", "bundle", "inbox", *given]
+        with running:  # what comes meanwhile is found by the next one
+            # What it says goes where this process's words go, which it may outlive as what it is now.
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            log.warning("bundles: the inbox was emptied with exit code %d", done.returncode)
+
+    def arrived() -> None:
+        threading.Thread(target=empty, name="inbox", daemon=True).start()
+
+    return Deliveries(root_of(settings), inbox, here(settings), settings.bundle_max_mb * 1_000_000, arrived)
 
 
 class Updates:

@@ -53,7 +53,7 @@ def admit(signed: Signed, state: State, current: str | None, here: Here, now: da
                 "Correct it and make it with a higher version, or try it again: appliance bundle install --again",
             ),
         )
-    if state.trial is not None and state.trial != signed.id:
+    if state.trial is not None:
         raise BundleUnsuitable(
             f"bundle: expected none on trial, got {state.trial}, which has yet to prove itself",
             remedy=(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from appliance.artifacts.disk import storage
+from appliance.artifacts.disk import exclusive, storage
 from appliance.errors import ApplianceError
 
 SUFFIX, REFUSED, PART = ".bundle", ".refused", ".part"
@@ -45,6 +46,27 @@ def refused(path: Path, error: ApplianceError) -> None:
 def part_of(folder: Path) -> Path:
     """A name in the inbox for what is still arriving."""
     return folder / f".{UPLOADS}{secrets.token_hex(8)}{PART}"
+
+
+def emptied(folder: Path, take: Callable[[Path], None], tell: Callable[[Path, ApplianceError], None]) -> bool:
+    """Hand every bundle that lies in the inbox to `take`; what it refuses is told and put aside. False when one was.
+
+    One process at a time. Raises StorageFailed for the inbox itself.
+    """
+    good = True
+    if not folder.is_dir():
+        return good
+    with exclusive(folder):
+        for path in waiting(folder):
+            try:
+                take(path)
+            except ApplianceError as error:
+                good = False
+                tell(path, error)
+                refused(path, error)
+            else:
+                path.unlink(missing_ok=True)
+    return good
 
 
 def clear_parts(folder: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -17,6 +18,7 @@ from appliance.app.bundled import here, proving, root_of, shelf
 from appliance.artifacts.disk import storage
 from appliance.bundles.choose import roll_back
 from appliance.bundles.contents import Change, Contents, bundle_id, read
+from appliance.bundles.inbox import emptied, folder_of
 from appliance.bundles.install import check, install
 from appliance.bundles.keys import Public, load_private, load_public
 from appliance.bundles.make import described, gather, heads, pack_up
@@ -27,6 +29,7 @@ from appliance.bundles.signing import signatures
 from appliance.bundles.state import CURRENT, linked, read_state
 from appliance.cli import bundle_keys
 from appliance.cli.bundle_keys import Days, PassphraseFile, passphrase
+from appliance.cli.exits import Exit
 from appliance.cli.options import AsJson, Config, settings
 from appliance.cli.progress import Display
 from appliance.errors import ApplianceError, InvalidInput
@@ -171,21 +174,15 @@ def inbox(config: Config = None) -> None:
 
     What was taken in is removed; what was refused stays as NAME.refused, the latest one alone, with the reason.
     """
-    from appliance.bundles.inbox import folder_of, refused, waiting
-
+    with suppress(OSError):  # a sandbox may refuse it
+        os.nice(10)  # customers go first
     folder = folder_of(data_dir(settings(config)))
-    failed: ApplianceError | None = None
-    for path in waiting(folder):
-        try:
-            _install(path, config)
-        except ApplianceError as error:
-            typer.echo(f"{path.name}: {error.message}\n  → {error.remedy}", err=True)
-            refused(path, error)
-            failed = error
-        else:
-            path.unlink(missing_ok=True)
-    if failed is not None:
-        raise failed
+
+    def told(path: Path, error: ApplianceError) -> None:
+        typer.echo(f"{path.name}: {error.message}\n  → {error.remedy}", err=True)
+
+    if not emptied(folder, lambda path: _install(path, config), told):
+        raise typer.Exit(Exit.FAILED)
 
 
 @app.command("list")

@@ -38,7 +38,7 @@ def serve(config: Config = None) -> None:
     from appliance.app.bundled import root_of
     from appliance.app.journal import journal
     from appliance.app.service import STARTING, Service
-    from appliance.app.updates import BACK_S, Updates, begin
+    from appliance.app.updates import BACK_S, Updates, begin, deliveries
     from appliance.channels.http.api import create_app
     from appliance.channels.http.events import EventStream
     from appliance.channels.http.handed import WaitingRoom, hand, taken
@@ -65,7 +65,7 @@ def serve(config: Config = None) -> None:
         appliance, chosen, bundle = begin(config, local, journal(metrics.listener))
     with appliance, ExitStack() as closing:
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
-        app = create_app(appliance, chosen, metrics, events=events)
+        app = create_app(appliance, chosen, metrics, events=events, deliveries=deliveries(chosen, config))
         server = Server(app, chosen, on_stop=events.close, listener=metrics.listener, handed=handed)
         server.start()
         if handed is not None:

@@ -60,7 +60,9 @@ class Site:
     def make(self, version: int, pack: Path, *more: str) -> Path:
         target = self.folder / f"menu-{version}.bundle"
         key = ("--key", str(self.folder / "desk.key"), "--passphrase-file", str(self.words))
-        self.run("make", str(target), "--version", str(version), "--title", f"Menu {version}", "-p", str(pack), *key, *more)
+        self.run(
+            "make", str(target), "--version", str(version), "--title", f"Menu {version}", "-p", str(pack), *key, *more
+        )
         return target
 
     def cases(self, intent: str) -> Path:

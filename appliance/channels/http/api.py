@@ -8,6 +8,7 @@ from apiflask import APIFlask
 from flask import Response, g, request
 
 from appliance.channels.door import Door
+from appliance.channels.http.bundles import Deliveries, register_bundles
 from appliance.channels.http.docs import register_docs
 from appliance.channels.http.events import EventStream, register_events
 from appliance.channels.http.guard import guard, secure
@@ -32,10 +33,18 @@ SPARE_RECORDINGS = 1
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"})
 
 
-def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: EventStream | None = None) -> APIFlask:
+def create_app(
+    door: Door,
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    events: EventStream | None = None,
+    deliveries: Deliveries | None = None,
+) -> APIFlask:
     """The WSGI application that talks to `door` alone.
 
-    `events` are the event streams of /v1/events; give your own to end them when the server stops.
+    `events` are the event streams of /v1/events; give your own to end them when the server stops. `deliveries` are
+    where bundles go that are brought; without them none is taken.
     """
     # The documents are our own (openapi.py, docs.py): they describe three kinds of body for one route and need no
     # outside asset, so APIFlask's generated ones stay off. Its JSON error form is replaced by ours.
@@ -82,6 +91,7 @@ def create_app(door: Door, settings: Settings, metrics: Metrics, *, events: Even
     register_voice(app, door, settings, metrics, events)
     register_status(app, door, metrics, events)
     register_events(app, events)
+    register_bundles(app, deliveries)
     register_docs(app)
     register_page(app)
     shedding = Shedding(app.wsgi_app, door, metrics, check, lambda: waiting(app))

@@ -39,11 +39,12 @@ def taken(environ: MutableMapping[str, str]) -> socket.socket | None:
         return None
     try:
         found = socket.socket(fileno=int(number))
-        found.set_inheritable(False)
-        if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            raise OSError("it does not listen")
     except OSError:  # somebody else's variable
         return None
+    if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        found.detach()
+        return None
+    found.set_inheritable(False)
     return found
 
 
