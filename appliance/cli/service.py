@@ -1,4 +1,4 @@
-"""`appliance service drop-in | power | browser`: what the systemd units need around the process that serves."""
+"""`appliance service drop-in | power | browser | usb`: what the systemd units need around the process that serves."""
 
 from __future__ import annotations
 
@@ -97,6 +97,27 @@ def browser(
         said = why
         time.sleep(AGAIN_S)
     os.execve(planned.command[0], planned.command, os.environ | planned.environ)  # noqa: S606 - no shell is wanted
+
+
+@app.command()
+def usb(
+    device: Annotated[str, typer.Argument(help="U盘分区 / The stick's partition, such as /dev/sda1.")],
+    place: Annotated[Path, typer.Argument(help="挂载目录 / Empty folder to mount it at.")],
+    config: Config = None,
+) -> None:
+    """U盘更新包 / Lay the bundles at the top of a stick into the inbox; for the unit appliance-usb@."""
+    from appliance.bundles.inbox import folder_of
+    from appliance.device.stick import carry, mounted
+    from appliance.settings import data_dir
+
+    chosen = settings(config)
+    most = (chosen.bundle_max_mb + 64) * 1_000_000
+    with mounted(device, place):
+        taken = carry(place, folder_of(data_dir(chosen)), most)
+    for path in taken:
+        typer.echo(f"{path.name}: 已放入收件目录 / laid into the inbox")
+    if not taken:
+        typer.echo("没有更新包 / no bundles at its top")
 
 
 def _replace(path: Path, content: bytes) -> None:
