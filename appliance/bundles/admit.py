@@ -67,8 +67,8 @@ def admit(signed: Signed, state: State, current: str | None, here: Here, now: da
         raise BundleUnsuitable(
             f"version: expected one above {state.floor}, which has served here, got {contents.version}",
             remedy=(
-                "请提高版本号；确要退回旧版，需带 --downgrade-from 并由 downgrade 密钥签名",
-                "Raise the version; to go back on purpose make it with --downgrade-from and sign it with a key of "
+                "请提高版本号；确要退回旧版，需带 `--downgrade-from` 并由角色为 `downgrade` 的密钥签名",
+                "Raise the version; to go back on purpose make it with `--downgrade-from` and sign it with a key of "
                 "role `downgrade`",
             ),
         )

@@ -59,9 +59,8 @@ def carry(place: Path, inbox: Path, most: int) -> list[Path]:
         if not stat.S_ISREG(status.st_mode) or not 0 < status.st_size <= most:
             os.close(source)
             continue
-        with os.fdopen(source, "rb") as file:
-            with _as(*owner):
-                taken.append(_copied(file, inbox, f"usb-{len(taken)}-{status.st_size}.bundle", status.st_size))
+        with os.fdopen(source, "rb") as file, _as(*owner):
+            taken.append(_copied(file, inbox, f"usb-{len(taken)}-{status.st_size}.bundle", status.st_size))
     return taken
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -137,7 +138,7 @@ class Customers:
                 self.statuses.append(status)
                 if status == 503:
                     self.waits.add(head.get("Retry-After"))
-            except Exception as error:
+            except (OSError, http.client.HTTPException) as error:
                 self.lost.append(repr(error))
             time.sleep(0.02)
 
@@ -155,7 +156,8 @@ def test_from_the_desk_to_a_serving_appliance_and_back(site: Site, tmp_path: Pat
     with serving(site.data, tmp_path / "log", APPLIANCE_BUNDLE_TOKEN=TOKEN, APPLIANCE_BUNDLE_WATCH_S="1") as running:
         assert welcome(running).startswith("您好！")
         with Customers(running) as customers:
-            assert "待试用" in site.run("install", str(first))
+            status, taken = upload(running, first.read_bytes())
+            assert status == 202, taken
             until(lambda: welcome(running).startswith("欢迎光临！"))
             until(lambda: site.listed()["current"])
             assert site.listed()["trial"] is None
@@ -163,13 +165,21 @@ def test_from_the_desk_to_a_serving_appliance_and_back(site: Site, tmp_path: Pat
         assert set(customers.statuses) <= {200, 503}
         assert customers.statuses.count(200) > 10
         assert customers.waits <= {"15"}
-        assert running.ask("/v1/turns", {"text": "洗手间在哪里"})[2]["parse"]["intent"]["name"] == "facility_location"
+        reply = running.ask("/v1/turns", {"text": "洗手间在哪里"})[2]
+        assert reply["parse"]["intent"]["name"] == "facility_location"
+        # As long as somebody is in a conversation, the next one has to wait.
+        assert running.ask(f"/v1/sessions/{reply['session']}", method="DELETE")[0] == 204
         log = (tmp_path / "log").read_text()
         assert "takes over: letting nobody in" in log
         assert "has proved itself" in log
+        assert bundled(running)["current"]["id"] == taken["id"]
+        assert not list((site.data / "inbox").glob("*.bundle"))
+        status, refusal = upload(running, first.read_bytes())
+        assert (status, refusal["code"]) == (409, "bundle_unsuitable")
+        assert upload(running, first.read_bytes(), "x" * 16)[0] == 401
         # One that does not understand what its maker says it has to is left before anybody is served by it.
         failing = site.make(2, site.pack("坏的！"), "--cases", str(site.cases("find_product")))
-        site.run("install", str(failing))
+        assert "待试用" in site.run("install", str(failing))
         reason = until(lambda: site.listed()["bad"])
         assert "expected the intent find_product, got facility_location" in next(iter(reason.values()))
         until(lambda: welcome(running).startswith("欢迎光临！"))
