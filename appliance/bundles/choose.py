@@ -128,7 +128,7 @@ def roll_back(root: Path, name: str, reason: str) -> str | None:
         if linked(root, CURRENT) != name:
             raise InvalidInput(
                 f"bundle: expected the one that serves ({linked(root, CURRENT) or 'none'}), got {name}",
-                remedy=("请先运行 appliance bundle list", "See `appliance bundle list`"),
+                remedy=("请先运行 `appliance bundle list`", "See `appliance bundle list`"),
             )
         before = linked(root, PREVIOUS)
         before = None if before == name else before

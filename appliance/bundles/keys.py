@@ -126,7 +126,7 @@ class Trust:
             listed = ", ".join(known) or "none"
             raise InvalidInput(
                 f"key: expected one of {listed}, got {name}",
-                remedy=("密钥见 appliance bundle key list", "See `appliance bundle key list`"),
+                remedy=("密钥见 `appliance bundle key list`", "See `appliance bundle key list`"),
             )
         self.add(replace(known[name], revoked=True))
 
