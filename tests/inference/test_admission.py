@@ -130,3 +130,17 @@ def test_a_queue_before_the_door_is_a_full_house_too() -> None:
     assert admission.counters == Admitted(capacity=3, in_use=0, admitted=0, shed=1)
     with admission.enter():
         assert admission.counters.in_use == 1
+
+
+def test_a_door_that_is_shut_lets_those_inside_finish_and_says_when_to_come_back() -> None:
+    admission = Admission(3, "turn")
+    with admission.enter():
+        admission.shut(15.0)
+        with pytest.raises(Overloaded, match="changing what it serves") as caught, admission.enter():
+            pass
+        assert caught.value.wait_s == 15
+        refused = admission.refusal()
+        assert refused is not None
+        assert refused.wait_s == 15
+        assert admission.counters.in_use == 1
+    assert admission.counters.in_use == 0
