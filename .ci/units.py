@@ -25,18 +25,20 @@ UNITS = ROOT / "systemd"
 SCORES = {
     "appliance.service": 15,
     "appliance-engines.service": 15,
+    "appliance-update.service": 15,
     "appliance-power.service": 20,
     "appliance-first-boot.service": 20,
+    "appliance-usb@.service": 20,
 }
 """Exposure that a unit may have at most, in tenths (`systemd-analyze security`); the browser's sandbox is its own."""
 PROGRAM = "/opt/appliance/venv/bin/appliance"
 """What the units start. It need not be here: verifying takes a stand-in."""
 OPENED = {"http_host": "0.0.0.0", "http_token": "0123456789abcdef", "lan_peers": ["192.168.1.0/24", "10.0.0.7"]}
 """Settings whose drop-in is verified with the unit."""
-ALIKE = ("appliance.service", "appliance-engines.service")
-"""Units that run the same code as the same user: the second is shut at least as far as the first."""
+ALIKE = ("appliance.service", "appliance-engines.service", "appliance-update.service")
+"""Units that run the same code as the same user: the others are shut at least as far as the first."""
 OPENS = ("DeviceAllow", "SupplementaryGroups", "RestrictAddressFamilies", "IPAddressAllow")
-"""Directives of which the second may name less."""
+"""Directives of which the others may name less."""
 SANDBOX = re.compile(
     r"(Protect|Restrict|Private|SystemCall|Capability|Ambient|DevicePolicy|NoNew|Lock|Keyring|RemoveIPC|UMask|LimitCORE)"
 )
@@ -52,8 +54,8 @@ def directives(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def verified(unit: Path, *, user: bool = False) -> Iterator[str]:
-    """What `systemd-analyze verify` has against `unit` and its drop-ins."""
+def verified(unit: Path, *, user: bool = False, beside: Path | None = None) -> Iterator[str]:
+    """What `systemd-analyze verify` has against `unit` and its drop-ins; `beside` is a unit that it starts."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         stand_in = place / "appliance"
@@ -64,7 +66,8 @@ def verified(unit: Path, *, user: bool = False) -> Iterator[str]:
         drop_ins = unit.with_name(f"{unit.name}.d")
         if drop_ins.is_dir():
             shutil.copytree(drop_ins, copy.parent / drop_ins.name)
-        copy.write_text(unit.read_text("utf-8").replace(PROGRAM, str(stand_in)), "utf-8")
+        for one in (unit, beside) if beside is not None else (unit,):
+            (copy.parent / one.name).write_text(one.read_text("utf-8").replace(PROGRAM, str(stand_in)), "utf-8")
         command = ["systemd-analyze", "verify", "--man=no", *(["--user"] if user else []), str(copy)]
         done = subprocess.run(
             command, capture_output=True, text=True, env=os.environ | {"XDG_RUNTIME_DIR": folder}, check=False
@@ -168,7 +171,10 @@ def check() -> list[str]:
             wrong += scored(unit, SCORES[unit.name]) if can_score else ()
     for unit in sorted((UNITS / "user").glob("*.service")):
         wrong += verified(unit, user=True)
-    wrong += alike(*(UNITS / name for name in ALIKE))
+    for unit in sorted(UNITS.glob("*.path")):
+        wrong += verified(unit, beside=unit.with_suffix(".service"))
+    for name in ALIKE[1:]:
+        wrong += alike(UNITS / ALIKE[0], UNITS / name)
     wrong += examples()
     wrong += checked(scripts())
     return wrong

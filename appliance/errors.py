@@ -54,6 +54,11 @@ class ApplianceError(Exception):
         return max(1, math.ceil(self.retry_after or 1))
 
     @property
+    def both(self) -> Both:
+        """What to do about it, in Chinese and in English apart: for an error that is raised in place of this one."""
+        return self._remedy
+
+    @property
     def account(self) -> str:
         """What happened and what to do about it: all of it in Chinese, then all of it in English."""
         chinese, english = self._remedy
@@ -306,6 +311,37 @@ class PackInvalid(ApplianceError):
 
     code, title = "pack_invalid", "知识包无效"
     fix, default_remedy = "请修正所指文件的所指行", "Correct the file and line named"
+
+
+class BundleRefused(ApplianceError):
+    """A bundle is damaged, hostile or not what its manifest says."""
+
+    code, status, title = "bundle_refused", 422, "更新包无效"
+    fix = "请从制作者处重新获取更新包；原有内容继续服务"
+    default_remedy = "Get the bundle from its maker again; what served before goes on serving"
+
+
+class BundleUntrusted(BundleRefused):
+    """A bundle without a signature that counts here: unknown, revoked or expired key, or a wrong signature."""
+
+    code, status, title = "bundle_untrusted", 403, "更新包的签名不受信任"
+    fix = "请用本机信任的密钥签名；受信任的密钥见 appliance bundle key list"
+    default_remedy = "Sign it with a key that is trusted here; `appliance bundle key list` shows them"
+
+
+class BundleUnsuitable(BundleRefused):
+    """A whole and signed bundle that is not for this appliance as it is now: older, another board, known to be bad."""
+
+    code, status, title = "bundle_unsuitable", 409, "更新包不适用于本机"
+    fix, default_remedy = "请制作适用于本机的更新包", "Make a bundle for this appliance"
+
+
+class BundleFailed(BundleRefused):
+    """A bundle that was unpacked whole but did not pass its self-test."""
+
+    code, status, title = "bundle_failed", 500, "更新包未通过自检"
+    fix = "原有内容继续服务；请按提示修正后用更高版本号重新制作"
+    default_remedy = "What served before goes on serving; correct the bundle and make it with a higher version"
 
 
 def _all(cls: type[ApplianceError]) -> list[type[ApplianceError]]:

@@ -146,6 +146,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
+        self.answered, self.failed = 0, 0
+        """Requests answered since the start, and those of them that ended in a defect, nearly."""
         self._families = {name: _Family(_collector(name, registry), METRICS[name][2]) for name in METRICS}
         ProcessCollector(registry=registry)  # resident memory, CPU seconds and open files of this process
         self._at("appliance_event_log_on_disk").set(1)
@@ -228,6 +230,8 @@ class Metrics:
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one HTTP request by its route's pattern, never by its path."""
         self._at("appliance_requests_total", route, method, status).inc()
+        self.answered += 1
+        self.failed += status == 500
         self._at("appliance_request_seconds", route).observe(seconds)
 
     def shed(self, gate: str) -> None:

@@ -233,6 +233,23 @@ class Settings:
         4096, "Sessions kept at once; the longest idle one goes first", minimum=1, maximum=1_000_000
     )
     records_days: int = _setting(90, "Days after which entries of the event log are removed", minimum=1, maximum=3650)
+    bundle_token: str = _setting(
+        "",
+        "Bearer token that /v1/bundles demands, on loopback too, in place of http_token; empty: http_token, and where "
+        "that is empty as well /v1/bundles is closed",
+    )
+    bundle_max_mb: int = _setting(
+        4096, "Largest bundle that is taken in, in megabytes of its files", minimum=1, maximum=262_144
+    )
+    bundle_key_signatures: int = _setting(
+        1, "Signatures by different keys of role `keys` that a bundle's change of keys needs", minimum=1, maximum=8
+    )
+    bundle_watch_s: float = _setting(
+        120.0,
+        "Seconds for which a new bundle is watched while it serves, before the one it replaced gives way for good",
+        minimum=0,
+        maximum=86_400,
+    )
     log_level: str = _setting("info", "Least level that is logged: debug, info, warning or error")
     log_format: str = _setting(
         "auto", "Form of the log: json (one object a line), text, or auto: json in systemd's journal, text elsewhere"
@@ -355,16 +372,49 @@ def _from_yaml(path: Path) -> dict[str, object]:
     return {str(name): value for name, value in loaded.items()}
 
 
+CARRIED = frozenset(
+    {
+        *("backends", "engines_weak", "tensorrt_graphs", "onnxruntime_threads", "ocr_max_side", "ocr_orientation"),
+        *("required", "deadline_s", "max_text_chars", "max_audio_seconds", "voice", "barge_in", "speaker_volume"),
+        *("speech_engine", "speech_silence_s", "speech_longest_s", "speech_grammar"),
+        *("page_idle_s", "page_attract_s", "session_idle_s"),
+    }
+)
+"""Settings that a bundle may carry: what goes with its models and pack. Never who may reach the machine, tokens, paths,
+commands, how long records are kept, or how bundles come in: those are the site's own."""
+
+
+def carried_settings(path: Path) -> Mapping[str, object]:
+    """The settings in a bundle's file at `path`. Raises SettingInvalid for one that no bundle may carry."""
+    found = _from_yaml(path)
+    if foreign := sorted(set(found) - CARRIED):
+        raise SettingInvalid(
+            f"{foreign[0]} ({path.name} of the bundle): expected settings that a bundle may carry, such as "
+            f"{', '.join(sorted(CARRIED)[:4])}",
+            remedy=(
+                f"请从更新包的设置中去掉 {foreign[0]}，它只能在本机设置",
+                f"Take {foreign[0]} out of the bundle's settings: it is set on the machine itself",
+            ),
+        )
+    return found
+
+
 def load_settings(
-    path: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    beneath: Mapping[str, object] | None = None,
 ) -> Settings:
     """Read defaults, then the YAML file at `path`, then `environ` (default os.environ), then `overrides`.
+
+    `beneath` are settings of a bundle, which stand between the defaults and the file: what the site says holds.
 
     Raises SettingInvalid for an unknown name, a wrong type, a value out of range or settings that contradict
     each other. Unknown APPLIANCE_ variables are refused too: a misspelt setting must not pass in silence.
     """
     environ = os.environ if environ is None else environ
-    raw: dict[str, tuple[object, str]] = {}
+    raw: dict[str, tuple[object, str]] = {name: (value, "bundle") for name, value in (beneath or {}).items()}
     if path is not None:
         raw.update({name: (value, str(path)) for name, value in _from_yaml(path).items()})
     for variable, value in environ.items():
@@ -434,6 +484,10 @@ def _check_together(settings: Settings) -> None:
         raise SettingInvalid("http_token: expected printable ASCII, as a header can carry it, got something else")
     if settings.http_token and len(settings.http_token) < 16:
         raise SettingInvalid(f"http_token: expected at least 16 characters, got {len(settings.http_token)}")
+    if not settings.bundle_token.isascii() or not settings.bundle_token.isprintable():
+        raise SettingInvalid("bundle_token: expected printable ASCII, as a header can carry it, got something else")
+    if settings.bundle_token and len(settings.bundle_token) < 16:
+        raise SettingInvalid(f"bundle_token: expected at least 16 characters, got {len(settings.bundle_token)}")
 
 
 def _check_network(network: str) -> None:

@@ -150,6 +150,11 @@ class Appliance:
             if entity.type not in types:
                 raise InvalidInput(f"entities: expected a type of the pack, got {entity.type[:64]!r}")
 
+    def understand(self, text: str, language: str = "zh") -> Parse:
+        """What `text` means; no session is opened, nothing is answered, counted or kept. For a bundle's self-test."""
+        with self._thinking:
+            return self._rooms.parser.parse(Turn(text, language=language))
+
     def look(
         self,
         image: bytes,
@@ -264,6 +269,28 @@ class Appliance:
     def suggest(self, text: str, language: str = "zh", limit: int = 8) -> tuple[Suggestion, ...]:
         """See `Door.suggest`. It takes a fraction of a millisecond, so it passes no gate; nobody hears of it."""
         return self._rooms.suggester.suggest(text, language, limit)
+
+    def drain(self, patience_s: float, retry_after: float) -> bool:
+        """Let in nobody any more, to be told to come back after `retry_after` seconds, and wait for those inside.
+
+        True when all have left within `patience_s` seconds.
+        """
+        for gate in self._gates:
+            gate.shut(retry_after)
+        until = time.monotonic() + patience_s
+        while self.busy and time.monotonic() < until:
+            time.sleep(0.02)
+        return not self.busy
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is worked on."""
+        return any(gate.counters.in_use for gate in self._gates)
+
+    @property
+    def customers(self) -> int:
+        """Sessions that are open."""
+        return self._rooms.dialogue.open_sessions
 
     def refusal(self, waiting: int = 0) -> Overloaded | None:
         """See `Door.refusal`."""

@@ -15,6 +15,7 @@ from typing import Any
 from appliance.app import knobs
 from appliance.app.appliance import Appliance, Rooms
 from appliance.app.board import Instruments
+from appliance.app.bundled import shelf
 from appliance.app.camera import build_sight
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.govern import Governing
@@ -26,8 +27,7 @@ from appliance.app.voice import build_voice
 from appliance.app.wording import build_wake, build_wording
 from appliance.app.words import Words, build_words
 from appliance.artifacts.engines import EngineStore
-from appliance.artifacts.imported import load_imported
-from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
+from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.device.bill import holding, stage
 from appliance.dialogue.policy import Dialogue
@@ -66,8 +66,12 @@ def build(
     clock: Callable[[], float] = time.monotonic,
     wall: Wall | None = None,
     watching: bool = True,
+    bundle: Path | None = None,
 ) -> Appliance:
     """Load, warm and wire everything; close the result to release it.
+
+    `bundle` is the folder of a verified bundle whose models go before the machine's own; its pack and settings are in
+    `settings` already (see `bundled.merged`).
 
     `engines` and `clock`, which backends come back by, are for drills on a machine without a GPU; `wall` is the clock
     that dates come from. Without `watching` the board's alarms, temperatures and clocks are left to another process:
@@ -82,12 +86,23 @@ def build(
         # What loading draws is no rest: an idle board that was learnt from it would take too much off every answer.
         with board.bills.billed("start"), stage("load"):
             governing = Governing(settings, board, watching=watching, listener=listener)
-            made = _build(settings, listener, senses, engines, clock, wall or Wall(), closing, board, governing)
+            beneath = _Beneath(wall or Wall(), board, governing, bundle)
+            made = _build(settings, listener, senses, engines, clock, closing, beneath)
         governing.start()
         return made
     except BaseException:
         closing.close()
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Beneath:
+    """What stands beneath every room."""
+
+    wall: Wall
+    board: Instruments
+    governing: Governing
+    bundle: Path | None
 
 
 def _build(
@@ -96,14 +111,12 @@ def _build(
     senses: Collection[str],
     make: MakesEngines,
     clock: Callable[[], float],
-    wall: Wall,
     closing: ExitStack,
-    board: Instruments,
-    governing: Governing,
+    beneath: _Beneath,
 ) -> Appliance:
+    wall, board, governing = beneath.wall, beneath.board, beneath.governing
     folder = data_dir(settings)
-    manifests = load_imported(folder / "models")[0] | load_manifests(shipped_root())
-    store = ModelStore(folder / "models", manifests)
+    manifests, store = shelf(folder, beneath.bundle)
     scheduler = Scheduler(listener=listener, house=board.bills.house)
     engines = make(EngineStore(folder / "engines", listener), store, settings)
     networks = Networks(manifests, store, settings, scheduler, listener, engines, clock=clock)

@@ -219,7 +219,7 @@ def _lighter(serving: str, candidates: Iterable[str]) -> str | None:
 def said(error: Exception, store: ModelStore) -> str:
     """What refused a model and what to run, Chinese / English; no path of the machine, for the page shows it."""
     account = error.account if isinstance(error, ApplianceError) else f"无法读取 / {type(error).__name__}: {error}"
-    return account.replace(str(store.root), "models")
+    return store.without_paths(account)
 
 
 def why(networks: Iterable[Network]) -> list[str]:

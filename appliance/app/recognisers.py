@@ -73,7 +73,8 @@ class Recognisers:
                 self._own.add(name)
                 self._manifests[name] = manifest
         reasons = [f"asr: {said(error, self._store)}" for error in damaged]
-        for name in sorted(self._own & set(imported)):
+        others = {name for name in self._store.carried if name not in {*VOSK_MODELS.values(), DEMO}}
+        for name in sorted((self._own & set(imported)) | others):
             self._tried(name, partial(self._import, name), reasons)
         for language, model in VOSK_MODELS.items():
             self._tried(language, partial(self._vosk, language, model), reasons)

@@ -35,6 +35,9 @@ LOOK_S = 10.0
 
 STARTING = "启动中 / starting: 载入网络和知识包 / loading networks and pack"
 STOPPING = "停止中 / stopping"
+CHANGING = "切换更新包 / changing to another bundle"
+CHANGE_S = 300.0
+"""Seconds that this may take until the watchdog ends the process: as long as a start may (TimeoutStartSec)."""
 
 
 def hung_after(settings: Settings) -> float:
@@ -95,6 +98,13 @@ class Service:
         self._stopped.set()
         with self._speaking:
             self._notifier.stopping(STOPPING)
+
+    def changing(self) -> None:
+        """Say that the process will serve something else in a moment: it does not end."""
+        self._stopped.set()
+        with self._speaking:
+            self._notifier.status(CHANGING)
+            self._notifier.allow(CHANGE_S)
 
     def __enter__(self) -> Service:
         if not self._filter.ok:

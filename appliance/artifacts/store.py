@@ -54,13 +54,35 @@ class StoredFile:
 class ModelStore:
     """Finds and verifies installed models. Thread-safe; the constructor touches nothing."""
 
-    def __init__(self, root: Path, manifests: Mapping[str, Manifest], listener: Listener = silent) -> None:
-        """Look in `root` for the models that `manifests` describe; `listener` hears of the hashing."""
+    def __init__(
+        self,
+        root: Path,
+        manifests: Mapping[str, Manifest],
+        listener: Listener = silent,
+        *,
+        carried: Mapping[str, Path] | None = None,
+    ) -> None:
+        """Look in `root` for the models that `manifests` describe; `listener` hears of the hashing.
+
+        `carried` are the folders of models that do not lie in `root`, because a bundle brought them, by name.
+        """
         self.root = root
+        self._carried = dict(carried or {})
         self.manifests = manifests
         self._listener = listener
         self._seen: dict[Path, tuple[tuple[int, int, int], str]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Names of the models that a bundle brought."""
+        return tuple(self._carried)
+
+    def without_paths(self, text: str) -> str:
+        """`text` for strangers: where models lie on this machine is told as `models`."""
+        for name, folder in self._carried.items():
+            text = text.replace(str(folder), f"models/{name}")
+        return text.replace(str(self.root), "models")
 
     def manifest(self, name: str) -> Manifest:
         """The manifest of `name`. Raises InvalidInput for a model that this version does not know."""
@@ -71,7 +93,7 @@ class ModelStore:
 
     def home(self, name: str) -> Path:
         """The folder where this version of `name` belongs, whether or not it is there."""
-        return self.root / name / self.manifest(name).digest
+        return self._carried.get(name, self.root / name) / self.manifest(name).digest
 
     def path(self, name: str, file: str) -> Path:
         """Path of one verified file.

@@ -1,5 +1,5 @@
 """The command line: `appliance serve | check | ask | ocr | hear | say | mic | camera | models | engines | power` and
-the rest, and for the technician `log-level | support-bundle | backup | restore | first-boot | factory-reset`.
+the rest, and for the technician `bundle | log-level | support-bundle | backup | restore | first-boot | factory-reset`.
 
 Exit codes, the same for all commands: see `appliance.cli.exits.Exit`.
 """
@@ -14,6 +14,7 @@ from appliance import __version__
 from appliance.cli import (
     ask,
     bench,
+    bundle,
     camera,
     check,
     engines,
@@ -59,6 +60,7 @@ app.add_typer(camera.app, name="camera")
 app.add_typer(models.app, name="models")
 app.add_typer(engines.app, name="engines")
 app.add_typer(service.app, name="service")
+app.add_typer(bundle.app, name="bundle")
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli.options import AsJson, Config, Language, settings
+from appliance.cli.options import AsJson, Config, Language, served
 from appliance.cli.report import joules_json, joules_line
 from appliance.errors import InvalidInput
 from appliance.values import Reply, Turn
@@ -24,7 +24,8 @@ def ask(
     """提问 / Ask one question, or chat line by line until end of input."""
     from appliance.app.build import build
 
-    with build(settings(config), senses=(), watching=False) as appliance:
+    chosen, bundle = served(config)
+    with build(chosen, senses=(), watching=False, bundle=bundle) as appliance:
         if text is not None:
             _say(appliance.turn(Turn(text, language=language)), as_json)
             return

@@ -17,7 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from appliance.channels.door import Door
-from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.options import AsJson, Config, served
 from appliance.values import Turn
 
 QUESTIONS = ("你好", "洗衣液在哪个货架", "厕所在哪里", "帮我查一下快递到哪了", "取消", "几点关门", "牛奶多少钱")
@@ -34,7 +34,8 @@ def bench(
     from appliance.artifacts.manifest import shipped_root
 
     results: list[dict[str, object]] = []
-    with build(settings(config), senses=("ocr", "asr"), watching=False) as appliance:
+    chosen, bundle = served(config)
+    with build(chosen, senses=("ocr", "asr"), watching=False, bundle=bundle) as appliance:
         session = appliance.turn(Turn(QUESTIONS[0])).session
 
         def answer(number: int) -> None:

@@ -13,7 +13,7 @@ import typer
 from appliance.app.programs import Finding, findings, graphics
 from appliance.channels.http.files import limit_of
 from appliance.cli.exits import Exit
-from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.options import AsJson, Config, served
 from appliance.cli.report import feature_lines, machine_lines
 from appliance.settings import data_dir
 from appliance.values import Feature
@@ -37,9 +37,9 @@ def check(
     """自检 / Load and warm everything, and say what works. Exit code 5 when a required feature does not."""
     from appliance.app.build import build
 
-    chosen = settings(config)
+    chosen, bundle = served(config)
     found = findings(data_dir(chosen), limit_of(chosen))
-    with build(chosen, watching=False) as appliance:
+    with build(chosen, watching=False, bundle=bundle) as appliance:
         features, ready = _settled(appliance), appliance.ready()
     if as_json:
         shown = {

@@ -14,10 +14,10 @@ import typer
 from rich.cells import set_cell_size
 from rich.console import Console
 
+from appliance.app.bundled import root_of, shelf
 from appliance.app.engines import Engines, Outcome, Wanted, refusal
 from appliance.artifacts.engines import EngineEntry, EngineStore
-from appliance.artifacts.manifest import load_manifests, shipped_root
-from appliance.artifacts.store import ModelStore
+from appliance.bundles.choose import settled
 from appliance.cli.building import Building
 from appliance.cli.exits import Exit, exit_for
 from appliance.cli.options import AsJson, Config, settings
@@ -146,7 +146,8 @@ def prune(
 def _engines(config: Config, listener: Building | None = None) -> Engines:
     chosen = settings(config)
     folder = data_dir(chosen)
-    models = ModelStore(folder / "models", load_manifests(shipped_root()))
+    bundle = settled(root_of(chosen), hashes=False)  # its models have engines, too
+    models = shelf(folder, bundle.folder if bundle is not None else None)[1]
     if listener is None:
         return Engines(EngineStore(folder / "engines"), models, chosen)
     return Engines(EngineStore(folder / "engines", listener), models, chosen)

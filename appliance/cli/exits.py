@@ -7,6 +7,9 @@ from enum import IntEnum
 from appliance.errors import (
     ApplianceError,
     BadRequest,
+    BundleFailed,
+    BundleRefused,
+    BundleUnsuitable,
     DownloadFailed,
     InvalidInput,
     ManifestInvalid,
@@ -33,7 +36,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 3
     """Not installed, or no source of a file could be reached (offline)."""
     CORRUPT = 4
-    """A model's file is not the one that its manifest names."""
+    """A model's file is not the one that its manifest names, or a bundle is damaged, hostile or not trusted."""
     NOT_READY = 5
     """The appliance runs but a required feature does not."""
 
@@ -44,7 +47,8 @@ _EXITS: tuple[tuple[Exit, tuple[type[ApplianceError], ...]], ...] = (
         (SettingInvalid, BadRequest, InvalidInput, ManifestInvalid, PackInvalid, TooLarge, UnsupportedMedia),
     ),
     (Exit.UNAVAILABLE, (Unavailable, ModelMissing, DownloadFailed)),
-    (Exit.CORRUPT, (ModelCorrupt, ModelMismatch)),
+    (Exit.FAILED, (BundleFailed, BundleUnsuitable)),
+    (Exit.CORRUPT, (ModelCorrupt, ModelMismatch, BundleRefused)),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli.options import AsJson, Config, Language, settings
+from appliance.cli.options import AsJson, Config, Language, served
 from appliance.cli.report import joules_json, joules_line
 from appliance.errors import InvalidInput
 from appliance.speech.asr import join_words
@@ -31,13 +31,13 @@ def hear(
     """听写一段录音 / Hear a recording: when somebody spoke, which words, and the answer to them."""
     from appliance.app.build import build
 
-    chosen = settings(config)
+    chosen, bundle = served(config)
     try:
         with recording.open("rb") as file:
             data = file.read(chosen.max_audio_bytes + 1)  # one more, so that too many are refused as such
     except OSError as error:
         raise InvalidInput(f"expected a readable recording, got {recording}: {error.strerror}") from error
-    with build(chosen, senses=("asr",), watching=False) as appliance:
+    with build(chosen, senses=("asr",), watching=False, bundle=bundle) as appliance:
         reply = appliance.hear(data, language=language)
     heard = reply.transcript
     if heard is None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.options import AsJson, Config, served
 from appliance.cli.report import joules_json, joules_line
 from appliance.errors import InvalidInput, StorageFailed
 from appliance.values import OcrResult
@@ -35,11 +35,11 @@ def ocr(
         raise InvalidInput(f"expected a readable picture, got {image}: {error.strerror}") from error
     if draw is not None:
         _drawable(draw)
-    chosen = settings(config)
+    chosen, bundle = served(config)
     if deadline is not None and deadline > chosen.deadline_s:
         raise InvalidInput(f"--deadline: expected at most deadline_s, {chosen.deadline_s:g}, got {deadline:g}")
     watch = UNWATCHED if as_json else Watch(line=lambda line: typer.echo(line.text), again=_anew)
-    with build(chosen, senses=("ocr",), watching=False) as appliance:
+    with build(chosen, senses=("ocr",), watching=False, bundle=bundle) as appliance:
         result = appliance.read(data, deadline_s=deadline, watch=watch)
     if result.partial:
         typer.echo(f"还有 {result.unread} 行没有读 / {result.unread} lines were not read", err=True)

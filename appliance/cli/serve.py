@@ -45,19 +45,21 @@ def serve(config: Config = None) -> None:
 
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 
-    from appliance.app.build import build
+    from appliance.app.bundled import root_of
     from appliance.app.journal import journal
     from appliance.app.service import STARTING, Service
+    from appliance.app.updates import BACK_S, Updates, begin, deliveries
     from appliance.channels.http.api import create_app
     from appliance.channels.http.events import EventStream
+    from appliance.channels.http.handed import WaitingRoom, hand, taken
     from appliance.channels.http.server import Server
     from appliance.channels.http.status import SERVICE
     from appliance.device.notify import Notifier
     from appliance.device.openings import filter_of
     from appliance.metrics import Metrics
 
-    chosen = settings(config)
-    kept = Log(chosen.log_level, sys.stderr, form=chosen.log_format, environ=os.environ, scrub=redact)
+    local = settings(config)
+    kept = Log(local.log_level, sys.stderr, form=local.log_format, environ=os.environ, scrub=redact)
     kept.take_over()
     sys.excepthook = lambda _kind, error, _trace: _died("serve", error)
     threading.excepthook = lambda died: _died(died.thread.name if died.thread else "a thread", died.exc_value)
@@ -67,17 +69,20 @@ def serve(config: Config = None) -> None:
     metrics = Metrics(registry)
     notifier = Notifier.of()
     notifier.status(STARTING)
-    folder = data_dir(chosen)
-    with (
-        in_use(folder),
-        _gone_on(folder),
-        build(chosen, listener=journal(metrics.listener)) as appliance,
-        ExitStack() as closing,
-    ):
+    folder = data_dir(local)
+    handed = taken(os.environ)
+    with ExitStack() as closing:
+        closing.enter_context(in_use(folder))
+        closing.enter_context(_gone_on(folder))
+        with WaitingRoom(None if local.http_tls_certificate else handed, BACK_S):
+            appliance, chosen, bundle = begin(config, local, journal(metrics.listener))
+        closing.enter_context(appliance)
         events = EventStream(appliance, chosen.event_streams, listener=metrics.listener)
-        app = create_app(appliance, chosen, metrics, events=events, kept=kept)
-        server = Server(app, chosen, on_stop=events.close, listener=metrics.listener)
+        app = create_app(appliance, chosen, metrics, events=events, kept=kept, deliveries=deliveries(chosen, config))
+        server = Server(app, chosen, on_stop=events.close, listener=metrics.listener, handed=handed)
         server.start()
+        if handed is not None:
+            notifier.allow(notifier.watchdog_s)
         if chosen.wyoming_port:
             from appliance.channels.wyoming.listener import WyomingListener
 
@@ -85,13 +90,31 @@ def serve(config: Config = None) -> None:
             closing.callback(wyoming.stop)
             log.info("wyoming: %s:%d", chosen.wyoming_host, wyoming.start())
         closing.callback(kept.close)
+        if bundle is not None:
+            log.info("bundle: %s (%s)", bundle.id, bundle.contents.title)
         _tell(appliance, server.url, as_json=kept.as_json)
         service = Service(appliance, server, chosen, notifier, filter_of(chosen), config=config)
         app.extensions[SERVICE] = service.state
+
+        def make_way() -> None:
+            hand(server.kept(), os.environ)
+            service.changing()
+            server.hold()
+            server.stop()
+
+        updates = Updates(appliance, bundle, root_of(local), chosen, metrics, make_way)
         _until_told(service.stopping, server.stop)
         _settle()
-        with service:
+        with service, updates:
             server.serve_forever()
+    if updates.again:
+        _anew()
+
+
+def _anew() -> None:
+    """Become the same program anew, in this process: for its service manager nothing has ended."""
+    logging.shutdown()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 @contextmanager

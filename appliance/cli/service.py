@@ -1,4 +1,4 @@
-"""`appliance service drop-in | power | browser | pin`: what the process that serves needs around it."""
+"""`appliance service drop-in | power | browser | pin | usb`: what the process that serves needs around it."""
 
 from __future__ import annotations
 
@@ -115,6 +115,27 @@ def pin() -> None:
         typed = sys.stdin.readline().rstrip("\r\n")
     typer.echo(f"service_pin: {hashed(typed)}")
     typer.echo("写入设置文件后重启 / goes into the settings file; restart the appliance after that", err=True)
+
+
+@app.command()
+def usb(
+    device: Annotated[str, typer.Argument(help="U盘分区 / The stick's partition, such as /dev/sda1.")],
+    place: Annotated[Path, typer.Argument(help="挂载目录 / Empty folder to mount it at.")],
+    config: Config = None,
+) -> None:
+    """U盘更新包 / Lay the bundles at the top of a stick into the inbox; for the unit appliance-usb@."""
+    from appliance.bundles.inbox import folder_of
+    from appliance.device.stick import carry, mounted
+    from appliance.settings import data_dir
+
+    chosen = settings(config)
+    most = (chosen.bundle_max_mb + 64) * 1_000_000
+    with mounted(device, place):
+        taken = carry(place, folder_of(data_dir(chosen)), most)
+    for path in taken:
+        typer.echo(f"{path.name}: 已放入收件目录 / laid into the inbox")
+    if not taken:
+        typer.echo("没有更新包 / no bundles at its top")
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -62,6 +62,10 @@ class Notifier:
         """The service ends by itself or because it was told to."""
         return self._send("STOPPING=1", *_status(status))
 
+    def allow(self, seconds: float) -> bool:
+        """Let the watchdog wait for so long from now on: starting anew in the same process takes longer than a sign."""
+        return self.watchdog_s > 0 and self._send(f"WATCHDOG_USEC={seconds * 1e6:.0f}")
+
     def alive(self) -> bool:
         """The service works: the watchdog's time begins anew."""
         return self._send("WATCHDOG=1")

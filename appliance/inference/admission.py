@@ -52,6 +52,7 @@ class Admission:
         self._lock = threading.Lock()
         self._in_use = self._admitted = self._shed = 0
         self._interval: float | None = None
+        self._shut: float | None = None
         self._last = 0.0
 
     def resize(self, capacity: int) -> None:
@@ -83,14 +84,19 @@ class Admission:
         machine that cannot keep up, every request of that queue would wait longer than a refusal takes.
         """
         with self._lock:
-            if self._in_use < self._capacity and waiting < self._capacity:
+            if self._in_use < self._capacity and waiting < self._capacity and self._shut is None:
                 return None
             wait = self._send_away()
         return self._told(wait)
 
+    def shut(self, retry_after: float) -> None:
+        """Let nobody in from now on; who asks is told to come back after so many seconds. Who is inside may finish."""
+        with self._lock:
+            self._shut = retry_after
+
     def _enter(self) -> Overloaded | None:
         with self._lock:
-            if self._in_use < self._capacity:
+            if self._in_use < self._capacity and self._shut is None:
                 if self._in_use == 0:
                     self._last = self._clock()
                 self._in_use += 1
@@ -106,6 +112,11 @@ class Admission:
     def _told(self, wait: float) -> Overloaded:
         """The refusal. The lock is not held: whoever listens may take his time."""
         self._listener("shed", name=self.name, capacity=self._capacity, retry_after=wait)
+        if self._shut is not None:
+            return Overloaded(
+                f"{self.name}: expected the appliance to take requests, got it changing what it serves",
+                retry_after=wait,
+            )
         return Overloaded(
             f"{self.name}: expected fewer than {self._capacity} requests at once, got {self._capacity}",
             retry_after=wait,
@@ -129,4 +140,6 @@ class Admission:
 
     def _wait(self) -> float:
         """Seconds until all now in the house will have left: service time x requests, whole, 1 to 60."""
+        if self._shut is not None:
+            return self._shut
         return float(min(max(1, math.ceil((self._interval or 0.0) * self._in_use)), _LONGEST_S))

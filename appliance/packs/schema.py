@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from appliance.packs.flows import Flow
     from appliance.packs.responses import Response
 
+SCHEMA = 1
+"""Revision of the form that packs are written in: one written in another is not taken in by a bundle."""
+
 Row = Mapping[str, str]
 """One row of a table: column name to text, blank cells as empty text."""
 

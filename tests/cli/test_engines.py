@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from appliance.app import bundled
 from appliance.app.derive import derive
 from appliance.app.engines import Engines
 from appliance.cli import engines as module
@@ -34,7 +35,7 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gpu:
     for name in [name for name in os.environ if name.startswith("APPLIANCE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("APPLIANCE_DATA_DIR", str(store.root.parent))
-    monkeypatch.setattr(module, "shipped_root", lambda: tmp_path / "manifests")
+    monkeypatch.setattr(bundled, "shipped_root", lambda: tmp_path / "manifests")
     made = Gpu()
     trt = fake_trt.make(made)
     made.trt = trt  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.app import build as building
+from appliance.app import bundled
 from appliance.artifacts.manifest import load_manifests
 from appliance.artifacts.pull import Puller
 from appliance.artifacts.store import ModelStore
@@ -29,7 +29,7 @@ def voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(REPOSITORY / "tests/speech/fakes")
     monkeypatch.delitem(sys.modules, "vosk", raising=False)
     manifests, packed = write_manifests(tmp_path, vosk_folder(tmp_path / "model"))
-    monkeypatch.setattr(building, "shipped_root", lambda: manifests)
+    monkeypatch.setattr(bundled, "shipped_root", lambda: manifests)
     store = ModelStore(copy_models(tmp_path / "data"), load_manifests(manifests))
     (outcome,) = Puller(store).bring(packed)
     assert outcome.result == "installed", outcome.error

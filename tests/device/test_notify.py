@@ -144,3 +144,9 @@ def test_a_supervisor_that_never_reads_holds_nobody_up(
     while notifier.alive():
         pass
     assert "could not be told to the service manager: timed out" in caplog.text
+
+
+def test_the_watchdog_is_given_time_where_there_is_one(supervisor: Supervisor) -> None:
+    assert Notifier(supervisor.address, 20.0).allow(300.0)
+    assert supervisor.hear() == "WATCHDOG_USEC=300000000"
+    assert not Notifier(supervisor.address).allow(300.0)

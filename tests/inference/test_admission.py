@@ -145,3 +145,17 @@ def test_fewer_are_let_in_from_the_next_on_and_those_who_are_in_stay() -> None:
         assert gate.counters.in_use == 2
     with pytest.raises(SettingInvalid):
         gate.resize(0)
+
+
+def test_a_door_that_is_shut_lets_those_inside_finish_and_says_when_to_come_back() -> None:
+    admission = Admission(3, "turn")
+    with admission.enter():
+        admission.shut(15.0)
+        with pytest.raises(Overloaded, match="changing what it serves") as caught, admission.enter():
+            pass
+        assert caught.value.wait_s == 15
+        refused = admission.refusal()
+        assert refused is not None
+        assert refused.wait_s == 15
+        assert admission.counters.in_use == 1
+    assert admission.counters.in_use == 0

@@ -10,6 +10,7 @@ from apiflask import APIFlask
 from flask import Response, g, request
 
 from appliance.channels.door import Door
+from appliance.channels.http.bundles import Deliveries, register_bundles
 from appliance.channels.http.camera import register_camera
 from appliance.channels.http.docs import register_docs
 from appliance.channels.http.events import EventStream, register_events
@@ -41,12 +42,18 @@ METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH",
 
 
 def create_app(
-    door: Door, settings: Settings, metrics: Metrics, *, events: EventStream | None = None, kept: Log | None = None
+    door: Door,
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    events: EventStream | None = None,
+    kept: Log | None = None,
+    deliveries: Deliveries | None = None,
 ) -> APIFlask:
     """The WSGI application that talks to `door` alone.
 
     `events` are the event streams of /v1/events; give your own to end them when the server stops. `kept` is the log of
-    the process, for /v1/log.
+    the process, for /v1/log. `deliveries` are where bundles go that are brought; without them none is taken.
     """
     # The documents are our own (openapi.py, docs.py): they describe three kinds of body for one route and need no
     # outside asset, so APIFlask's generated ones stay off. Its JSON error form is replaced by ours.
@@ -101,6 +108,7 @@ def create_app(
     register_technician(app, door, settings, events)
     register_status(app, door, metrics, events, kept or Log(settings.log_level, sys.stderr, environ={}))
     register_events(app, events)
+    register_bundles(app, deliveries)
     register_docs(app)
     register_page(app)
     shedding = Shedding(app.wsgi_app, door, metrics, check, lambda: waiting(app))

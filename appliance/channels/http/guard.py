@@ -19,6 +19,9 @@ OPEN_PATHS = ("/healthz", "/", "/docs", "/favicon.ico")
 OPEN_PREFIXES = ("/assets/", "/docs/assets/")
 """Paths without a token: the liveness probe, and static files, which hold nothing and from which the token is asked."""
 
+BUNDLES = "/v1/bundles"
+"""What changes the appliance itself is closed without a token, on loopback too."""
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "media-src 'self' blob:; worker-src 'self'; font-src 'self'; manifest-src 'self'; "
@@ -117,6 +120,7 @@ def needs_token(path: str) -> bool:
 def guard(settings: Settings) -> Callable[[Request], None]:
     """The check that every request passes before its body is read; raises the typed error of the first that fails."""
     token = settings.http_token.encode("utf-8")
+    deliverer = settings.bundle_token.encode("utf-8") or token
 
     @lru_cache(maxsize=64)  # what raises is not kept
     def known(host: str | None) -> None:
@@ -125,7 +129,17 @@ def guard(settings: Settings) -> Callable[[Request], None]:
     def check(asked: Request) -> None:
         known(asked.environ.get("HTTP_HOST"))
         check_origin(asked)
-        if token and needs_token(asked.path):
+        if asked.path == BUNDLES or asked.path.startswith(f"{BUNDLES}/"):
+            if not deliverer:
+                raise Unauthorized(
+                    f"{BUNDLES}: expected a token to be set, got none: it is closed until there is one",
+                    remedy=(
+                        "请把 APPLIANCE_BUNDLE_TOKEN 设为一段长随机字符串",
+                        "Set APPLIANCE_BUNDLE_TOKEN to a long random string",
+                    ),
+                )
+            check_token(asked, deliverer)
+        elif token and needs_token(asked.path):
             check_token(asked, token)
 
     return check

@@ -129,6 +129,18 @@ class Keeper:
         if self._open.get(fd) is conn:
             del self._open[fd]
 
+    def hold(self) -> None:
+        """Take no new connections from now on: they wait in the kernel's queue, for whoever listens there next."""
+        self._resume_at = float("inf")
+        self._epoll.modify(self._door, 0)
+        self._listening = False
+
+    def at_rest(self, quiet_s: float) -> bool:
+        """True when no request is worked on, and none has come or ended for `quiet_s` seconds."""
+        with self._lock:
+            latest = max((conn.last_used for conn in self._idle.values()), default=float("-inf"))
+            return len(self._idle) == len(self._open) and time.monotonic() - latest >= quiet_s
+
     def stop(self) -> None:
         """End `run` and wait for it."""
         self._stopping = True

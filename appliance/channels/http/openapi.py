@@ -7,6 +7,7 @@ from typing import Any
 
 from appliance import __version__
 from appliance.channels.http import openai_document, openapi_camera, openapi_technician, openapi_voice
+from appliance.channels.http.bundles import MEDIA
 from appliance.channels.http.media import AUDIO_TYPES, IMAGE_TYPES
 from appliance.channels.http.openapi_schemas import SCHEMAS, request_schemas
 from appliance.channels.http.schemas import DETAILS, SESSION_PATTERN, SHORTEST_MS
@@ -47,13 +48,16 @@ def _operation(
     answers: Json,
     *refusals: int,
     open_to_all: bool = False,
+    locked: bool = False,
 ) -> Json:
-    guarded = () if open_to_all or not settings.http_token else (401,)
+    guarded = (401,) if locked or (settings.http_token and not open_to_all) else ()
     responses = dict(answers)
     for status in sorted({*EVERYWHERE, *guarded, *refusals}):
         responses.setdefault(str(status), _problem(status))
     operation: Json = {"operationId": name, "summary": summary, "tags": [tag], "responses": responses}
-    if settings.http_token:
+    if locked:
+        operation["security"] = [{"bundles": []}]
+    elif settings.http_token:
         operation["security"] = [] if open_to_all else [{"token": []}]
     return operation
 
@@ -165,8 +169,8 @@ def _streamed(answer: Json, result: str) -> Json:
 
 
 def _paths(settings: Settings) -> Json:
-    def op(name: str, summary: str, tag: str, answers: Json, *refusals: int, open_to_all: bool = False) -> Json:
-        return _operation(settings, name, summary, tag, answers, *refusals, open_to_all=open_to_all)
+    def op(name: str, summary: str, tag: str, answers: Json, *refusals: int, **who: bool) -> Json:
+        return _operation(settings, name, summary, tag, answers, *refusals, **who)
 
     def ok(schema: str, description: str) -> Json:
         return {"200": _json(_ref(schema), description)}
@@ -204,7 +208,17 @@ def _paths(settings: Settings) -> Json:
     louder = op("putLog", "Log more, or less, for a while", "operators", ok("LogLevel", "In force"), *BODY)
     louder["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref("LogIn")}}}
     health = op("getHealth", "Alive", "operators", ok("Health", "Alive"), open_to_all=True)
+    bundles = op(
+        "getBundles", "Which bundle serves, and which keys count", "operators", ok("Bundles", "Now"), 503, locked=True
+    )
+    taken = {"202": _json(_ref("BundleTaken"), "Whole, trusted and suitable; it is installed by and by")}
+    bring = op("postBundle", "Bring an update", "operators", taken, *BODY, 409, 503, locked=True)
+    bring["requestBody"] = {
+        "required": True,
+        "content": {MEDIA: _binary(f"A bundle, of at most {settings.bundle_max_mb} MB of files")},
+    }
     return {
+        "/v1/bundles": {"get": bundles, "post": bring},
         "/v1/turns": {"post": turns},
         "/v1/ocr": {"post": ocr | {"parameters": [_deadline(settings), DETAIL], "requestBody": _body(settings)}},
         "/v1/sessions/{session}": {"delete": end | {"parameters": [session]}},
@@ -238,8 +252,11 @@ def document(settings: Settings, vocabulary: tuple[Sequence[str], Sequence[str]]
         | openai_document.schemas(settings),
         "requestBodies": FORMS,
     }
-    if settings.http_token:
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    bearer = {"type": "http", "scheme": "bearer"}
+    components["securitySchemes"] = {
+        "bundles": bearer | {"description": "The setting bundle_token, or http_token where that is empty"},
+        **({"token": bearer} if settings.http_token else {}),
+    }
     return {
         "openapi": "3.1.0",
         "info": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from flask import Flask
 from appliance.channels.http.connection import Connection
 from appliance.channels.http.dismiss import Outcome, Refuse, dismiss
 from appliance.channels.http.files import FileLimit, limit_of, raise_limit
+from appliance.channels.http.handed import kept, same_place
 from appliance.channels.http.keeper import Keeper
 from appliance.channels.http.shed import SHEDDING
 from appliance.channels.http.status import SERVER, WAITING
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 BACKLOG = 4096
 """Connections that the kernel keeps until they are taken; it keeps no more than net.core.somaxconn."""
 HEAD_BYTES = 32 * 1024
+QUIET_S = 0.5
 DRAIN_S = 5
 """Seconds that running requests get when the server stops."""
 
@@ -39,6 +42,7 @@ class _Cheroot(WsgiServer):
     _connections: Any
     ConnectionClass = Connection
     bind_error: OSError | None = None
+    handed: socket.socket | None = None
     most = 64
     listener: Listener = staticmethod(silent)
     refuse: Refuse | None = None
@@ -55,6 +59,10 @@ class _Cheroot(WsgiServer):
         return keeper
 
     def bind(self, family: Any, type: Any, proto: int = 0) -> Any:
+        if self.handed is not None:
+            self.socket, self.handed = self.handed, None
+            self.bind_addr = self.socket.getsockname()[:2]
+            return self.socket
         try:
             return super().bind(family, type, proto)
         except OSError as error:
@@ -98,9 +106,11 @@ class Server:
         *,
         on_stop: Callable[[], None] | None = None,
         listener: Listener = silent,
+        handed: socket.socket | None = None,
     ) -> None:
         """Serve `app` as `settings` say; `on_stop` is called first when stopping, to end event streams.
 
+        `handed` is a listening socket of the program before this one, used where it is at the address of the settings.
         `listener` hears of refused connections. Raises SettingInvalid when the TLS files cannot be used.
         """
         self._settings = settings
@@ -125,6 +135,10 @@ class Server:
         server.expiration_interval = 0.25
         if settings.http_tls_certificate:
             server.ssl_adapter = Tls(settings.http_tls_certificate, settings.http_tls_key)
+        if handed is not None and same_place(handed, settings.http_host.strip("[]"), settings.http_port):
+            server.handed = handed
+        elif handed is not None:
+            handed.close()
         server.listener = listener
         server.refuse = app.extensions.get(SHEDDING)
         server.admitted = settings.admitted
@@ -171,6 +185,22 @@ class Server:
             f"http_host: expected an address of this machine, got {host}: {error.strerror or error}",
             remedy=("请把 APPLIANCE_HTTP_HOST 设为 127.0.0.1", "Set APPLIANCE_HTTP_HOST to 127.0.0.1"),
         )
+
+    def kept(self) -> socket.socket:
+        """A hold on the listening socket that outlives this server, for the next program; valid while it serves."""
+        return kept(self._server.socket)
+
+    def hold(self) -> None:
+        """Take no new connections, end the event streams, and let every request that has come be answered.
+
+        Waits DRAIN_S at most. What comes on a connection that has been silent for QUIET_S may find it closed by `stop`.
+        """
+        self._server.keeper.hold()
+        if self._on_stop is not None:
+            self._on_stop()
+        until = time.monotonic() + DRAIN_S
+        while not self._server.keeper.at_rest(QUIET_S) and time.monotonic() < until:
+            time.sleep(0.02)
 
     def silent_s(self) -> float:
         """Seconds since the thread that keeps the connections was last seen to work; valid after `start`."""

@@ -1,0 +1,76 @@
+"""The inbox: a folder where bundles are laid down, by an upload, by hand or from a stick, and taken in one by one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.artifacts.disk import exclusive, storage
+from appliance.errors import ApplianceError
+
+SUFFIX, REFUSED, PART = ".bundle", ".refused", ".part"
+REASON = "refused.txt"
+UPLOADS = "upload-"
+
+
+def folder_of(data: Path) -> Path:
+    """The inbox in the data folder `data`."""
+    return data / "inbox"
+
+
+def waiting(folder: Path) -> list[Path]:
+    """Bundles that lie in the inbox, the oldest first. A link or a folder of that name is none."""
+    found = []
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(OSError):  # taken away meanwhile
+            if path.is_file() and not path.is_symlink():
+                found.append((path.lstat().st_mtime_ns, path))
+    return [path for _, path in sorted(found)]
+
+
+def refused(path: Path, error: ApplianceError) -> None:
+    """Put aside a bundle that was not taken in, in place of the one put aside before, and say why beside it.
+
+    It must not stay under its name: whoever watches the folder would try it again at once, and for ever.
+    """
+    with storage(path):
+        for before in path.parent.glob(f"*{REFUSED}"):
+            before.unlink()
+        path.replace(path.with_name(path.name + REFUSED))
+    with suppress(OSError):  # on a full disk the reason stands in the journal alone
+        (path.parent / REASON).write_text(f"{path.name}\n{error.message}\n{error.remedy}\n", "utf-8")
+
+
+def part_of(folder: Path) -> Path:
+    """A name in the inbox for what is still arriving."""
+    return folder / f".{UPLOADS}{secrets.token_hex(8)}{PART}"
+
+
+def emptied(folder: Path, take: Callable[[Path], None], tell: Callable[[Path, ApplianceError], None]) -> bool:
+    """Hand every bundle that lies in the inbox to `take`; what it refuses is told and put aside. False when one was.
+
+    One process at a time. Raises StorageFailed for the inbox itself.
+    """
+    good = True
+    if not folder.is_dir():
+        return good
+    with exclusive(folder):
+        for path in waiting(folder):
+            try:
+                take(path)
+            except ApplianceError as error:
+                good = False
+                tell(path, error)
+                refused(path, error)
+            else:
+                path.unlink(missing_ok=True)
+    return good
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what uploads that broke off with their process have left."""
+    for path in folder.glob(f".{UPLOADS}*{PART}"):
+        with suppress(OSError):
+            path.unlink()
