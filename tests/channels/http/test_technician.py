@@ -79,6 +79,16 @@ def test_other_machines_find_nothing_either(serve, monkeypatch: pytest.MonkeyPat
     refused(enter(server), 404, "not_found")
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+def test_what_a_proxy_on_this_machine_passes_on_finds_nothing_either(serve, header: str) -> None:
+    server = serve(service_pin=KEPT)
+    headers = {header: "for=192.168.1.20"}
+    response = server.post("/v1/technician/visits", json={"pin": PIN}, headers=headers)
+    assert (response.status_code, response.json()) == (404, server.get("/v1/nowhere").json())
+    seen = {**headers, HEADER: entered(server)}
+    refused(server.get("/v1/technician/summary", headers=seen), 404, "not_found")
+
+
 def test_a_customer_without_the_pin_reaches_none_of_it(serve) -> None:
     server = serve(Hearing(), service_pin=KEPT)
     for method, path, body in INSIDE:
@@ -233,8 +243,9 @@ def test_the_loudspeaker_is_tried(serve) -> None:
     refused(asked(server, "POST", "/v1/technician/sound", {"sound": "both"}, visit), 503, "unavailable")
 
 
-def test_what_was_found_goes_into_the_log(serve, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+@pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
+def test_what_was_found_goes_into_the_log_at_any_level(serve, caplog: pytest.LogCaptureFixture, level: int) -> None:
+    caplog.set_level(level)
     server = serve(service_pin=KEPT)
     visit = entered(server)
     found = {"results": {"touch": "fail", "microphone": "pass"}}
