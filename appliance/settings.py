@@ -391,7 +391,7 @@ def is_loopback(host: str) -> bool:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False  # a name: who knows where it leads
-    # A listener on `::` sees this machine's 127.0.0.1 as ::ffff:127.0.0.1, which Python takes for a stranger until 3.13.
+    # A listener on `::` sees 127.0.0.1 as ::ffff:127.0.0.1, which Python takes for a stranger until 3.13.
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
