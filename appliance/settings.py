@@ -506,9 +506,11 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False  # a name: who knows where it leads
+    # A listener on `::` sees 127.0.0.1 as ::ffff:127.0.0.1, which Python takes for a stranger until 3.13.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def data_dir(settings: Settings, environ: Mapping[str, str] | None = None) -> Path:

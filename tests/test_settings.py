@@ -118,8 +118,10 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
 
 
 def test_loopback() -> None:
-    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "localhost", "::1")))
-    assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "kiosk.local", "127.example.com", "")))
+    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "localhost", "::1", "::ffff:127.0.0.1")))
+    assert not any(
+        map(is_loopback, ("0.0.0.0", "192.168.1.5", "::ffff:192.168.1.5", "::", "kiosk.local", "127.example.com", ""))
+    )
 
 
 def test_the_ceiling_has_to_lie_below_the_critical_temperature() -> None:

@@ -118,6 +118,8 @@ class SpokenWords:
             raise Unavailable(f"speech: expected the end of a test within {TEST_S:g} s, got none", retry_after=1)
         if playing.error is not None:
             raise playing.error
+        if playing.stopped:  # a technician would write down as heard what was not
+            raise Unavailable("speech: expected a test to its end, got another sound in between", retry_after=1)
         return {"played_s": round(playing.played_s, 2), "speaker": self.loudspeaker()}
 
     def _mute(self) -> Unavailable:

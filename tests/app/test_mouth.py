@@ -137,11 +137,29 @@ def test_a_box_that_cannot_be_heard_says_why() -> None:
 def test_a_test_without_an_end_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mouth, "TEST_S", 0.2)
     words = SpokenWords((Hum("zh"),), speaker := Speaker(open=FakeBoxes().open))
-    monkeypatch.setattr(mouth, "tone", lambda: tone(3600.0))
+    monkeypatch.setattr(mouth, "tone", lambda: tone(60.0))
     with pytest.raises(Unavailable, match=r"within 0.2 s"):
         words.test("both")
     words.close()
     assert speaker.state.state == "off"
+
+
+def test_a_test_that_another_sound_breaks_off_was_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = SpokenWords((Hum("zh"),), speaker := Speaker(open=FakeBoxes().open))
+    monkeypatch.setattr(mouth, "tone", lambda: tone(60.0))
+
+    def interrupt() -> None:
+        until = time.monotonic() + 10
+        while speaker.state.state != "playing" and time.monotonic() < until:
+            time.sleep(0.01)
+        speaker.play(tone(0.05))
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(Unavailable, match="another sound in between"):
+        words.test("left")
+    other.join(10)
+    words.close()
 
 
 @pytest.mark.parametrize("text", ["", "好" * (LONGEST + 1)])

@@ -59,6 +59,7 @@ const corner = new Corner(api, {
     if (session === forgotten) session = null;
     leave({ quiet: true });
   },
+  left: () => leave({ quiet: true }), // the voice, above all: what the technician said is no customer's
 });
 const scanner = new Scanner(scanned, () => $('token').open || corner.busy, () => toast(words().scanBusy));
 const keyboard = new Keyboard(words, () => language, suggest, () => chat.toEnd());

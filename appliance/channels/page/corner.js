@@ -13,8 +13,8 @@ export class Corner {
   #busy = false;
   #inside = false;
 
-  // `customer` has language(), session() and emptied(session), which wipes all that a customer has left on the page; the
-  // appliance has forgotten that session already.
+  // `customer` has language(), session(), emptied(session), which wipes all that a customer has left on the page (the
+  // appliance has forgotten that session already), and left(), which wipes what was said meanwhile.
   constructor(api, customer) {
     Object.assign(this, { api, customer });
     const listen = (name, take, passive = true) => document.addEventListener(name, take, { capture: true, passive });
@@ -71,6 +71,7 @@ export class Corner {
     } catch (error) {
       if (!(error instanceof Problem)) throw error; // no PIN is set, or this is another machine's screen
     } finally {
+      if (this.#inside) this.customer.left();
       this.#busy = false;
       this.#inside = false;
     }

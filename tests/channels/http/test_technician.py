@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 import requests
 from fake_door import FakeDoor
+from prometheus_client import CollectorRegistry
 from promised import valid
 
 from appliance.channels.http import technician
+from appliance.channels.http.api import create_app
 from appliance.channels.http.technician import HEADER
 from appliance.channels.technician.pin import hashed
 from appliance.errors import Unavailable
+from appliance.metrics import Metrics
+from appliance.settings import Settings
 
 PIN = "493817"
 KEPT = hashed(PIN)
@@ -72,11 +76,36 @@ def test_without_a_pin_in_the_settings_there_is_nothing(serve) -> None:
     assert enter(server).json() == nowhere
 
 
-def test_other_machines_find_nothing_either(serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(technician, "is_loopback", lambda host: False)
+@pytest.mark.parametrize(
+    "peer, status",
+    [
+        ("127.0.0.1", 200),
+        ("::1", 200),
+        ("::ffff:127.0.0.1", 200),  # the same screen, where the appliance listens on ::
+        ("192.168.1.20", 404),
+        ("::ffff:192.168.1.20", 404),
+        ("fe80::1%eth0", 404),
+        ("", 404),
+    ],
+)
+def test_other_machines_find_nothing_either(peer: str, status: int) -> None:
+    app = create_app(FakeDoor(), Settings(service_pin=KEPT), Metrics(CollectorRegistry()))
+    client, there = app.test_client(), {"REMOTE_ADDR": peer}
+    assert client.get("/v1/technician", environ_base=there).status_code == status
+    entered = client.post("/v1/technician/visits", json={"pin": PIN}, environ_base=there)
+    assert entered.status_code == {200: 201, 404: 404}[status]
+    visit = {HEADER: (entered.get_json() or {}).get("visit", "")}
+    assert client.get("/v1/technician/summary", headers=visit, environ_base=there).status_code == status
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+def test_what_a_proxy_on_this_machine_passes_on_finds_nothing_either(serve, header: str) -> None:
     server = serve(service_pin=KEPT)
-    refused(asked(server, "GET", "/v1/technician"), 404, "not_found")
-    refused(enter(server), 404, "not_found")
+    headers = {header: "for=192.168.1.20"}
+    response = server.post("/v1/technician/visits", json={"pin": PIN}, headers=headers)
+    assert (response.status_code, response.json()) == (404, server.get("/v1/nowhere").json())
+    seen = {**headers, HEADER: entered(server)}
+    refused(server.get("/v1/technician/summary", headers=seen), 404, "not_found")
 
 
 def test_a_customer_without_the_pin_reaches_none_of_it(serve) -> None:
@@ -241,8 +270,9 @@ def test_the_loudspeaker_is_tried(serve) -> None:
     refused(asked(server, "POST", "/v1/technician/sound", {"sound": "both"}, visit), 503, "unavailable")
 
 
-def test_what_was_found_goes_into_the_log(serve, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+@pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
+def test_what_was_found_goes_into_the_log_at_any_level(serve, caplog: pytest.LogCaptureFixture, level: int) -> None:
+    caplog.set_level(level)
     server = serve(service_pin=KEPT)
     visit = entered(server)
     found = {"results": {"touch": "fail", "microphone": "pass"}}

@@ -302,6 +302,22 @@ def test_both_microphones_show_their_level(open_page) -> None:
     expect(page.locator('.t-card[data-panel="microphone"]')).to_contain_text("不通过")
 
 
+def test_a_level_that_comes_no_more_does_not_stand_there(open_page) -> None:
+    door = Counter()
+    page = open_page(door)
+    inside(page)
+    panel(page, "microphone")
+    own = page.locator(".t-section").first
+    expect(own).to_contain_text("音量 -31.0 dB")
+    door.voice_state = lambda: {"mode": "off"}  # type: ignore[method-assign]
+    expect(own).to_contain_text("顾客使用浏览器的麦克风")
+    expect(own).not_to_contain_text("-31.0 dB")
+    del door.voice_state  # type: ignore[attr-defined]
+    expect(own).to_contain_text("音量 -31.0 dB")  # plugged in again
+    page.server.post("/v1/technician/visits", json={"pin": PIN})  # somebody else has come in
+    expect(page.locator("#technician")).to_have_count(0)
+
+
 def test_a_kiosk_without_a_microphone_of_its_own_says_whose_is_used(open_page) -> None:
     page = open_page(FakeDoor())
     inside(page)
@@ -410,6 +426,21 @@ def test_a_touch_test_on_a_dead_screen_ends_by_itself(open_page) -> None:
     expect(page.locator(".t-panel")).to_contain_text("0 / 160")
 
 
+def test_a_touch_test_on_a_screen_that_touches_itself_ends_by_itself(open_page) -> None:
+    page = open_page(stopped=True)
+    inside(page)
+    panel(page, "touch")
+    page.locator("#touch-start").click()
+    expect(page.locator("#touch-grid")).to_be_visible()
+    for _ in range(16):  # always the same place
+        page.mouse.move(300, 300)
+        page.mouse.down()
+        page.mouse.up()
+        page.clock.run_for(2_000)
+    expect(page.locator("#touch-grid")).to_have_count(0)
+    expect(page.locator(".t-panel")).to_contain_text("1 / 160")
+
+
 def test_a_scan_is_shown_with_its_timing_and_asks_nothing(open_page) -> None:
     page = open_page(stopped=True)
     inside(page)
@@ -496,6 +527,15 @@ def test_axe_finds_nothing_and_everything_fits(open_page, width: int, height: in
     assert wrong == {}
 
 
+def until_gone(page: Page, door: FakeDoor) -> None:
+    """Wait until the appliance has forgotten every session."""
+    for _ in range(100):
+        if not door.sessions:
+            break
+        page.wait_for_timeout(50)
+    assert door.sessions == set()
+
+
 def test_what_is_heard_meanwhile_is_shown_to_nobody_and_forgotten(open_page) -> None:
     door = Counter()
     features = door.features
@@ -511,13 +551,23 @@ def test_what_is_heard_meanwhile_is_shown_to_nobody_and_forgotten(open_page) -> 
     talk.feed.tell("reply", **reply_json(door.turn(Turn("我的电话是13812345678", "audio"))))
     talk.feed.tell("error", code="internal", message="出错 / failed", remedy="")
     assert door.opened == 1
-    for _ in range(100):
-        if not door.sessions:
-            break
-        page.wait_for_timeout(50)
-    assert door.sessions == set()
+    until_gone(page, door)
     expect(page.locator("#technician")).to_be_visible()
     assert "13812345678" not in page.content()
+    assert page.locator(".log .entry").count() == 0
+    # What is still being said or answered when the technician leaves is no customer's either.
+    talk.feed.tell("state", phase="listening", woken=True, barge_in=False)
+    talk.feed.tell("partial", text="我的电话是13912345678", at=0.5)
+    expect(page.locator("#voice-words")).to_have_text("我的电话是13912345678")
+    talk.feed.tell("state", phase="thinking", woken=True, barge_in=False)
+    with page.expect_response("**/v1/voice/cancel"):
+        page.locator("#technician-leave").click()
+    expect(page.locator("#technician")).to_have_count(0)
+    expect(page.locator("#voice-words")).to_have_text("")
+    talk.feed.tell("reply", **reply_json(door.turn(Turn("我的电话是13912345678", "audio"))))
+    assert door.opened == 2
+    until_gone(page, door)
+    assert "13912345678" not in page.content()
     assert page.locator(".log .entry").count() == 0
 
 

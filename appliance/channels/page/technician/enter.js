@@ -9,7 +9,11 @@ const STYLE = '/assets/technician/technician.css';
 function styled() {
   if (document.querySelector(`link[href="${STYLE}"]`)) return undefined;
   return new Promise((loaded) => {
-    document.head.append(make('link', { rel: 'stylesheet', href: STYLE, onload: loaded, onerror: loaded }));
+    const link = make('link', { rel: 'stylesheet', href: STYLE, onload: loaded, onerror: () => {
+      link.remove(); // it is asked for again the next time
+      loaded();
+    } });
+    document.head.append(link);
   });
 }
 

@@ -7,16 +7,17 @@ import { note, rows, said } from './facts.js';
 import { Meter } from './meter.js';
 
 const LOOK_MS = 100;
+const AGAIN_MS = 2000;
 
-function own(page, signal) {
+// `seen.own` becomes true with the first level: where the kiosk has a microphone in use, that one is judged.
+function own(page, signal, seen) {
   const { words, language } = page;
   const meter = new Meter(words);
   const facts = make('div', {});
   const body = make('div', {}, note(words.asking));
   const tell = (name, state) => {
-    if (name === 'error') {
-      body.replaceChildren(note(half(state.remedy, language), 'is-bad'));
-    } else if (name === 'level') {
+    if (name === 'level') {
+      seen.own = true;
       if (!meter.element.isConnected) body.replaceChildren(meter.element, facts);
       meter.show(state.level_db ?? -120, state.peak_db ?? -120);
       facts.replaceChildren(rows([
@@ -30,14 +31,28 @@ function own(page, signal) {
         words.measuredLevel(state.device, meter.loudest.toFixed(1), meter.clips));
     }
   };
-  page.visit.follow('microphone', tell, signal).catch((error) => {
-    if (signal.aborted) return;
-    body.replaceChildren(note(half(error.remedy || '', language) || words.unreachable));
-  });
+  // A stream that has ended leaves no level standing that is none any more; and a visit that is over is noticed.
+  const follow = async () => {
+    while (!signal.aborted && !page.visit.signal.aborted) {
+      let ended = words.unreachable;
+      try {
+        await page.visit.follow('microphone', (name, state) => {
+          if (name === 'error') ended = half(state.remedy || '', language) || ended;
+          tell(name, state);
+        }, signal);
+      } catch (error) {
+        ended = half(error.remedy || '', language) || ended;
+      }
+      if (signal.aborted) return;
+      body.replaceChildren(note(ended));
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
+    }
+  };
+  follow();
   return make('section', { class: 't-section' }, make('h4', {}, words.ownMicrophone), body);
 }
 
-function browsers(page, signal) {
+function browsers(page, signal, seen) {
   const { words } = page;
   const body = make('div', {});
   const open = async () => {
@@ -70,6 +85,7 @@ function browsers(page, signal) {
       }
       const db = (amplitude) => (amplitude > 0 ? Math.max(-120, 20 * Math.log10(amplitude)) : -120);
       meter.show(db(Math.sqrt(sum / samples.length)), db(most));
+      if (seen.own) return;
       page.measured('microphone', meter.verdict, words.measuredLevel(track.label, meter.loudest.toFixed(1), meter.clips));
     }, LOOK_MS);
     signal.addEventListener('abort', () => {
@@ -90,8 +106,9 @@ function browsers(page, signal) {
 
 export function microphone(page) {
   const ending = new AbortController();
+  const seen = { own: false };
   return {
-    body: make('div', {}, own(page, ending.signal), browsers(page, ending.signal)),
+    body: make('div', {}, own(page, ending.signal, seen), browsers(page, ending.signal, seen)),
     close: () => ending.abort(),
   };
 }

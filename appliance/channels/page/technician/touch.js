@@ -7,6 +7,7 @@ import { note, rows } from './facts.js';
 const CELL = 80; // pixels, about a finger and a half
 const FIRST_MS = 20000; // nothing felt for so long from the beginning on
 const QUIET_MS = 5000; // or after the last touch: no button, for it would lie where fingers go
+const STALE_MS = 30000; // or without a new cell: a broken screen touches itself without end
 
 export function touch(page) {
   const { words } = page;
@@ -50,9 +51,11 @@ class Grid {
   #most = 0;
   #kinds = new Set();
   #quiet = 0;
+  #stale = 0;
   #over = false;
 
-  // `over(outcome)` is told when every cell was felt, when Escape ended it, or when nothing was felt for a while.
+  // `over(outcome)` is told when every cell was felt, when Escape ended it, or when nothing, or nothing new, was felt for a
+  // while.
   constructor(page, over) {
     this.over = over;
     this.columns = Math.max(4, Math.round(innerWidth / CELL));
@@ -74,11 +77,13 @@ class Grid {
     this.dialog.showModal();
     this.dialog.focus();
     this.#felt(FIRST_MS);
+    this.#fresh();
   }
 
   drop() {
     this.#over = true;
     clearTimeout(this.#quiet);
+    clearTimeout(this.#stale);
     this.dialog.close();
     this.dialog.remove();
   }
@@ -107,7 +112,14 @@ class Grid {
   #mark({ clientX, clientY }) {
     const column = Math.min(this.columns - 1, Math.floor((clientX / innerWidth) * this.columns));
     const line = Math.min(this.lines - 1, Math.floor((clientY / innerHeight) * this.lines));
-    this.cells[Math.max(0, line) * this.columns + Math.max(0, column)].classList.add('is-felt');
+    const cell = this.cells[Math.max(0, line) * this.columns + Math.max(0, column)];
+    if (!cell.classList.contains('is-felt')) this.#fresh();
+    cell.classList.add('is-felt');
+  }
+
+  #fresh() {
+    clearTimeout(this.#stale);
+    this.#stale = setTimeout(() => this.#finish(), STALE_MS);
   }
 
   #felt(patience = QUIET_MS) {
