@@ -32,6 +32,7 @@ MOST_HUNG = 3
 
 _TICK_S = 0.25
 _CLOSING_S = 2.0
+_LEAVING_S = 0.02
 _BAD = 15
 """Pictures one after the other that are none, after which the camera counts as lost."""
 _PLAIN = 3.0
@@ -98,6 +99,7 @@ class Camera:
         self._hung: list[_Pump] = []
         self._bad, self._number, self._retries = 0, 0, 0
         self._again = self._last_watched = float("-inf")
+        self._leaving: tuple[_Pump, float] | None = None
         self._plain_since: float | None = None
         self._state = CameraState("resting", device)
         self._keeper: threading.Thread | None = None
@@ -203,6 +205,8 @@ class Camera:
         if pump is None:
             if now < self._again:
                 return min(_TICK_S, self._again - now)
+            if self._leaving is not None and not self._leaving[0].over and now < self._leaving[1]:
+                return _LEAVING_S  # opened before it has let the device go, it would be held by ourselves
             self._begin(now)
         elif pump.over:
             self._fail(pump.fault or Lost(f"camera {self._device!r}: expected pictures, got an end"), pump.opened)
@@ -221,8 +225,14 @@ class Camera:
             self._note(state="opening", reason="")
         self._bad, self._plain_since = 0, None
         pump = self._pump = _Pump(now)
-        pump.thread = threading.Thread(target=self._fetch, args=(pump,), name="camera-pump", daemon=True)
-        pump.thread.start()
+        thread = threading.Thread(target=self._fetch, args=(pump,), name="camera-pump", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._pump = None
+            self._fail(Lost(f"camera {self._device!r}: expected a thread, got: {error}"), False)
+            return
+        pump.thread = thread
 
     def _fail(self, fault: CameraFault, opened: bool) -> None:
         worked = opened and self._state.state in ("watching", "covered")
@@ -236,6 +246,8 @@ class Camera:
         self._note(state=fault.state, reason=fault.account, retries=self._retries)
 
     def _rest(self, state: str, reason: str) -> None:
+        if self._pump is not None:
+            self._leaving = (self._pump, self._clock() + _CLOSING_S)
         self._let_go()
         self.fault, self._retries, self._again = None, 0, float("-inf")
         self._note(state=state, reason=reason, retries=0)
@@ -256,17 +268,21 @@ class Camera:
             finally:
                 source.close()
         except CameraFault as fault:
-            pump.fault = fault
+            pump.fault = fault.with_traceback(None)  # its frames hold the last picture
         except Exception as error:  # noqa: BLE001 - cv2.error among them: whatever it is, the camera is opened anew
             log.error("camera: %s", trail(error))
             pump.fault = Lost(f"camera {self._device!r}: expected pictures, got {type(error).__name__}")
 
     def _pour(self, source: Source, pump: _Pump) -> None:
-        due = float("-inf")
+        due, fresh = float("-inf"), self._clock()
         while not pump.leave.is_set():
             at = source.grab()
             now = pump.alive_at = self._clock()
-            if now < due or now - at > self._patience.silent or pump.leave.is_set():
+            if now - at <= self._patience.silent:
+                fresh = now
+            elif now - fresh > self._patience.opening:
+                raise Lost(f"camera {source.node.name!r}: expected pictures of now, got ones {now - at:.0f} s old")
+            if now < due or fresh < now or pump.leave.is_set():
                 continue
             pixels = source.picture()
             with self._changed:

@@ -108,7 +108,8 @@ class Capture:
             self._before = self._ended  # it came after the last one was fetched
         self._ended = self._clock()
         said = self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000  # the driver's, of the same clock on Linux
-        return said if 0 <= self._ended - said < OLDEST_S else self._before
+        # 0 is no moment: soon after the start of the machine it would pass for one.
+        return said if said > 0 and 0 <= self._ended - said < OLDEST_S else self._before
 
     def picture(self) -> Pixels | None:
         """See `Source.picture`."""

@@ -6,6 +6,7 @@ import gc
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from appliance.vision.devices import Node
 from appliance.vision.faults import Busy
 from appliance.vision.frame import CameraState, Patience
 from benchmarks.camera.scenes import Scene, film
-from tests.vision.fake_camera import FakeCamera
+from tests.vision.fake_camera import FakeCamera, _Source
 
 QUICK = Patience(opening=0.6, silent=0.3, covered=0.2, linger=0.1, first=0.02, most=0.05)
 
@@ -279,3 +280,66 @@ def test_opening_it_again_and_again_leaks_neither_memory_nor_files_nor_threads(t
         assert process.memory_info().rss - memory < 25e6
         assert process.num_fds() <= files
         assert threading.active_count() <= threads
+
+
+def test_a_camera_that_is_lost_keeps_no_picture(fake: FakeCamera) -> None:
+    made: list[weakref.ref[Any]] = []
+    decode = _Source.picture
+
+    def picture(source: _Source) -> Any:
+        pixels = decode(source)
+        made.append(weakref.ref(pixels))
+        return pixels
+
+    with pytest.MonkeyPatch.context() as patch, Camera("fake", open=fake.open, rate=100) as camera:
+        patch.setattr(_Source, "picture", picture)
+        with camera.watched(50) as watcher:
+            assert watcher.next(5) is not None
+            fake.node = None
+            assert "lost" in in_state(camera, "lost").state
+            gc.collect()
+            assert camera.fault is not None
+            assert [each for each in made if each() is not None] == []
+
+
+def test_it_is_opened_again_only_when_its_own_thread_has_let_it_go(camera: Camera, fake: FakeCamera) -> None:
+    whole, fake.fps = fake.open, 5.0  # it is slow to let go
+    refused: list[Any] = []
+
+    def alone(*asked: Any) -> Any:
+        if fake.open_now:
+            refused.append(asked)
+            raise Busy("camera 'Fake Cam': expected it to open, got: it is held")
+        return whole(*asked)
+
+    camera._open = alone
+    with camera.watched(50) as watcher:
+        assert watcher.next(5) is not None
+    in_state(camera, "resting")
+    assert fake.open_now == 1
+    with camera.watched(50) as watcher:
+        assert watcher.next(5) is not None
+    assert refused == []
+
+
+def test_a_system_without_threads_ends_no_camera(camera: Camera, fake: FakeCamera) -> None:
+    start = threading.Thread.start
+
+    def full(thread: threading.Thread) -> None:
+        if thread.name == "camera-pump":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with pytest.MonkeyPatch.context() as patch, camera.watched(50) as watcher:
+        patch.setattr(threading.Thread, "start", full)
+        assert "thread" in in_state(camera, "lost").reason
+        patch.undo()
+        assert watcher.next(5) is not None
+
+
+def test_a_camera_whose_pictures_are_all_old_is_lost_and_not_opening_for_ever(camera: Camera, fake: FakeCamera) -> None:
+    fake.behind_s = 5
+    with camera.watched(50) as watcher:
+        assert "5 s old" in in_state(camera, "lost").reason
+        fake.behind_s = 0
+        assert watcher.next(5) is not None

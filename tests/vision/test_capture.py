@@ -72,6 +72,13 @@ def test_without_one_it_is_the_end_of_the_picture_before(video: FakeVideo, stamp
     assert capture.grab() == pytest.approx(1000.1)
 
 
+def test_soon_after_the_machine_has_started_no_moment_is_still_none(video: FakeVideo) -> None:
+    video.now = 12.0
+    capture = Capture(video, NODE, video.clock)
+    capture.grab()
+    assert capture.grab() == pytest.approx(12.1)
+
+
 def test_after_a_pause_the_drivers_buffers_hold_what_is_old(video: FakeVideo) -> None:
     capture = Capture(video, NODE, video.clock)
     for _ in range(3):

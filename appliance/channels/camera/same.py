@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rapidfuzz import fuzz
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import Indel
 
 LIKE = 85.0
 """Least likeness of the whole text, of 100."""
@@ -14,9 +14,12 @@ NUMBER = re.compile(r"[A-Z]{0,4}\d{8,}", re.ASCII)
 
 
 def same(text: str, other: str) -> bool:
-    """True when the texts are alike and each long number of the one is in the other, but for one character."""
+    """True when texts are alike and each long number of the one is in the other, but for a character lost or added.
+
+    Another digit in its place is another number: parcels of one sender are often numbered one by one.
+    """
     one, two = ("".join(each.split()).upper() for each in (text, other))
     if not one or not two or fuzz.ratio(one, two) < LIKE:
         return False
     known = NUMBER.findall(two)
-    return all(any(Levenshtein.distance(number, there) <= 1 for there in known) for number in NUMBER.findall(one))
+    return all(any(Indel.distance(number, there) <= 1 for there in known) for number in NUMBER.findall(one))

@@ -99,7 +99,7 @@ class Showing:
         self._lock = threading.Lock()
         self._session: str | None = None
         self._language = "zh"
-        self._visit = 0
+        self._visit, self._left_at = 0, float("-inf")
         self._before = ""
         self._pause, self._not_before = PAUSE_S, float("-inf")
         self._seen = Seen(EMPTY)
@@ -132,8 +132,9 @@ class Showing:
         with self._lock:
             self._session, self._language = session, language
             if session is None:
-                self._visit += 1
+                self._visit, self._left_at = self._visit + 1, self._clock()
                 self._before = ""
+                self._pause, self._not_before = PAUSE_S, float("-inf")
         if self._conversation is not None:
             self._conversation.attend(session, language)
 
@@ -146,9 +147,9 @@ class Showing:
         if not self._asked.acquire(blocking=False):
             raise Overloaded("camera: expected no other look under way, got one", retry_after=2)
         try:
-            frame = sharpest(self._camera, watch, self._clock)
             with self._lock:
                 visit = self._visit
+            frame = sharpest(self._camera, watch, self._clock)
             reply = self._look(encoded(frame.pixels), session, language, watch=watch)
             self._note(reply, visit)
             return reply
@@ -210,7 +211,9 @@ class Showing:
             self._before, self._pause, self._not_before = "", PAUSE_S, float("-inf")
         if seen.pick is None:
             return
-        if self._clock() < self._not_before:
+        with self._lock:
+            visit, early = self._visit, seen.pick.at < self._left_at or self._clock() < self._not_before
+        if early:  # or taken of whoever has left meanwhile
             self._moment.unread()
             return
         if not self._asked.acquire(blocking=False):  # somebody has asked for a look, perhaps at this document
@@ -218,24 +221,30 @@ class Showing:
             return
         try:
             self._tell(reading=True)
-            self._turn(seen.pick)
+            self._turn(seen.pick, visit)
         finally:
             self._asked.release()
 
-    def _turn(self, pick: Pick) -> None:
+    def _turn(self, pick: Pick, visit: int) -> None:
         """Read what is held and answer it, unless there is nothing to read or it was answered already."""
         worth = _Worth(self._before)
-        watch = Watch(stopped=self._closed.is_set, enough=worth)
         image = encoded(pick.pixels)
-        with self._lock:
-            visit = self._visit
+
+        def stopped() -> bool:
+            return self._closed.is_set() or visit != self._visit
+
+        watch = Watch(stopped=stopped, enough=worth)
 
         def answer(session: str | None, _language: str) -> Reply | None:
             # The screen knows best who stands here; a conversation falls back into the shop's language when it rests.
+            with self._lock:
+                if stopped():
+                    return None  # the session is that of the next customer by now
+                session, language = self._session or session, self._language
             try:
-                reply = self._look(image, self._session or session, self._language, watch=watch)
+                reply = self._look(image, session, language, watch=watch)
             except ApplianceError as error:
-                if not worth.lacking and not self._closed.is_set():
+                if not worth.lacking and not stopped():
                     self._fail(error)
                 return None
             if visit == self._visit:
@@ -244,22 +253,25 @@ class Showing:
             return None
 
         if self._conversation is not None:
-            reply = self._conversation.show(answer, self._closed.is_set)
+            reply = self._conversation.show(answer, stopped)
         else:
             if not self.feed.listeners:  # no screen tells of a customer who stays: the next one is another
                 self._session = None
             reply = answer(None, self._language)
             if reply is not None:
                 with self._lock:
-                    self._session = reply.session if visit == self._visit else None
+                    if visit == self._visit:
+                        self._session = reply.session
                 self.feed.tell("reply", **self._show(reply))
         if reply is not None:
             self._note(reply, visit)
             self._pause = PAUSE_S
         elif worth.lacking:
             self._listener("camera_shown", what=worth.lacking)
-            self._not_before = self._clock() + self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
+            with self._lock:
+                if visit == self._visit:
+                    self._not_before = self._clock() + self._pause
+                    self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
 
     def _note(self, reply: Reply, visit: int) -> None:
         with self._lock:

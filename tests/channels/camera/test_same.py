@@ -18,7 +18,7 @@ WAYBILL = (
         WAYBILL,
         WAYBILL.replace("\n", " "),
         WAYBILL.replace("月", "目").replace("：", ":"),
-        WAYBILL.replace("SF1392847561002", "SF1392847567002"),
+        WAYBILL.replace("SF1392847561002", "SF139284756102"),
     ],
 )
 def test_a_character_read_otherwise_makes_no_other_document(again: str) -> None:
@@ -31,6 +31,7 @@ def test_a_character_read_otherwise_makes_no_other_document(again: str) -> None:
         "",
         "小票\n合计 39.90\n谢谢惠顾",
         WAYBILL.replace("SF1392847561002", "SF1392847561019"),  # the sender's next parcel
+        WAYBILL.replace("SF1392847561002", "SF1392847561003"),  # the same, numbered without a check digit
         WAYBILL + "\nSF9999999999999",
         WAYBILL[:20],
     ],

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from appliance.values import OcrLine, OcrResult, Reply, Turn
 from appliance.vision.camera import Camera
 from appliance.vision.frame import Frame, Patience
 from appliance.vision.image import Pixels, decode
-from appliance.vision.moment import Moment, Pick, Rules
+from appliance.vision.moment import Moment, Pick, Rules, Seen
+from appliance.vision.sharpness import Quality
 from appliance.vision.watch import UNWATCHED, Watch
 from benchmarks.camera.scenes import Knot, Scene, Shown, frames
 from tests.vision.fake_camera import FakeCamera
@@ -48,13 +50,14 @@ def view(*names: str) -> Pixels:
 
 
 class ScriptedReading:
-    """Reads `text` in whatever it is given; raises `fails`; waits for `hold`."""
+    """Reads `text` in whatever it is given; raises `fails`; waits for `hold`, and `answering` later."""
 
     def __init__(self) -> None:
         self.door = FakeDoor()
         self.text, self.confidence = TEXT, 0.95
         self.fails: Exception | None = None
         self.hold: threading.Event | None = None
+        self.answering: threading.Event | None = None
         self.asked: list[tuple[str | None, str]] = []
         self.images: list[Pixels] = []
         self.ended: list[str] = []
@@ -71,6 +74,8 @@ class ScriptedReading:
         if watch.stopped() or not watch.enough(ocr):
             raise Unavailable("no turn came of it")
         made = self.door._reply(Turn(ocr.text, "image", ocr.confidence, language), session)
+        if self.answering is not None:
+            assert self.answering.wait(10)
         return Reply(made.session, made.turn, made.parse, made.answer, ocr=ocr)
 
 
@@ -179,9 +184,99 @@ def test_whoever_left_while_it_was_read_is_told_nothing() -> None:
         scene.until(lambda: scene.reading.asked)
         scene.showing.attend(None, "zh")
         scene.reading.hold.set()
+        scene.until(lambda: scene.phase() == "read" and not scene.showing._asked.locked())
+        assert scene.told("reply") == scene.told("error") == []
+        assert not scene.reading.door.sessions, "a session was opened for whoever has left"
+
+
+def test_whoever_left_while_it_was_answered_is_told_nothing_and_the_next_one_keeps_the_session() -> None:
+    with counter() as scene:
+        scene.settle()
+        scene.reading.answering = threading.Event()
+        scene.show(scene.waybill)
+        scene.until(lambda: scene.reading.asked)
+        scene.until(lambda: scene.reading.door.sessions)
+        scene.showing.attend(None, "zh")
+        scene.showing.attend("next", "en")
+        scene.reading.answering.set()
         scene.until(lambda: scene.reading.ended == ["session-0001"])
-        scene.until(lambda: scene.phase() == "read")
+        scene.until(lambda: not scene.showing._asked.locked())
         assert scene.told("reply") == []
+        assert scene.showing._session == "next"
+
+
+def test_an_error_about_what_one_customer_showed_is_not_told_to_the_next() -> None:
+    with counter() as scene:
+        scene.settle()
+        scene.reading.hold, scene.reading.fails = (
+            threading.Event(),
+            BackendFailed("detector: expected to run, got none"),
+        )
+        scene.show(scene.waybill)
+        scene.until(lambda: scene.reading.asked)
+        scene.showing.attend(None, "zh")
+        scene.showing.attend("next", "en")
+        scene.reading.hold.set()
+        scene.until(lambda: scene.phase() == "read" and not scene.showing._asked.locked())
+        assert scene.told("error") == []
+        assert scene.outcomes == []
+
+
+class SlowConversation:
+    """Somebody speaks until `over`; only then comes what is shown, as in a Conversation."""
+
+    def __init__(self) -> None:
+        self.waiting, self.over, self.came = threading.Event(), threading.Event(), threading.Event()
+
+    def attend(self, session: str | None, language: str) -> None:
+        pass
+
+    def show(self, answer: Any, stopped: Callable[[], bool]) -> Reply | None:
+        self.waiting.set()
+        assert self.over.wait(10)
+        reply: Reply | None = answer(None, "zh")
+        self.came.set()
+        return reply
+
+
+def test_what_one_customer_showed_is_never_read_in_the_session_of_the_next() -> None:
+    talk: Any = SlowConversation()
+    with counter(conversation=talk) as scene:
+        scene.settle()
+        scene.reading.door.sessions.add("next")
+        scene.show(scene.waybill)
+        assert talk.waiting.wait(10)
+        scene.showing.attend(None, "zh")
+        scene.showing.attend("next", "en")
+        talk.over.set()
+        assert talk.came.wait(10)
+        assert scene.reading.asked == []
+        assert scene.reading.ended == [], "the next customer's session was ended"
+
+
+def test_a_picture_from_before_somebody_left_is_not_read_afterwards() -> None:
+    with counter() as scene:
+        seen = Seen("read", pick=Pick(scene.waybill, Quality("good", 1.0), time.monotonic(), 3))
+        scene.showing.attend(None, "zh")
+        scene.showing._moment.see = lambda _frame: seen  # type: ignore[method-assign]
+        scene.show(scene.waybill)
+        time.sleep(0.5)
+        assert scene.reading.asked == []
+        seen = replace(seen, pick=Pick(scene.waybill, Quality("good", 1.0), time.monotonic(), 3))
+        scene.until(lambda: scene.told("reply"))
+
+
+def test_the_next_customer_does_not_wait_for_what_the_last_one_showed_in_vain() -> None:
+    with counter() as scene:
+        scene.settle()
+        scene.reading.text, scene.showing._pause = "", 60.0
+        scene.show(scene.waybill)
+        scene.until(lambda: scene.outcomes == ["nothing"])
+        scene.until(lambda: not scene.showing._asked.locked())
+        scene.reading.text = TEXT
+        scene.showing.attend(None, "zh")
+        scene.show(view("receipt"))
+        scene.until(lambda: scene.told("reply"))
 
 
 @pytest.mark.parametrize("text, confidence", [("", 0.0), ("LOGO", 0.4), ("3", 0.99)])
@@ -296,7 +391,7 @@ def test_one_look_at_a_time() -> None:
 def test_without_pictures_a_look_says_why() -> None:
     with counter(watches=False) as scene:
         plugged, scene.fake.node = scene.fake.node, None
-        scene.until(lambda: scene.camera.fault is not None or scene.camera.state.state == "resting")
+        scene.until(lambda: scene.camera.state.state in ("absent", "resting"))
         with pytest.raises(Unavailable, match="'fake'") as told:
             scene.showing.look(None, "zh")
         assert " / " in told.value.remedy
