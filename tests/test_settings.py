@@ -119,3 +119,28 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
 def test_loopback() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "localhost", "::1")))
     assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "kiosk.local", "127.example.com", "")))
+
+
+BOMB = "[&a0 [x, x, x, x, x, x, x, x, x, x]" + "".join(
+    f", &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 20_000, "RecursionError"),
+        ("http_port: " + "9" * 10_000, "ValueError"),
+        ("http_port: 2026-13-45", "ValueError"),
+        (f"http_port: {BOMB}]", "got list"),
+        ("http_token: [0123456789abcdef]", "got list"),
+        ("http_token: '0123456789abcdef\nb: 1", "YAML"),
+    ],
+)
+def test_what_a_stranger_may_have_written_is_refused_in_a_line_without_its_secrets(tmp_path, text, said):
+    path = tmp_path / "appliance.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingInvalid, match=said) as refused:
+        load_settings(path, {})
+    assert len(str(refused.value)) < 400
+    assert "0123456789abcdef" not in str(refused.value)
