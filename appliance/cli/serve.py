@@ -70,7 +70,7 @@ def serve(config: Config = None) -> None:
     folder = data_dir(chosen)
     with (
         in_use(folder),
-        _gone_on(folder),
+        _gone_on(folder, config),
         build(chosen, listener=journal(metrics.listener)) as appliance,
         ExitStack() as closing,
     ):
@@ -95,12 +95,12 @@ def serve(config: Config = None) -> None:
 
 
 @contextmanager
-def _gone_on(folder: Path) -> Iterator[None]:
+def _gone_on(folder: Path, config: Path | None) -> Iterator[None]:
     """First finish a restore or reset that was broken off; where that needs root, say so and serve what is there."""
     from appliance.support.change import finish
 
     try:
-        if kind := finish(folder):
+        if kind := finish(folder, config):
             log.warning("%s: it was broken off, and is finished now", kind)
     except ApplianceError as error:
         log.error("a restore or reset that was broken off: %s → %s", error.detail, error.remedy)
