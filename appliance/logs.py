@@ -83,20 +83,15 @@ class Lines(logging.Formatter):
     def said(self, record: logging.LogRecord) -> tuple[str, str]:
         """The message, and the trail of the error behind it; neither holds what the error says."""
         error = record.exc_info[1] if record.exc_info else None
-        try:
-            message = record.getMessage()
-        except (
-            TypeError,
-            ValueError,
-            KeyError,
-        ):  # its author's mistake, and no reason to fail
-            message = f"{record.msg} (arguments that do not fit it)"
+        message = _message(record)
         if error is not None:
             message = unworded(message, error)
         if foreign(record.name):
             message = self._scrub(message)
         if len(message) > _LONGEST:
             message = f"{message[:_LONGEST]}... ({len(message)} characters)"
+        # A file name that is no UTF-8 comes as half characters, which no stream and no answer can carry.
+        message = message.encode("utf-8", "backslashreplace").decode("utf-8")
         return message, trail(error) if error is not None else ""
 
     def fields(self, record: logging.LogRecord, said: str, behind: str) -> dict[str, Any]:
@@ -114,6 +109,14 @@ class Lines(logging.Formatter):
             "trail": behind,
         }
         return {name: value for name, value in made.items() if value not in ("", None)}
+
+
+def _message(record: logging.LogRecord) -> str:
+    """What a record says. A line that cannot be made is its author's mistake, and no reason for the caller to fail."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - whatever an argument raises when it is written
+        return f"{record.msg if isinstance(record.msg, str) else type(record.msg).__name__} (arguments that do not fit)"
 
 
 @dataclass(slots=True)
@@ -145,7 +148,8 @@ class Limit(logging.Filter):
             return False
         now = self._clock()
         # By what the author wrote, not by what it became: `about` where one template says many things.
-        key = (record.name, record.levelno, str(getattr(record, "about", record.msg))[:200])
+        about = getattr(record, "about", record.msg)
+        key = (record.name, record.levelno, about[:200] if isinstance(about, str) else type(about).__name__)
         most = MOST_ALIKE_DEBUG if record.levelno <= logging.DEBUG else MOST_ALIKE
         with self._lock:
             count = self._kinds.setdefault(key, _Count(now))
@@ -161,7 +165,7 @@ class Limit(logging.Filter):
             count.written += 1
             self._all.written += 1
         if before:
-            record.msg = f"{record.getMessage()} (此前省略同类消息 / more like it were left out: {before})"
+            record.msg = f"{_message(record)} (此前省略同类消息 / more like it were left out: {before})"
             record.args = ()
         return True
 

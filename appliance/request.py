@@ -19,6 +19,10 @@ HEADER = "X-Request-Id"
 
 _WELL_FORMED = re.compile(r"(?=[^A-Za-z]{0,63}[A-Za-z])[A-Za-z0-9._-]{8,64}")
 """With a letter in it: an identifier stands in the log, and one that is only digits may be somebody's number."""
+_NUMBER = re.compile(r"(?:[0-9][._-]?){7}")
+"""Seven digits: the same length from which on redaction takes a number for somebody's."""
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|r?[0-9a-f]{16}([0-9a-f]{16})?")
+"""A UUID, an identifier of W3C traces or one of ours, in which digits stand together by chance."""
 
 _CURRENT: ContextVar[str] = ContextVar("request", default="")
 
@@ -37,7 +41,9 @@ def fresh() -> str:
 
 def chosen(given: str | None) -> str:
     """The client's identifier if it is well-formed, else a new one: a bad one is no reason to refuse anybody."""
-    return given if given is not None and _WELL_FORMED.fullmatch(given) else fresh()
+    if given is None or not _WELL_FORMED.fullmatch(given):
+        return fresh()
+    return given if _HEXADECIMAL.fullmatch(given) or not _NUMBER.search(given) else fresh()
 
 
 def begin(name: str) -> None:

@@ -329,8 +329,17 @@ def _convert(setting: Setting, value: object, origin: str) -> object:
         else:
             converted = kind(value)
     except (TypeError, ValueError, KeyError):
-        raise SettingInvalid(f"{setting.name} ({origin}): expected {setting.type}, got {value!r}") from None
+        raise SettingInvalid(
+            f"{setting.name} ({origin}): expected {setting.type}, got {_seen(setting.name, value)}"
+        ) from None
     return _bounded(setting, converted, origin)
+
+
+def _seen(name: str, value: object) -> str:
+    """What was found, for the log and whoever stands there: no secret, and no more than a line of it."""
+    if name.endswith(("_token", "_key")) or isinstance(value, list | tuple | dict):
+        return type(value).__name__
+    return repr(value)[:80]
 
 
 def _has_fraction(kind: type, value: object) -> bool:
@@ -363,8 +372,14 @@ def _from_yaml(path: Path) -> dict[str, object]:
             f"settings file {path}: {error.strerror}",
             remedy=(f"请创建 {path}，或去掉 --config", f"Create {path} or drop --config"),
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingInvalid(f"settings file {path}: expected YAML, got {error}") from error
+    except yaml.YAMLError as error:
+        # Without the line that YAML would quote: it may be the token's.
+        mark = getattr(error, "problem_mark", None)
+        at = f" (line {mark.line + 1})" if mark is not None else ""
+        found = getattr(error, "problem", None) or "characters that YAML has not"
+        raise SettingInvalid(f"settings file {path}: expected YAML, got {found}{at}") from error
+    except (ValueError, RecursionError) as error:  # no UTF-8; a date or number that cannot be; nested without end
+        raise SettingInvalid(f"settings file {path}: expected YAML, got {type(error).__name__}") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):

@@ -212,3 +212,35 @@ def test_a_stream_that_breaks_tells_nothing_and_stops_nobody(capsys: pytest.Capt
     stream.close()
     ours.warning("said %s", "13812345678")
     assert "13812345678" not in capsys.readouterr().err
+
+
+class Unwritable:
+    """An argument whose own text cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("13812345678")
+
+
+@pytest.mark.usefixtures("root")
+def test_a_line_that_cannot_be_made_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    log = started(stream)
+    now = [0.0]
+    monkeypatch.setattr(log._limit, "_clock", lambda: now[0])
+    for _ in range(MOST_ALIKE + 5):
+        ours.info("counted %d", "x")
+    now[0] = WINDOW_S * 2 + time.monotonic()
+    ours.info("counted %d", "x")
+    ours.info("%s", Unwritable())
+    ours.info(Unwritable())
+    said = [line["message"] for line in lines(stream)]
+    assert said[-3].startswith("counted %d (arguments that do not fit)")
+    assert "left out: 5" in said[-3]
+    assert said[-2:] == ["%s (arguments that do not fit)", "Unwritable (arguments that do not fit)"]
+
+
+@pytest.mark.usefixtures("root")
+def test_half_characters_are_written_and_told() -> None:
+    log = started(io.StringIO())
+    ours.info("file %s", "a\udcff")
+    assert log.lines()[-1]["message"] == "file a\\udcff"

@@ -9,7 +9,7 @@ import pytest
 from appliance.request import begin, carried, chosen, current, fresh, some, under
 
 
-@pytest.mark.parametrize("given", ["4bf92f35-77b3", "a" * 64, "order_2026.11", "1234567a"])
+@pytest.mark.parametrize("given", ["4bf92f35-77b3", "a" * 64, "order_2026.11", "123456ab"])
 def test_a_well_formed_identifier_is_taken(given: str) -> None:
     assert chosen(given) == given
 
@@ -23,6 +23,9 @@ def test_a_well_formed_identifier_is_taken(given: str) -> None:
         "a" * 65,
         "13812345678",
         "138-1234-5678",
+        "wang-13812345678",
+        "DD20261122000381",
+        "order-138-1234-5678",
         "has space",
         "line\nbreak",
         "汉" * 9,
@@ -33,6 +36,22 @@ def test_another_is_replaced(given: str | None) -> None:
     made = chosen(given)
     assert made != given
     assert chosen(made) == made
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "550e8400-e29b-41d4-a716-446655440000",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "a123456789012345",
+    ],
+)
+def test_digits_that_stand_together_by_chance_are_nobodys_number(given: str) -> None:
+    assert chosen(given) == given
+
+
+def test_our_own_is_taken_again_whatever_its_digits() -> None:
+    assert chosen("r1234567890123456") == "r1234567890123456"
 
 
 def test_new_ones_differ() -> None:

@@ -132,3 +132,28 @@ def test_the_ceiling_has_to_lie_below_the_critical_temperature() -> None:
     for wrong in ({"APPLIANCE_POWER_BUDGET_W": "0"}, {"APPLIANCE_GOVERNOR": "perhaps"}):
         with pytest.raises(SettingInvalid):
             load_settings(environ=wrong)
+
+
+BOMB = "[&a0 [x, x, x, x, x, x, x, x, x, x]" + "".join(
+    f", &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 20_000, "RecursionError"),
+        ("http_port: " + "9" * 10_000, "ValueError"),
+        ("http_port: 2026-13-45", "ValueError"),
+        (f"http_port: {BOMB}]", "got list"),
+        ("http_token: [0123456789abcdef]", "got list"),
+        ("http_token: '0123456789abcdef\nb: 1", "YAML"),
+    ],
+)
+def test_what_a_stranger_may_have_written_is_refused_in_a_line_without_its_secrets(tmp_path, text, said):
+    path = tmp_path / "appliance.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingInvalid, match=said) as refused:
+        load_settings(path, {})
+    assert len(str(refused.value)) < 400
+    assert "0123456789abcdef" not in str(refused.value)

@@ -59,7 +59,8 @@ def _open(folder: Path) -> int | None:
     path = folder / FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # Root opens it in the service's folder, and must not be led to a file that it would open to all.
+        handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError:
         return None
     with suppress(OSError):

@@ -73,7 +73,7 @@ def serve(config: Config = None) -> None:
     handed = taken(os.environ)
     with ExitStack() as closing:
         closing.enter_context(in_use(folder))
-        closing.enter_context(_gone_on(folder))
+        closing.enter_context(_gone_on(folder, config))
         with WaitingRoom(None if local.http_tls_certificate else handed, BACK_S):
             appliance, chosen, bundle = begin(config, local, journal(metrics.listener))
         closing.enter_context(appliance)
@@ -118,12 +118,12 @@ def _anew() -> None:
 
 
 @contextmanager
-def _gone_on(folder: Path) -> Iterator[None]:
+def _gone_on(folder: Path, config: Path | None) -> Iterator[None]:
     """First finish a restore or reset that was broken off; where that needs root, say so and serve what is there."""
     from appliance.support.change import finish
 
     try:
-        if kind := finish(folder):
+        if kind := finish(folder, config):
             log.warning("%s: it was broken off, and is finished now", kind)
     except ApplianceError as error:
         log.error("a restore or reset that was broken off: %s → %s", error.detail, error.remedy)

@@ -89,7 +89,7 @@ def restore(
     from appliance.support.restore import restore as put_back
 
     if finish:
-        kind = finished(folder_of(config) or data_dir(settings(None)))
+        kind = finished(folder_of(config) or data_dir(settings(None)), config)
         typer.echo(f"已完成 / finished: {kind}" if kind else "没有中断的操作 / nothing was broken off")
         return
     if file is None:

@@ -18,6 +18,7 @@ AHEAD_S = 86_400.0
 """Seconds by which an event may be ahead of the clock and still be of this time: a clock is corrected now and then."""
 UNSET_S = 10**9
 """Seconds since 1970 up to which a clock was not set at all."""
+DAY_S = 86_400.0
 LEAP_S = 30 * 86_400.0
 """Seconds without any event that look like a leap of the clock."""
 SETTLE_S = 7 * 86_400.0
@@ -65,9 +66,13 @@ def prune(connection: sqlite3.Connection, before: float, now: float) -> int:
     connection.execute("BEGIN IMMEDIATE")
     try:
         kept = _first_kept(connection, before, now)
-        if _leapt(connection, kept, now):
+        if _leapt(connection, kept, before, now):
+            if kept is None:
+                # From here the days of SETTLE_S are counted, also where nobody comes by to write anything.
+                _insert(connection, [(LOG, now, "leapt", canonical({}))])
             connection.execute("COMMIT")
             return 0
+        kept = _with_undated(connection, kept)
         query = "SELECT sequence, hash FROM events WHERE sequence < ? ORDER BY sequence DESC LIMIT 1"
         last = connection.execute(query, (2**62 if kept is None else kept,)).fetchone()
         count = 0
@@ -100,14 +105,26 @@ def _first_kept(connection: sqlite3.Connection, before: float, now: float) -> in
     return None if found is None else int(found)
 
 
-def _leapt(connection: sqlite3.Connection, kept: int | None, now: float) -> bool:
-    """Whether there is a leap of the clock before event `kept` that happened only lately by the clock's own account."""
+def _with_undated(connection: sqlite3.Connection, kept: int | None) -> int | None:
+    """The first of the events without a date right before `kept`: when they were written, only what follows says."""
+    end = 2**62 if kept is None else kept
+    query = "SELECT coalesce(max(sequence), 0) FROM events WHERE sequence < ? AND time > ?"
+    dated = connection.execute(query, (end, UNSET_S)).fetchone()[0]
+    found = connection.execute("SELECT min(sequence) FROM events WHERE sequence > ?", (dated,)).fetchone()[0]
+    return kept if found is None else int(found)
+
+
+def _leapt(connection: sqlite3.Connection, kept: int | None, before: float, now: float) -> bool:
+    """Whether there is a leap of the clock before event `kept` that happened only lately by the clock's own account.
+
+    LEAP_S or, if that is less, as long as events are kept: no leap may take all of them at once.
+    """
     end = 2**62 if kept is None else kept
     query = "SELECT max(time) FROM events WHERE sequence < ? AND time <= ?"
     going = connection.execute(query, (end, now + AHEAD_S)).fetchone()[0]
     staying = connection.execute("SELECT time FROM events WHERE sequence = ?", (kept,)).fetchone()
     first = now if staying is None else float(staying[0])
-    return going is not None and first - float(going) > LEAP_S and now - first < SETTLE_S
+    return going is not None and first - float(going) > max(DAY_S, min(LEAP_S, now - before)) and now - first < SETTLE_S
 
 
 def verify(connection: sqlite3.Connection) -> int | None:

@@ -101,8 +101,9 @@ def back_up(settings: Settings, config: Path | None, target: Path, passphrase: s
         kept = _collect(settings, config, plain, Path(beside), models=models)
         plain.seek(0)
         stage = target.with_name(f".{target.name}.part")
+        stage.unlink(missing_ok=True)
         try:
-            with open(os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as out:  # noqa: PTH123 - its mode
+            with open(os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:  # noqa: PTH123 - its mode
                 seal(plain, out, passphrase)
                 out.flush()
                 os.fsync(out.fileno())

@@ -19,6 +19,8 @@ from appliance.errors import StorageFailed
 
 FOLDER = ".change"
 """Where in the data folder everything lies that takes part."""
+MARK = ".first-boot-done"
+"""Name of the file beside the settings that says that the first boot has been."""
 _PLAN, _OLD, _NEW = "plan.json", "old", "new"
 
 
@@ -41,7 +43,7 @@ def prepare(root: Path) -> Path:
                 f"{folder}: expected no change that is half done, got one",
                 remedy=("请以 root 运行 `appliance restore --finish`", "Run `appliance restore --finish` as root"),
             )
-        shutil.rmtree(folder, ignore_errors=True)
+        _cleared(folder)
         new = folder / _NEW
         new.mkdir(parents=True)
         folder.chmod(0o700)
@@ -51,7 +53,14 @@ def prepare(root: Path) -> Path:
 def abandon(root: Path) -> None:
     """Throw away what was prepared, unless it was decided on already."""
     if not (root / FOLDER / _PLAN).exists():
-        shutil.rmtree(root / FOLDER, ignore_errors=True)
+        _cleared(root / FOLDER)
+
+
+def _cleared(folder: Path) -> None:
+    """Away with it; a link in its place goes alone: root must not be led by it to what the service may not touch."""
+    if folder.is_symlink():
+        folder.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def commit(root: Path, kind: str, steps: list[Step]) -> None:
@@ -83,16 +92,18 @@ def pending(root: Path) -> str:
     return _read(root)[0]
 
 
-def finish(root: Path) -> str:
+def finish(root: Path, config: Path | None = None) -> str:
     """Do what was decided on, as far as it was not done, and return its kind; empty when there was none.
 
-    Raises StorageFailed when a step cannot be done; the change stays half done then, for another try.
+    `config` is the settings file, beside which a change may replace something outside of `root`. Raises StorageFailed
+    when a step cannot be done; the change stays half done then, for another try.
     """
     kind, steps = _read(root)
     folder = root / FOLDER
     if not kind:
         abandon(root)
         return ""
+    _check(root, config, steps)
     with storage(root):
         (folder / _OLD).mkdir(exist_ok=True)
         for number, step in enumerate(steps):
@@ -115,6 +126,31 @@ def _read(root: Path) -> tuple[str, list[Step]]:
             return "", []
         except (ValueError, KeyError, TypeError) as error:  # it is renamed whole: a disk that lies
             raise StorageFailed(f"{path}: expected a plan, got {type(error).__name__}") from error
+
+
+def _check(root: Path, config: Path | None, steps: list[Step]) -> None:
+    """Raise StorageFailed for a plan that leads elsewhere: the service's user can write one, and root follows it."""
+    inside = root.resolve()
+    etc = None if config is None else config.parent.resolve()
+    for step in steps:
+        places = (step.home, step.new or step.home)
+        # What takes the settings' place lies beside them, where only root can have put it.
+        outside = all(path.parent.resolve() == etc and _beside(path, config) for path in places)
+        for path in places:
+            folder = path.parent.resolve()
+            if not (outside or folder == inside or inside in folder.parents) or path.name in ("", ".", ".."):
+                raise StorageFailed(
+                    f"{root / FOLDER / _PLAN}: expected steps in {root} and for the settings, got {path}",
+                    remedy=(
+                        "请用 -c 指定设置文件；若仍出现，请以 root 删除该文件",
+                        "Name the settings file with -c; if it stays so, delete that file as root",
+                    ),
+                )
+
+
+def _beside(path: Path, config: Path | None) -> bool:
+    """Whether it is the settings file, what waits to take its place, or the first boot's mark."""
+    return config is not None and (path.name == config.name or path.name in (f".{config.name}.restore", MARK))
 
 
 def _do(step: Step, aside: Path) -> None:

@@ -22,10 +22,10 @@ from appliance.artifacts.disk import storage, sync
 from appliance.artifacts.staging import write
 from appliance.errors import InvalidInput, SettingInvalid, StorageFailed
 from appliance.settings import Settings, load_settings
+from appliance.support.change import MARK
 from appliance.support.stick import partitions, volumes
 
 NAME = "appliance.yaml"
-MARK = ".first-boot-done"
 MOST_BYTES = 64 * 1024
 _OPTIONS = "ro,nosuid,nodev,noexec"
 _KINDS = "vfat,exfat,ext4,ext3,ext2,iso9660,ntfs3"

@@ -30,13 +30,21 @@ _IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
 _MAC = re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
 _HOME = re.compile(r"(?<=/home/)[^/\s\"']+")
-_BEARER = re.compile(r"(?i)(bearer|basic|token|password|secret|passphrase|api[_-]?key)([\s\"':=]+)(?=\S)[^\s\"',;]+")
-_URL_USER = re.compile(r"(?<=://)[^/\s@]+@")
+_BEARER = re.compile(
+    r"(?i)(bearer|basic|token|passwor[dt]|passwd|pwd|psk|secret|passphrase|api[_-]?key)([\s\"':=]+)(?=\S)[^\s\"',;]+"
+)
+_URL_USER = re.compile(r"(?<=://)[^\s@]{1,300}@")
+"""With slashes: people put passwords into URLs as they are."""
 
 
 def secret_name(name: str) -> bool:
     """True for the name of what must not be shown."""
     return _SECRET.search(name) is not None
+
+
+def place_name(name: str) -> bool:
+    """True for the name of what says where the machine stands, or who is beside it."""
+    return _PLACE.search(name) is not None
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
@@ -117,8 +125,8 @@ class Mask:
         return value
 
     def _named(self, value: Any, key: str) -> Any:
-        if _SECRET.search(key) and isinstance(value, str):
-            return HIDDEN if value not in ("", "(empty)") else value
+        if _SECRET.search(key) and isinstance(value, str | list | tuple | Mapping):
+            return HIDDEN if value and value != "(empty)" else value
         return self.value(value, key)
 
     def lines(self, text: str) -> str:

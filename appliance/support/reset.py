@@ -50,7 +50,7 @@ def reset(root: Path, config: Path | None, *, keep_models: bool = False) -> Rese
     Broken off in the middle it goes on at the next start, or with `appliance restore --finish`.
     """
     with stopped(root):
-        finish(root)  # of another change, which was broken off
+        finish(root, config)  # of another change, which was broken off
         return _reset(root, config, keep_models)
 
 
@@ -63,5 +63,5 @@ def _reset(root: Path, config: Path | None, keep_models: bool) -> Reset:
             (new / "settings").write_text(f"data_dir: {json.dumps(str(root), ensure_ascii=False)}\n", "utf-8")
         beside(new / "settings", config)
     commit(root, "reset", list(plan.steps))
-    finish(root)
+    finish(root, config)
     return plan

@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +26,7 @@ from appliance.artifacts.inuse import alone
 from appliance.artifacts.manifest import load_manifest, load_manifests, shipped_root
 from appliance.artifacts.schema import is_safe
 from appliance.artifacts.store import ModelStore
-from appliance.errors import InvalidInput
+from appliance.errors import InvalidInput, SettingInvalid
 from appliance.records.database import APPLICATION, VERSION
 from appliance.records.ledger import head, verify
 from appliance.settings import data_dir, load_settings
@@ -36,6 +36,7 @@ from appliance.support.sealed import unseal
 
 MOST_FILES = 100_000
 MOST_MANIFEST = 64 << 20
+MOST_SETTINGS = 1 << 20
 _SPARE = 64 << 20
 
 
@@ -58,14 +59,21 @@ def restore(file: Path, root: Path | None, config: Path | None, passphrase: str)
     InvalidInput (a file that is damaged, foreign or of a newer appliance, another passphrase, an appliance that serves)
     or SettingInvalid.
     """
-    with storage(file), tempfile.TemporaryFile(dir=None if root is None else scratch(root)) as plain:
+    with storage(file), tempfile.TemporaryFile(dir=_place(root, config)) as plain:
         with file.open("rb") as source:
             unseal(source, plain, passphrase)
         root = root or _root(plain, config)
         with stopped(root):
-            finish(root)  # of another one, which was broken off
+            finish(root, config)  # of another one, which was broken off
             kept = _replaced(plain, root, config)
     return _left(kept, root)
+
+
+def _place(root: Path | None, config: Path | None) -> Path | None:
+    """Where the content lies meanwhile: with the data that is there now; imported models may be gigabytes."""
+    with suppress(SettingInvalid):  # what is there is about to be replaced
+        root = root or folder_of(config)
+    return None if root is None else scratch(root)
 
 
 def _replaced(plain: IO[bytes], root: Path, config: Path | None) -> Kept:
@@ -83,7 +91,7 @@ def _replaced(plain: IO[bytes], root: Path, config: Path | None) -> Kept:
         if config is not None and not pending(root):
             place_of(config).unlink(missing_ok=True)
         raise
-    finish(root)
+    finish(root, config)
     return kept
 
 
@@ -94,8 +102,16 @@ def _root(plain: IO[bytes], config: Path | None) -> Path:
         if SETTINGS not in kept.files or config is None:
             return data_dir(load_settings(config if config is not None and config.exists() else None))
         path = Path(folder) / "appliance.yaml"
+        if archive.getinfo(SETTINGS).file_size > MOST_SETTINGS:
+            raise _refused("settings of some kilobytes", "larger ones")
         path.write_bytes(archive.read(SETTINGS))
         return data_dir(load_settings(path))
+
+
+_MALFORMED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
+)
 
 
 @contextmanager
@@ -103,7 +119,7 @@ def _reading() -> Iterator[None]:
     """Turn whatever a zip of another form makes the standard library raise into InvalidInput."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, KeyError, TypeError) as error:
+    except _MALFORMED as error:
         raise _refused("what `appliance backup` writes", type(error).__name__) from error
 
 
@@ -154,7 +170,11 @@ def _manifest(archive: zipfile.ZipFile) -> Kept:
             f"of appliance {said['appliance']}",
             remedy=("请先升级本机的 appliance", "Bring the appliance here up to that version first"),
         )
-    return Kept(**{**said, "head": (int(said["head"][0]), str(said["head"][1]))})
+    kept = Kept(**{**said, "head": (int(said["head"][0]), str(said["head"][1]))})
+    # It becomes the name of a folder below packs, and no way out of it.
+    if kept.pack and (not is_safe(kept.pack) or "/" in kept.pack):
+        raise _refused("a pack's name", repr(kept.pack)[:80])
+    return kept
 
 
 def _write(source: IO[bytes], target: Path, size: int, sha256: str) -> None:
@@ -242,10 +262,10 @@ def _left(kept: Kept, root: Path) -> Restored:
     return Restored(kept, tuple(pull), tuple(elsewhere))
 
 
-def finished(root: Path) -> str:
+def finished(root: Path, config: Path | None = None) -> str:
     """Go on with a change that was broken off; its kind, empty when there was none. Raises as `finish` does."""
     with stopped(root):
-        return finish(root)
+        return finish(root, config)
 
 
 def folder_of(config: Path | None) -> Path | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import SettingInvalid
-from appliance.settings import Settings, load_settings
-from appliance.support.masked import secret_name, secrets_of
+from appliance.settings import PREFIX, SETTINGS, Settings, is_loopback, load_settings
+from appliance.support.masked import HIDDEN, place_name, secret_name, secrets_of
 
-_LINE = re.compile(r"(?m)^\s*([A-Za-z_]\w*)\s*[:=]\s*(.+?)\s*$")
+_LINE = re.compile(r"(?m)^[^\S\n]*([A-Za-z_]\w*)[^\S\n]*[:=][^\S\n]*(.*?)[^\S\n]*$")
+_NAME = re.compile(r"[a-z_]{1,30}")
+_WORD = re.compile(r"[^\s\"'\[\]{},]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +46,31 @@ def salvaged(config: Path | None) -> Salvaged:
         found = load_settings(None, {}, {"data_dir": lines["data_dir"]} if lines.get("data_dir") else {})
     except SettingInvalid:
         found = Settings()
-    hidden = {value for name, value in lines.items() if secret_name(name) and len(value) > 3}
+    hidden = {value for value in _hidden(text, os.environ) if len(value) > 3 and not is_loopback(value)}
+    # A name that there is none of may be a value that slipped into its place; one that is merely misspelt is told.
+    for value in (*hidden, *(name for name in lines if name not in SETTINGS and not _NAME.fullmatch(name))):
+        problem = problem.replace(value, HIDDEN)
     return Salvaged(found, tuple(sorted(hidden, key=len, reverse=True)), problem)
+
+
+def _hidden(text: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Whatever may be the value of a secret or a place: of its own line, and of those that are indented below it."""
+    within = -1
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        said = _LINE.match(line)
+        if said is not None and (within < 0 or indent <= within):
+            within = indent if secret_name(said[1]) or place_name(said[1]) else -1
+            value = said[2]
+        elif within >= 0 and line.strip():
+            value = line.strip().removeprefix("- ")
+        else:
+            continue
+        if within >= 0:
+            yield value.strip("\"'")
+            yield from (part for part in _WORD.findall(value) if len(part) > 7 or not part.isalpha())
+    for name, value in environ.items():
+        short = name.removeprefix(PREFIX).lower()
+        if name.startswith(PREFIX) and (secret_name(short) or place_name(short)):
+            yield value
+            yield from value.split(",")

@@ -49,3 +49,13 @@ def test_root_and_the_service_lock_the_same_file(tmp_path: Path) -> None:
             assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o644
     finally:
         os.umask(before)
+
+
+def test_a_link_in_place_of_the_lock_opens_nobodys_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    secret.chmod(0o600)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / FILE).symlink_to(secret)
+    with in_use(tmp_path / "data"), alone(tmp_path / "data"):
+        assert secret.stat().st_mode & 0o777 == 0o600

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import tempfile
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -198,9 +199,13 @@ def saying(**fields: Any) -> Forge:
         saying(schema=99),
         saying(head=[7, "0"]),
         saying(files=7),
+        saying(files=[]),
+        saying(pack="../../../../etc"),
+        saying(pack=".."),
+        saying(pack=7),
         lambda files, manifest: manifest.pop("head"),
     ],
-    ids=range(15),
+    ids=range(19),
 )
 def test_a_hostile_or_newer_one_replaces_nothing(tmp_path: Path, old: Machine, change: Forge) -> None:
     old.backup(tmp_path / "backup")
@@ -234,7 +239,7 @@ def test_killed_anywhere_the_old_or_the_new_state_is_whole(
             restore(tmp_path / "backup", new.root, new.config, WORDS)
 
         survived = not killed_at(moment, put_back)
-        finish(new.root)
+        finish(new.root, new.config)
         now = said(new.root)
         assert now in (["other"], ["first", "second"]), moment
         mine = now == ["other"]
@@ -269,3 +274,32 @@ def test_one_that_was_broken_off_is_finished_before_another_begins(tmp_path: Pat
     restore(tmp_path / "backup", None, old.config, WORDS)
     assert not (old.root / "engines").exists()
     assert said(old.root) == ["first", "second"]
+
+
+def test_a_packs_name_leads_nowhere_else(tmp_path: Path, old: Machine) -> None:
+    old.backup(tmp_path / "backup")
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "mine").write_text("mine")
+    forged(tmp_path / "backup", saying(pack=str(victim)))
+    with pytest.raises(InvalidInput, match="a pack's name"):
+        restore(tmp_path / "backup", old.root, old.config, WORDS)
+    assert (victim / "mine").read_text() == "mine"
+
+
+def test_it_is_unpacked_where_the_data_lies_and_not_in_memory(
+    tmp_path: Path, old: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.backup(tmp_path / "backup")
+    places: list[object] = []
+    real = tempfile.TemporaryFile
+
+    def watched(*arguments: Any, **more: Any) -> Any:
+        places.append(more.get("dir"))
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", watched)
+    restore(tmp_path / "backup", None, old.config, WORDS)
+    old.config.write_text("no_such_setting: 1\n")
+    restore(tmp_path / "backup", None, old.config, WORDS)
+    assert places == [old.root, None]

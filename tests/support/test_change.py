@@ -166,3 +166,33 @@ def _goes_on(root: Path) -> bool:
     except StorageFailed as error:
         print(error.detail)
         return False
+
+
+@pytest.mark.parametrize(
+    "home", ["victim/mine", "data/../victim/mine", "data/link/mine", "etc/appliance.yaml", "etc/x"]
+)
+def test_a_plan_of_the_services_user_leads_root_nowhere_else(tmp_path: Path, home: str) -> None:
+    root, config = tmp_path / "data", tmp_path / "etc/appliance.yaml"
+    old(root)
+    for place in (tmp_path / "victim/mine", config, tmp_path / "etc/x"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("mine")
+    (root / "link").symlink_to(tmp_path / "victim")
+    (root / "bait").write_text("bait")
+    commit(root, "restore", [Step(tmp_path / home, root / "bait")])
+    with pytest.raises(StorageFailed, match="expected steps in"):
+        finish(root, config)
+    assert (tmp_path / home).read_text() == "mine"
+    assert (root / "bait").exists()
+
+
+def test_a_link_in_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    root, victim = tmp_path / "data", tmp_path / "victim"
+    old(root)
+    victim.mkdir()
+    victim.chmod(0o755)
+    (root / FOLDER).symlink_to(victim)
+    prepare(root)
+    assert not (root / FOLDER).is_symlink()
+    assert victim.stat().st_mode & 0o777 == 0o755
+    assert list(victim.iterdir()) == []

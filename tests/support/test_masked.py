@@ -98,3 +98,21 @@ def test_a_machine_with_an_ordinary_name_leaves_its_words_alone() -> None:
 
 def test_loopback_is_no_secret() -> None:
     assert secrets_of(replace(Settings(), http_allowed_hosts=("127.0.0.1",))) == ()
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["http://wang:pa/ss@host/", "pwd=hunter2", "passwd: hunter2", "psk=hunter2", "https://h/?access_token=hunter2&a=1"],
+)
+def test_credentials_in_urls_and_lines_are_masked(said: str) -> None:
+    told = MASK.text(said)
+    assert HIDDEN in told
+    assert not any(word in told for word in ("hunter2", "wang", "pa/"))
+
+
+def test_what_is_below_a_secrets_name_is_hidden_whole() -> None:
+    assert MASK.value({"tokens": ["abc"], "secret": {"a": "b"}, "password": ""}) == {
+        "tokens": HIDDEN,
+        "secret": HIDDEN,
+        "password": "",
+    }

@@ -68,7 +68,7 @@ def test_killed_anywhere_it_goes_on_or_has_not_begun(tmp_path: Path) -> None:
         place.mkdir()
         root, config = machine(place)
         survived = not killed_at(moment, partial(reset, root, config))
-        finish(root)
+        finish(root, config)
         gone = TOKEN not in config.read_text()
         files = left(place) - {"etc/.appliance.yaml.restore"}
         expected = (
