@@ -79,6 +79,7 @@ class Meter:
         self._trace = Trace(_MOST_SPANS)
         self._failures, self._reason = 0, ""
         self._read_at: float | None = None
+        self._nudged_at: float | None = None
         self._since: float | None = None  # when the reading in hand began
         self._over = threading.Event()
         self._wanted = threading.Event()
@@ -123,10 +124,15 @@ class Meter:
     def nudge(self) -> None:
         """Have the thread read now instead of at its next turn, unless the last reading is younger than 50 ms.
 
-        It costs the caller nothing: at the beginning of work, so that its power is told from what was before it.
+        It costs the caller nothing: at the beginning of work, so that its power is told from what was before it. Once
+        in the seconds between two turns at most: hundreds of short requests a second must not become hundreds of
+        readings, and between those it makes little difference which moment of the throng is read.
         """
-        read_at = self._read_at
-        if read_at is not None and self._clock() - read_at >= FRESH_S and not self._failures:
+        read_at, now = self._read_at, self._clock()
+        if read_at is None or now - read_at < FRESH_S or self._failures:
+            return
+        if self._nudged_at is None or now - self._nudged_at >= self._every_s:
+            self._nudged_at = now  # two at once set it twice, and wake the thread once
             self._wanted.set()
 
     @property

@@ -312,3 +312,16 @@ def test_a_nudge_has_the_thread_read_at_once_and_not_too_often() -> None:
             of.nudge()
         threading.Event().wait(0.06)
         assert line.looks == 3, "nobody hurries a broken sensor"
+
+
+def test_a_throng_of_short_requests_does_not_keep_the_thread_reading() -> None:
+    clock, line = Clock(), Line()
+    of = meter(lambda: line, clock)
+    woken = 0
+    for _ in range(500):  # 10 ms apart, for 5 s, on a meter whose thread reads whenever it is woken
+        turn(of, clock, 0.01) if of._wanted.is_set() or of._read_at is None else None
+        of._wanted.clear()
+        clock.now += 0.01
+        of.nudge()
+        woken += of._wanted.is_set()
+    assert 20 <= woken <= 26, "once in the 0.2 s between two turns, and no less often either"
