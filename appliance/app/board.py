@@ -32,7 +32,8 @@ from appliance.device.bill import Bills
 from appliance.device.board import Board
 from appliance.device.energy import Sharing
 from appliance.device.look import Look, Sensors, Watch
-from appliance.device.meter import EVERY_S, Health, Meter
+from appliance.device.meter import EVERY_S, Meter
+from appliance.device.power import Health
 from appliance.device.source import find_power
 from appliance.listener import Listener, silent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,23 @@ def test_a_reading_that_does_not_end_is_no_good_health_and_costs_no_request_a_wa
         of._reading = lock
         line.go.set()
     assert of.health.reason == ""
+
+
+def test_a_reading_that_hangs_first_at_the_end_of_a_request_does_not_hang_there() -> None:
+    line = Hanging()
+    line.go.set()
+    with Meter(lambda: line, every_s=1.0) as of:
+        while not of._trace.last:
+            assert of.sample(0.0), "the thread reads for whoever asks"
+        line.go.clear()
+        line.begun.clear()
+        began = time.monotonic()
+        try:
+            assert not of.sample(0.0)
+            assert time.monotonic() - began < 1.0
+            assert line.begun.is_set()
+        finally:
+            line.go.set()
 
 
 class Refusing:
