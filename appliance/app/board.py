@@ -168,11 +168,15 @@ class Instruments:
         return self.sharing.idle_watts
 
     def _run(self) -> None:
+        failing = False  # told once, and not every second for years
         while True:
             try:
                 self._see(self._watch.now())
+                failing = False
             except Exception as error:  # noqa: BLE001 - whatever a sensor does, whoever steers by the looks needs the next one
-                self._say("look_failed", reason=repr(error))
+                if not failing:
+                    self._say("look_failed", reason=repr(error))
+                failing = True
             if self._over.wait(LOOK_S):
                 return
 
