@@ -32,7 +32,8 @@ from appliance.device.bill import Bills
 from appliance.device.board import Board
 from appliance.device.energy import Sharing
 from appliance.device.look import Look, Sensors, Watch
-from appliance.device.meter import EVERY_S, Health, Meter
+from appliance.device.meter import EVERY_S, Meter
+from appliance.device.power import Health
 from appliance.device.source import find_power
 from appliance.listener import Listener, silent
 
@@ -167,11 +168,15 @@ class Instruments:
         return self.sharing.idle_watts
 
     def _run(self) -> None:
+        failing = False  # told once, and not every second for years
         while True:
             try:
                 self._see(self._watch.now())
+                failing = False
             except Exception as error:  # noqa: BLE001 - whatever a sensor does, whoever steers by the looks needs the next one
-                self._say("look_failed", reason=repr(error))
+                if not failing:
+                    self._say("look_failed", reason=repr(error))
+                failing = True
             if self._over.wait(LOOK_S):
                 return
 

@@ -9,12 +9,27 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from appliance.device.rails import Rail
 from appliance.device.trace import Span
 from appliance.errors import Both, SensorUnreadable
 
 Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How it stands with the readings."""
+
+    source: str
+    """What is read, for example `VDD_IN`; `none` where there is nothing to read."""
+    covers: Both
+    """What is in that and what is not, or why nothing is measured."""
+    failures: int
+    """Readings in a row that failed; 0 while all is well."""
+    reason: str
+    """Why the last one failed, in English; empty while all is well."""
 
 
 class Power(ABC):

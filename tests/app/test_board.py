@@ -96,14 +96,14 @@ def test_looks_go_on_after_one_that_fails(tmp_path: Path, monkeypatch: pytest.Mo
     real, turns, heard = Watch.now, iter(range(1000)), Heard()
 
     def now(watch: Watch) -> Look:
-        if next(turns) == 0:
+        if next(turns) < 3:
             raise RuntimeError("a sensor as none was seen before")
         return real(watch)
 
     monkeypatch.setattr(Watch, "now", now)
     with Instruments(orin_nano(tmp_path), listener=heard) as board:
         until(lambda: board.seen is not None)
-    assert len(heard.of("look_failed")) == 1
+    assert len(heard.of("look_failed")) == 1, "told once, and not every second for years"
 
 
 def test_alarms_are_told_when_they_begin_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

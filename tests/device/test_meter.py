@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,23 @@ def test_a_reading_that_does_not_end_is_no_good_health_and_costs_no_request_a_wa
         of._reading = lock
         line.go.set()
     assert of.health.reason == ""
+
+
+def test_a_reading_that_hangs_first_at_the_end_of_a_request_does_not_hang_there() -> None:
+    line = Hanging()
+    line.go.set()
+    with Meter(lambda: line, every_s=1.0) as of:
+        while not of._trace.last:
+            assert of.sample(0.0), "the thread reads for whoever asks"
+        line.go.clear()
+        line.begun.clear()
+        began = time.monotonic()
+        try:
+            assert not of.sample(0.0)
+            assert time.monotonic() - began < 1.0
+            assert line.begun.is_set()
+        finally:
+            line.go.set()
 
 
 class Refusing:
@@ -312,3 +330,16 @@ def test_a_nudge_has_the_thread_read_at_once_and_not_too_often() -> None:
             of.nudge()
         threading.Event().wait(0.06)
         assert line.looks == 3, "nobody hurries a broken sensor"
+
+
+def test_a_throng_of_short_requests_does_not_keep_the_thread_reading() -> None:
+    clock, line = Clock(), Line()
+    of = meter(lambda: line, clock)
+    woken = 0
+    for _ in range(500):  # 10 ms apart, for 5 s, on a meter whose thread reads whenever it is woken
+        turn(of, clock, 0.01) if of._wanted.is_set() or of._read_at is None else None
+        of._wanted.clear()
+        clock.now += 0.01
+        of.nudge()
+        woken += of._wanted.is_set()
+    assert 20 <= woken <= 26, "once in the 0.2 s between two turns, and no less often either"
