@@ -214,6 +214,9 @@ def test_nobody_asked_is_no_consent(machine: Machine) -> None:
     [
         (("--offline",), "--offline: expected a value, found none"),
         (("--offline", "/no/such/folder"), "/no/such/folder: expected a file or folder, found none"),
+        # An option in place of a value is neither read as one nor is the rest gone on with: --root would be the real one.
+        (("--gpu-wheel", "--cpu"), "--cpu: expected a file or folder, found none"),
+        (("--root", "--dry-run"), "--dry-run: expected a file or folder, found none"),
         (("--purge",), "--purge: expected with --uninstall alone"),
         (("--kiosk-user", "nobody-here"), "expected the ordinary user of the screen, found 'nobody-here'"),
         (("--kiosk-user", "root"), "expected the ordinary user of the screen"),
