@@ -67,10 +67,10 @@ while [ $# -gt 0 ]; do
     --no-echo-cancellation) echo_cancellation=no ;;
     --uninstall) uninstall=yes ;;
     --purge) purge=yes ;;
-    --offline) needs "$@" && offline=$(absolute "$2") && shift ;;
-    --gpu-wheel) needs "$@" && gpu_wheel=$(absolute "$2") && shift ;;
+    --offline) needs "$@"; offline=$(absolute "$2"); shift ;;
+    --gpu-wheel) needs "$@"; gpu_wheel=$(absolute "$2"); shift ;;
     --kiosk-user) needs "$@" && kiosk_user=$2 && shift ;;
-    --root) needs "$@" && root=$(absolute "$2") && shift ;;
+    --root) needs "$@"; root=$(absolute "$2"); shift ;;
     --help | -h) usage && exit ;;
     *) usage >&2 && exit 2 ;;
   esac

@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
 done
 
 sealed() {
-  (cd "$folder" && find . -type f ! -path ./SHA256SUMS ! -path ./.sums -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >.sums)
+  (cd "$folder" && find . ! -type d ! -path ./SHA256SUMS ! -path ./.sums -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >.sums)
   mv "$folder/.sums" "$folder/SHA256SUMS"
 }
 

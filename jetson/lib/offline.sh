@@ -23,8 +23,8 @@ offline_check() {
     refuse "离线目录中的文件已损坏" "$offline: expected the files of SHA256SUMS, found: $(head -n 3 <<<"$wrong" | tr '\n' ' ')" \
       "请重新复制该目录" "Copy the folder again; nothing of it has been used"
   fi
-  # pip and `models pull` take what they find: what nobody vouches for must not lie there.
-  wrong=$(cd "$offline" && comm -13 <(cut -c67- SHA256SUMS | sort) <(find . -type f ! -path ./SHA256SUMS -printf '%P\n' | sort))
+  # pip and `models pull` take what they find: what nobody vouches for must not lie there, not as a link either.
+  wrong=$(cd "$offline" && comm -13 <(cut -c67- SHA256SUMS | sort) <(find . ! -type d ! -path ./SHA256SUMS -printf '%P\n' | sort))
   if [ -n "$wrong" ]; then
     refuse "离线目录中有来历不明的文件" "$offline: expected no file beside those of SHA256SUMS, found: $(head -n 3 <<<"$wrong" | tr '\n' ' ')" \
       "请删除它们；若是自己加入的（例如 debs/）：offline-folder.sh --seal $offline" \

@@ -214,6 +214,9 @@ def test_nobody_asked_is_no_consent(machine: Machine) -> None:
     [
         (("--offline",), "--offline: expected a value, found none"),
         (("--offline", "/no/such/folder"), "/no/such/folder: expected a file or folder, found none"),
+        # An option in place of a value is never a path, nor is the rest gone on with: --root would be the real one.
+        (("--gpu-wheel", "--cpu"), "--cpu: expected a file or folder, found none"),
+        (("--root", "--dry-run"), "--dry-run: expected a file or folder, found none"),
         (("--purge",), "--purge: expected with --uninstall alone"),
         (("--kiosk-user", "nobody-here"), "expected the ordinary user of the screen, found 'nobody-here'"),
         (("--kiosk-user", "root"), "expected the ordinary user of the screen"),
@@ -534,6 +537,7 @@ def kiosk(folder: Path) -> Machine:
     return machine
 
 
+@pytest.mark.cuts
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_an_installation_that_was_cut_off_anywhere_goes_on_to_the_same_end(
     undisturbed: Machine, tmp_path: Path, group: int

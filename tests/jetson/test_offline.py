@@ -112,6 +112,10 @@ def added(folder: Path) -> None:
     (folder / "wheels/numpy-99-py3-none-any.whl").write_text("a stranger's")
 
 
+def linked(folder: Path) -> None:
+    (folder / "wheels/numpy-99-py3-none-any.whl").symlink_to("/elsewhere/numpy-99-py3-none-any.whl")
+
+
 def unsealed(folder: Path) -> None:
     (folder / "SHA256SUMS").unlink()
 
@@ -140,6 +144,7 @@ def shortened(folder: Path) -> None:
         ),
         (missing, "expected the files of SHA256SUMS, found: sha256sum: models/silero_vad"),
         (added, "expected no file beside those of SHA256SUMS, found: wheels/numpy-99-py3-none-any.whl"),
+        (linked, "expected no file beside those of SHA256SUMS, found: wheels/numpy-99-py3-none-any.whl"),
         (unsealed, "expected SHA256SUMS and contents, found none"),
         (another, "expected a folder for JetPack 6, found one for JetPack 7"),
         (elder, "found others: another version made it"),
