@@ -61,10 +61,18 @@ class Cost:
         """That of a piece `size` times as large."""
         return Cost(self.joules * size, self.seconds * size)
 
-    def learn(self, joules: float, seconds: float) -> None:
-        """Take note of one piece: at once of what is more than was known, and slowly of what is less."""
+    def learn(self, joules: float, seconds: float, most_s: float = math.inf) -> None:
+        """Take note of one piece: at once of what is more than was known, and slowly of what is less.
+
+        Beyond `most_s` that holds for the power instead of the time: what stood still for a minute is not to make
+        the next one look as if its joules came drop by drop.
+        """
+        seen = joules / seconds
+        watts = max(seen, self.watts + LEARNS * (seen - self.watts))
         self.joules = max(joules, self.joules + LEARNS * (joules - self.joules))
         self.seconds = max(seconds, self.seconds + LEARNS * (seconds - self.seconds))
+        if self.seconds > most_s and watts > 0:
+            self.seconds = min(self.seconds, self.joules / watts)
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +93,8 @@ class Work:
     """When it should be over."""
     ended: float | None = None
     """When it was; None while it runs."""
+    whole: bool = True
+    """Whether it was done to its end: what was broken off says nothing of how little its kind takes."""
     alone_s: float = 0.0
     """Its part of the time, less than its length where others ran beside it."""
 
@@ -190,11 +200,11 @@ class Allowance:
         self._running.append(work)
         return work
 
-    def end(self, work: Work, now: float) -> None:
-        """It has ended; what it cost is learnt with the next readings."""
+    def end(self, work: Work, now: float, *, whole: bool = True) -> None:
+        """It has ended; what it cost is learnt with the next readings. Without `whole` it was broken off."""
         self._share_out(now)
         self._running.remove(work)
-        work.ended = now
+        work.ended, work.whole = now, whole
         self._ended.append(work)
 
     def _fits(self, cost: Cost, now: float, at: float) -> bool:
@@ -284,5 +294,7 @@ class Allowance:
                 continue
             above = self._measured(work.began + seconds) - self._measured(work.began) - self.rest_w * seconds
             joules, seconds = max(0.0, above) * work.alone_s / seconds / work.size, seconds / work.size
-            cost = self._costs.setdefault((work.kind, work.level), Cost(joules, seconds))
-            cost.learn(joules, seconds)
+            key = work.kind, work.level
+            if not work.whole and joules <= self.cost(work.kind).joules:
+                continue  # a photo that is none costs next to nothing, and teaches nothing of photos
+            self._costs.setdefault(key, Cost(joules, seconds)).learn(joules, seconds, WINDOW_S / work.size)

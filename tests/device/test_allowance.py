@@ -103,6 +103,40 @@ def test_however_hard_it_is_pressed_every_window_keeps_the_budget() -> None:
     assert done > 40
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_piece_that_stood_still_does_not_make_the_next_look_weak(known: bool) -> None:
+    board = Board()
+    board.rest(2)
+    if known:
+        board.job("image", 2.0, 20.0)
+        board.rest(12)
+    board.job("image", 60.0, 0.6)
+    board.rest(12)
+    board.job("image", 2.0, 20.0)
+    board.rest(12)
+    assert board.allowance.cost("image").watts == pytest.approx(20.0, rel=0.1)
+    running, begin = [], len(board.drawn)
+    for _ in range(600):
+        for work in [work for work in running if board.now - work.began >= 2.0]:
+            board.allowance.end(work, board.now)
+            running.remove(work)
+        while board.allowance.fits("image", board.now) and len(running) < 3:
+            running.append(board.allowance.begin("image", board.now))
+        board.pass_s(0.1, REST_W + 20.0 * len(running))
+    del board.drawn[:begin]
+    assert board.most_mean_w() <= BUDGET_W
+
+
+def test_a_reading_far_too_high_is_forgotten_also_of_long_work() -> None:
+    board = Board()
+    board.rest(2)
+    board.job("image", 20.0, 200.0)
+    for _ in range(120):
+        board.rest(12)
+        board.job("image", 20.0, 3.0)
+    assert board.allowance.cost("image").watts < 5.0
+
+
 def test_a_window_that_is_full_says_when_there_is_room_again() -> None:
     board = Board()
     board.rest(1)
