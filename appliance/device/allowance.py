@@ -162,6 +162,8 @@ class Allowance:
             if not self._times:
                 self._times, self._joules = [span.begin], [0.0]
             elif span.begin > self._times[-1]:  # a gap: between two readings the power is taken to be their mean
+                if span.begin - self._times[-1] > SILENT_S:
+                    self._unseen(span.begin)
                 self._add(span.begin, (self._last_watts + span.first) / 2)
             self._add(span.end, span.watts)
             self._last_watts = span.last
@@ -204,7 +206,8 @@ class Allowance:
         """It has ended; what it cost is learnt with the next readings. Without `whole` it was broken off."""
         self._share_out(now)
         self._running.remove(work)
-        work.ended, work.whole = now, whole
+        work.ended, work.whole = now, work.whole and whole
+        self._ended = [each for each in self._ended if now - (each.ended or now) <= _KEEP_S]  # a meter may stay silent
         self._ended.append(work)
 
     def _fits(self, cost: Cost, now: float, at: float) -> bool:
@@ -284,6 +287,12 @@ class Allowance:
             part = work.watts / together if together > 0 else 1.0 / len(self._running)
             work.alone_s += part * max(0.0, now - max(self._changed, work.began))
         self._changed = now
+
+    def _unseen(self, until: float) -> None:
+        """Nobody measured what was done in a long gap before `until`: it must not teach that work is free."""
+        self._ended = [work for work in self._ended if work.began >= until]
+        for work in self._running:
+            work.whole = work.whole and work.began >= until
 
     def _settle(self, known: float) -> None:
         """Learn what those cost whose end has been measured."""

@@ -202,6 +202,29 @@ def test_without_readings_one_piece_of_work_runs_at_a_time() -> None:
     assert never.fits("image", SILENT_S + 0.1), "a sensor that never says anything does not close the counter"
 
 
+def test_what_is_done_while_the_meter_is_silent_teaches_nothing_and_is_not_kept_for_ever() -> None:
+    board = Board()
+    board.rest(2)
+    board.job("image", 2.0, 8.0)
+    board.rest(2)
+    learnt = board.allowance.cost("image").joules
+    for _ in range(200):
+        board.now += 5
+        work = board.allowance.begin("image", board.now)
+        board.now += 2
+        board.allowance.end(work, board.now)
+    assert len(board.allowance._ended) < 10
+    work = board.allowance.begin("image", board.now)
+    board.now += 5
+    board.pass_s(1, REST_W)
+    board.allowance.end(work, board.now)
+    board.rest(2)
+    assert board.allowance.cost("image").joules == learnt
+    board.job("image", 2.0, 8.0)
+    board.rest(2)
+    assert board.allowance.cost("image").joules == pytest.approx(16.0, abs=0.5)
+
+
 def test_a_gap_in_the_readings_counts_as_what_lies_around_it() -> None:
     board = Board()
     board.rest(5)
