@@ -61,10 +61,18 @@ class Cost:
         """That of a piece `size` times as large."""
         return Cost(self.joules * size, self.seconds * size)
 
-    def learn(self, joules: float, seconds: float) -> None:
-        """Take note of one piece: at once of what is more than was known, and slowly of what is less."""
+    def learn(self, joules: float, seconds: float, most_s: float = math.inf) -> None:
+        """Take note of one piece: at once of what is more than was known, and slowly of what is less.
+
+        Beyond `most_s` that holds for the power instead of the time: what stood still for a minute is not to make
+        the next one look as if its joules came drop by drop.
+        """
+        seen = joules / seconds
+        watts = max(seen, self.watts + LEARNS * (seen - self.watts))
         self.joules = max(joules, self.joules + LEARNS * (joules - self.joules))
         self.seconds = max(seconds, self.seconds + LEARNS * (seconds - self.seconds))
+        if self.seconds > most_s and watts > 0:
+            self.seconds = min(self.seconds, self.joules / watts)
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +93,8 @@ class Work:
     """When it should be over."""
     ended: float | None = None
     """When it was; None while it runs."""
+    whole: bool = True
+    """Whether it was done to its end: what was broken off says nothing of how little its kind takes."""
     alone_s: float = 0.0
     """Its part of the time, less than its length where others ran beside it."""
 
@@ -152,6 +162,8 @@ class Allowance:
             if not self._times:
                 self._times, self._joules = [span.begin], [0.0]
             elif span.begin > self._times[-1]:  # a gap: between two readings the power is taken to be their mean
+                if span.begin - self._times[-1] > SILENT_S:
+                    self._unseen(span.begin)
                 self._add(span.begin, (self._last_watts + span.first) / 2)
             self._add(span.end, span.watts)
             self._last_watts = span.last
@@ -190,11 +202,12 @@ class Allowance:
         self._running.append(work)
         return work
 
-    def end(self, work: Work, now: float) -> None:
-        """It has ended; what it cost is learnt with the next readings."""
+    def end(self, work: Work, now: float, *, whole: bool = True) -> None:
+        """It has ended; what it cost is learnt with the next readings. Without `whole` it was broken off."""
         self._share_out(now)
         self._running.remove(work)
-        work.ended = now
+        work.ended, work.whole = now, work.whole and whole
+        self._ended = [each for each in self._ended if now - (each.ended or now) <= _KEEP_S]  # a meter may stay silent
         self._ended.append(work)
 
     def _fits(self, cost: Cost, now: float, at: float) -> bool:
@@ -275,6 +288,12 @@ class Allowance:
             work.alone_s += part * max(0.0, now - max(self._changed, work.began))
         self._changed = now
 
+    def _unseen(self, until: float) -> None:
+        """Nobody measured what was done in a long gap before `until`: it must not teach that work is free."""
+        self._ended = [work for work in self._ended if work.began >= until]
+        for work in self._running:
+            work.whole = work.whole and work.began >= until
+
     def _settle(self, known: float) -> None:
         """Learn what those cost whose end has been measured."""
         for work in [work for work in self._ended if work.ended is not None and work.ended <= known]:
@@ -284,5 +303,7 @@ class Allowance:
                 continue
             above = self._measured(work.began + seconds) - self._measured(work.began) - self.rest_w * seconds
             joules, seconds = max(0.0, above) * work.alone_s / seconds / work.size, seconds / work.size
-            cost = self._costs.setdefault((work.kind, work.level), Cost(joules, seconds))
-            cost.learn(joules, seconds)
+            key = work.kind, work.level
+            if not work.whole and joules <= self.cost(work.kind).joules:
+                continue  # a photo that is none costs next to nothing, and teaches nothing of photos
+            self._costs.setdefault(key, Cost(joules, seconds)).learn(joules, seconds, WINDOW_S / work.size)

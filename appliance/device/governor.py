@@ -11,7 +11,8 @@ to go to, so that an hour has at most `bound(deepest)` steps whatever is read.
 What is not known is neither cool nor cheap nor too much: while a sense that has spoken before is silent, nothing goes
 up; after BLIND_S of that the deepest level is taken, where a machine whose fan broke too does the least harm and
 everything still serves. It is not refusing, because the kernel switches a chip off that really burns, and a broken
-sensor must not close the counter. A sense that has never spoken is not waited for; without any the governor is off.
+sensor must not close the counter: where it breaks while all is refused, refusing ends after LOST_S. A sense that has
+never spoken is not waited for; without any the governor is off.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ STALE_S = 5.0
 """A look older than this says nothing of now."""
 BLIND_S = 60.0
 """Seconds without a sense that has spoken before, after which the deepest level is taken."""
+LOST_S = 600.0
+"""Seconds without a temperature after which what was refused for heat is taken again, at the deepest level."""
 LEAD_S = 20.0
 """Seconds by which a temperature that rises is seen ahead."""
 URGENT = 1.5
@@ -169,13 +172,15 @@ class State:
 
 
 def room(celsius: float | None, limits: Limits, before: float) -> float:
-    """Share of the room for heavy work that heat leaves, 1 up to the calm temperature; `before` while it is not known.
+    """Share of the room for heavy work that heat leaves, 1 up to the calm temperature.
+
+    While it is not known that is `before`, but TRICKLE at least: a sensor that broke must not close the counter.
 
     It shrinks on the way to the ceiling, so that a board which cannot be cooled comes to rest below it and need not
     fall from one extreme to the other; at the ceiling TRICKLE is left, and half-way to the critical one nothing.
     """
     if celsius is None or not math.isfinite(celsius):
-        return before
+        return max(TRICKLE, before)
     if celsius <= limits.ceiling_c:
         part = (limits.ceiling_c - celsius) / max(limits.hysteresis_c, 1e-9)
         return min(1.0, TRICKLE + (1.0 - TRICKLE) * part)
@@ -225,7 +230,7 @@ class Governor:
         self._level = 0
         self._now = self._since = clock()
         self._last_down = self._last_up = -math.inf
-        self._calm = self._blind = 0.0
+        self._calm = self._blind = self._lost = 0.0
         self._wanted = FIRST_S
         self._taken_back = True  # no step up to take back yet
         self._ups: deque[float] = deque()
@@ -246,6 +251,7 @@ class Governor:
             return None
         missing = (memory.knows_watts and watts is None) or (memory.knows_celsius and celsius is None)
         self._blind = self._blind + passed if missing else 0.0
+        self._lost = self._lost + passed if celsius is None else 0.0
         self._settle(watts)
         ahead = self._ahead(celsius)
         step = self._down(watts, celsius, ahead, alarms, reading.waited_s)
@@ -254,7 +260,7 @@ class Governor:
             return step
         calm = not missing and self._is_calm(watts, celsius, alarms, reading.waited_s)
         self._calm = self._calm + passed if calm else 0.0
-        return self._up(watts, celsius) if calm else None
+        return self._up(watts, celsius) if calm else self._unseen(watts)
 
     @property
     def watching(self) -> bool:
@@ -324,18 +330,28 @@ class Governor:
     def _up(self, watts: float | None, celsius: float | None) -> Step | None:
         if not self._level:
             return None
-        while self._ups and self._now - self._ups[0] >= HOUR_S:
-            self._ups.popleft()
         if self._now - self._last_down >= FORGIVEN_S:
             self._wanted = FIRST_S
         wanted = REFUSED_S if self._refusing else self._wanted
-        if self._calm < wanted or self._now - self._since < wanted or len(self._ups) >= MOST_UPS:
+        if self._calm < wanted or self._now - self._since < wanted or not self._may_go_up():
             return None
         if self._refusing and celsius is not None:
             reason = (f"芯片已降到 {celsius:.0f} °C", f"the chip has cooled to {celsius:.0f} °C")
             return self._step(self._deepest, "cooled", reason, watts)
         reason = (f"已平稳 {self._calm:.0f} 秒", f"calm for {self._calm:.0f} s")
         return self._step(self._level - 1, "calm", reason, watts)
+
+    def _unseen(self, watts: float | None) -> Step | None:
+        """Refusing ends, too, when nobody can tell any more whether the chip has cooled."""
+        if not self._refusing or self._lost < LOST_S or not self._may_go_up():
+            return None
+        return self._step(self._deepest, "blind", _LOST, watts)
+
+    def _may_go_up(self) -> bool:
+        """Whether one more step up keeps their number in the last hour."""
+        while self._ups and self._now - self._ups[0] >= HOUR_S:
+            self._ups.popleft()
+        return len(self._ups) < MOST_UPS
 
     @property
     def _refusing(self) -> bool:
@@ -419,4 +435,8 @@ _NO_STEP: Both = ("自启动以来未调节", "nothing had to be changed since t
 _BLIND: Both = (
     f"传感器已 {BLIND_S:.0f} 秒没有读数",
     f"sensors that were read before have been silent for {BLIND_S:.0f} s",
+)
+_LOST: Both = (
+    f"温度传感器已 {LOST_S:.0f} 秒没有读数，恢复最低档服务",
+    f"no temperature was read for {LOST_S:.0f} s: what was refused is served again at the deepest level",
 )

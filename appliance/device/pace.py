@@ -98,12 +98,14 @@ class Pace:
         if isinstance(work, Overloaded):
             self._listener("shed", name="power", retry_after=work.retry_after)
             raise work
+        whole = False
         try:
             yield
+            whole = True
         finally:
             with self._changed:
                 self._note()
-                self._allowance.end(work, self._clock())
+                self._allowance.end(work, self._clock(), whole=whole)
                 self._changed.notify_all()
 
     @property

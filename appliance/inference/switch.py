@@ -101,6 +101,8 @@ class SwitchingBackend(Backend):
         background thread. Where it is refused nothing changes, and why is returned; else an empty text.
         """
         wanted = self._order
+        if name is None and self._candidates == wanted:
+            return ""  # nothing was preferred: what was refused at the start is not to be loaded once more
         if name is not None:
             if name not in self.candidates:
                 return f"expected one of {', '.join(self.candidates)}, got {name}"

@@ -103,6 +103,40 @@ def test_however_hard_it_is_pressed_every_window_keeps_the_budget() -> None:
     assert done > 40
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_piece_that_stood_still_does_not_make_the_next_look_weak(known: bool) -> None:
+    board = Board()
+    board.rest(2)
+    if known:
+        board.job("image", 2.0, 20.0)
+        board.rest(12)
+    board.job("image", 60.0, 0.6)
+    board.rest(12)
+    board.job("image", 2.0, 20.0)
+    board.rest(12)
+    assert board.allowance.cost("image").watts == pytest.approx(20.0, rel=0.1)
+    running, begin = [], len(board.drawn)
+    for _ in range(600):
+        for work in [work for work in running if board.now - work.began >= 2.0]:
+            board.allowance.end(work, board.now)
+            running.remove(work)
+        while board.allowance.fits("image", board.now) and len(running) < 3:
+            running.append(board.allowance.begin("image", board.now))
+        board.pass_s(0.1, REST_W + 20.0 * len(running))
+    del board.drawn[:begin]
+    assert board.most_mean_w() <= BUDGET_W
+
+
+def test_a_reading_far_too_high_is_forgotten_also_of_long_work() -> None:
+    board = Board()
+    board.rest(2)
+    board.job("image", 20.0, 200.0)
+    for _ in range(120):
+        board.rest(12)
+        board.job("image", 20.0, 3.0)
+    assert board.allowance.cost("image").watts < 5.0
+
+
 def test_a_window_that_is_full_says_when_there_is_room_again() -> None:
     board = Board()
     board.rest(1)
@@ -166,6 +200,29 @@ def test_without_readings_one_piece_of_work_runs_at_a_time() -> None:
     assert not never.fits("image", 0.0)
     assert SILENT_S < never.wait_s("image", 0.0) < SILENT_S + 1, "who asks first is told to wait, and not sent away"
     assert never.fits("image", SILENT_S + 0.1), "a sensor that never says anything does not close the counter"
+
+
+def test_what_is_done_while_the_meter_is_silent_teaches_nothing_and_is_not_kept_for_ever() -> None:
+    board = Board()
+    board.rest(2)
+    board.job("image", 2.0, 8.0)
+    board.rest(2)
+    learnt = board.allowance.cost("image").joules
+    for _ in range(200):
+        board.now += 5
+        work = board.allowance.begin("image", board.now)
+        board.now += 2
+        board.allowance.end(work, board.now)
+    assert len(board.allowance._ended) < 10
+    work = board.allowance.begin("image", board.now)
+    board.now += 5
+    board.pass_s(1, REST_W)
+    board.allowance.end(work, board.now)
+    board.rest(2)
+    assert board.allowance.cost("image").joules == learnt
+    board.job("image", 2.0, 8.0)
+    board.rest(2)
+    assert board.allowance.cost("image").joules == pytest.approx(16.0, abs=0.5)
 
 
 def test_a_gap_in_the_readings_counts_as_what_lies_around_it() -> None:

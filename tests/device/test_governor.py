@@ -16,14 +16,17 @@ from appliance.device.governor import (
     FIRST_S,
     HOUR_S,
     LONGEST_S,
+    LOST_S,
     MOST_UPS,
     REFUSED_S,
     TRIAL_S,
+    TRICKLE,
     Governor,
     Limits,
     Reading,
     Step,
     bound,
+    room,
 )
 
 LIMITS = Limits(budget_w=15.0, ceiling_c=85.0, critical_c=95.0, hysteresis_c=5.0)
@@ -171,6 +174,30 @@ def test_after_a_minute_of_silence_the_deepest_level_is_taken_and_left_when_the_
     assert bench.pass_s(FIRST_S + 1, COOL)[0].after == DEEPEST - 1
 
 
+def test_a_sensor_that_breaks_in_heat_does_not_close_the_counter() -> None:
+    bench = Bench()
+    bench.pass_s(1, replace(COOL, celsius=120.0))
+    assert bench.level == DEEPEST + 1
+    unknown = replace(COOL, celsius=None)
+    assert not bench.pass_s(LOST_S - 1, unknown), "it may burn still"
+    (step,) = bench.pass_s(2, unknown)
+    assert (step.cause, step.direction, step.after) == ("blind", "up", DEEPEST)
+    assert not bench.pass_s(2 * LOST_S, unknown), "and no further up"
+
+
+def test_silent_power_alone_does_not_end_refusing_in_heat() -> None:
+    bench = Bench()
+    bench.pass_s(1, replace(COOL, celsius=96.0))
+    assert not bench.pass_s(2 * LOST_S, Reading(celsius=96.0))
+
+
+def test_room_that_heat_took_is_a_trickle_when_the_temperature_is_lost() -> None:
+    hot = room(93.0, LIMITS, 1.0)
+    assert hot == 0.0
+    assert room(None, LIMITS, hot) == room(math.nan, LIMITS, hot) == TRICKLE
+    assert room(None, LIMITS, 0.7) == 0.7
+
+
 def test_a_sense_that_never_spoke_is_not_waited_for() -> None:
     heat_only = Bench()
     heat_only.pass_s(1, Reading(celsius=86.0))
@@ -255,7 +282,9 @@ def test_whatever_is_read_the_steps_of_any_hour_are_bounded_and_the_level_on_the
             if after > deepest:
                 assert reading.celsius is not None
                 assert reading.celsius >= LIMITS.critical_c
-            if after < before:
+            if after < before and step.cause == "blind":
+                assert before == deepest + 1, "only refusing ends unseen"
+            elif after < before:
                 assert reading.age_s == 0
     assert _most_in_an_hour(bench.steps) <= bound(deepest)
 

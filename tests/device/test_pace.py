@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -96,6 +97,33 @@ def test_work_that_fails_ends_like_any_other() -> None:
     with pytest.raises(ZeroDivisionError), fake.pace.enter("image"):
         raise ZeroDivisionError
     assert fake.pace.account.running == 0
+
+
+def test_what_is_broken_off_does_not_teach_that_its_kind_is_cheap() -> None:
+    fake = Fake()
+    fake.pass_s(2)
+    assert fake.pace.account.rest_w == pytest.approx(5.0)
+    unknown = fake.allowance.cost("image")
+
+    def break_off() -> None:
+        with suppress(OSError), fake.pace.enter("image"):
+            fake.pass_s(0.2)
+            raise OSError("no photo")
+        fake.pass_s(1)
+
+    break_off()
+    assert fake.allowance.cost("image") == unknown, "nothing is known of photos yet"
+    with fake.pace.enter("image"):
+        fake.watts = 13.0
+        fake.pass_s(2)
+    fake.watts = 5.0
+    fake.pass_s(4)
+    assert fake.pace.account.running == 0
+    learnt = fake.allowance.cost("image").joules
+    assert learnt == pytest.approx(16.0, abs=1.0)
+    for _ in range(30):
+        break_off()
+    assert fake.allowance.cost("image").joules == learnt
 
 
 def test_first_come_first_served_on_the_real_clock() -> None:

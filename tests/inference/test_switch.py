@@ -369,6 +369,19 @@ def test_the_best_again_is_the_best_that_works(stage: Stage) -> None:
     stage.answered()
 
 
+def test_the_best_again_loads_nothing_where_nothing_was_preferred(stage: Stage) -> None:
+    stage.rungs["tensorrt"].dead = True
+    stage.answered()
+    assert stage.held == ["cuda"]
+    stage.rungs["tensorrt"].dead = False
+    assert stage.backend.prefer(None) == ""
+    assert stage.held == ["cuda"], "it comes back after its pause, not before"
+    assert stage.backend.demoted
+    stage.clock.now += PAUSE_S + 1
+    stage.backend.tend()
+    assert stage.held == ["tensorrt"]
+
+
 def test_requests_in_flight_are_answered_while_another_takes_over(stage: Stage) -> None:
     failed: list[BaseException] = []
     over = threading.Event()
