@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -174,8 +173,6 @@ def inbox(config: Config = None) -> None:
 
     What was taken in is removed; what was refused stays as NAME.refused, the latest one alone, with the reason.
     """
-    with suppress(OSError):  # a sandbox may refuse it
-        os.nice(10)  # customers go first
     folder = folder_of(data_dir(settings(config)))
 
     def told(path: Path, error: ApplianceError) -> None:
