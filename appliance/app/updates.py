@@ -131,6 +131,11 @@ class Updates:
         """True until what serves has proved itself."""
         return self._on_trial
 
+    def stop(self) -> None:
+        """Change over to nothing any more: the service was told to end, during a switch perhaps."""
+        self._stopped.set()
+        self.again = False
+
     def __enter__(self) -> Updates:
         self._thread.start()
         return self
@@ -203,5 +208,7 @@ class Updates:
         patience = self._settings.deadline_s + self._settings.http_timeout_s
         if not self._appliance.drain(patience, BACK_S):
             log.warning("bundles: requests that have not ended in %.0f s are broken off", patience)
+        if self._stopped.is_set():  # told to end meanwhile: then it ends
+            return
         self.again = True
         self._leave()

@@ -138,6 +138,24 @@ def roll_back(root: Path, name: str, reason: str) -> str | None:
         return before
 
 
+def revoke(root: Path, key: str) -> None:
+    """Let nothing new in by the key called `key`; what it has brought on trial is given up, and changes no keys.
+
+    Raises InvalidInput for one that is not known, StorageFailed.
+    """
+    with exclusive(root):
+        Trust(root).revoke(key)
+        state = read_state(root)
+        if state.trial is None or linked(root, CURRENT) == state.trial:
+            return
+        try:
+            by = {one.id for one in verify(root / state.trial, Trust(root).keys(), hashes=False).by}
+        except BundleRefused:
+            return  # its next start finds that, too
+        if key in by:
+            write_state(root, state.gave_up(state.trial, f"expected keys that are trusted, got {key}, revoked since"))
+
+
 def _trial(root: Path, listener: Listener) -> Chosen | None:
     """The bundle on trial, its start counted and its files verified; None when there is none or it is given up."""
     state = read_state(root)
@@ -164,6 +182,10 @@ def _trial(root: Path, listener: Listener) -> Chosen | None:
 
 def _commit(root: Path, signed: Signed) -> None:
     name, trust, contents = signed.id, Trust(root), signed.contents
+    current = linked(root, CURRENT)
+    if current != name:
+        relink(root, PREVIOUS, current)
+        relink(root, CURRENT, name)
     known = trust.keys()
     for key in contents.keys.add:
         if key.id not in known or not known[key.id].revoked:  # what was revoked here stays so
@@ -171,13 +193,11 @@ def _commit(root: Path, signed: Signed) -> None:
     for revoked in contents.keys.revoke:
         if revoked in known:
             trust.revoke(revoked)
-    current = linked(root, CURRENT)
-    if current != name:
-        relink(root, PREVIOUS, current)
-        relink(root, CURRENT, name)
     state = read_state(root)
     seen = contents.created if state.seen is None else max(state.seen, contents.created)
-    write_state(root, replace(state.without_trial(), floor=contents.version, seen=seen))
+    back = contents.downgrade_from is not None and state.floor <= contents.downgrade_from
+    floor = contents.version if back else max(state.floor, contents.version)  # lower only where that was signed
+    write_state(root, replace(state.without_trial(), floor=floor, seen=seen))
     _clear(root)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from appliance.artifacts.disk import exclusive, storage
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, BundleRefused
+from appliance.trail import trail
 
 SUFFIX, REFUSED, PART = ".bundle", ".refused", ".part"
 REASON = "refused.txt"
@@ -37,9 +39,12 @@ def refused(path: Path, error: ApplianceError) -> None:
     """
     with storage(path):
         for before in path.parent.glob(f"*{REFUSED}"):
-            before.unlink()
+            if before.is_dir() and not before.is_symlink():
+                shutil.rmtree(before)
+            else:
+                before.unlink()
         path.replace(path.with_name(path.name + REFUSED))
-    with suppress(OSError):  # on a full disk the reason stands in the journal alone
+    with suppress(OSError, ValueError):  # on a full disk the reason stands in the journal alone
         (path.parent / REASON).write_text(f"{path.name}\n{error.message}\n{error.remedy}\n", "utf-8")
 
 
@@ -57,16 +62,27 @@ def emptied(folder: Path, take: Callable[[Path], None], tell: Callable[[Path, Ap
     if not folder.is_dir():
         return good
     with exclusive(folder):
+        for path in folder.glob(f"*{SUFFIX}"):
+            if path.is_symlink() or not path.is_file():
+                good = False
+                _aside(path, BundleRefused(f"{path.name}: expected a plain file, got a link or a folder"), tell)
         for path in waiting(folder):
             try:
                 take(path)
             except ApplianceError as error:
                 good = False
-                tell(path, error)
-                refused(path, error)
+                _aside(path, error, tell)
+            except Exception as error:
+                refused(path, ApplianceError(trail(error)))
+                raise
             else:
                 path.unlink(missing_ok=True)
     return good
+
+
+def _aside(path: Path, error: ApplianceError, tell: Callable[[Path, ApplianceError], None]) -> None:
+    refused(path, error)  # before it is told, which may fail
+    tell(path, error)
 
 
 def clear_parts(folder: Path) -> None:

@@ -17,6 +17,7 @@ from appliance.bundles.contents import MODELS
 from appliance.bundles.folder import Signed, check_files, opened, unpack
 from appliance.bundles.keys import Trust
 from appliance.bundles.moments import at_least
+from appliance.bundles.signing import signers
 from appliance.bundles.state import CURRENT, linked, read_state, write_state
 from appliance.bundles.tape import Source, Tape
 from appliance.errors import (
@@ -85,7 +86,9 @@ def install(
         check_files(stage, signed, listener)
         _proved(root, stage, signed, prove)
         with exclusive(root):
-            # Again, for meanwhile another one may have come in or have been given up.
+            # Again, for meanwhile another one may have come in or have been given up, and keys may have been revoked.
+            by = signers(signed.manifest, signed.signatures, Trust(root).keys(), clock)
+            signed = replace(signed, by=by)
             _admitted(root, signed, here, clock, again=again)
             home = root / signed.id
             if home.exists():  # put in its place by one who died before it was on trial, or given up

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DOMAIN = b"appliance-bundle-v1\0"
 SIGNATURES_BYTES = 8 << 10
+KEY_ID = re.compile(r"[0-9a-f]{16}")
 MOST = 8
 """Most signatures of one bundle."""
 
@@ -67,7 +69,7 @@ def _signature(row: object) -> Signature | None:
     if not isinstance(row, Mapping) or set(row) != {"key", "ed25519"}:
         return None
     key, value = row["key"], row["ed25519"]
-    if not isinstance(key, str) or len(key) != 16 or not isinstance(value, str) or not value.isascii():
+    if not isinstance(key, str) or not KEY_ID.fullmatch(key) or not isinstance(value, str) or not value.isascii():
         return None
     try:
         raw = base64.b64decode(value, validate=True)

@@ -53,9 +53,9 @@ class State:
 
 
 def read_state(root: Path) -> State:
-    """The state in `root`, empty where there was none. Raises StorageFailed for one that cannot be read.
+    """The state in `root`. Raises StorageFailed for one that cannot be read: to forget it would let old ones in.
 
-    Forgetting it would let old bundles in again.
+    Where there is none, what the links name is the floor all the same.
     """
     path = root / FILE
     try:
@@ -72,13 +72,14 @@ def read_state(root: Path) -> State:
         if state.trial is not None and not ID.fullmatch(state.trial):
             raise ValueError("no bundle's name")
     except FileNotFoundError:
-        return State()
+        names = filter(None, (linked(root, CURRENT), linked(root, PREVIOUS)))
+        return State(max((int(name.partition("-")[0]) for name in names), default=0))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageFailed(
             f"{path}: expected the state of the bundles, got {error}",
             remedy=(
-                f"请检查磁盘；确认后删除 {path}（此后任何版本都可安装），再重新安装更新包",
-                f"Check the disk; then delete {path}, after which any version comes in, and install a bundle again",
+                f"请检查磁盘；确认后删除 {path}（此后高于现用版本的都可安装），再重新安装更新包",
+                f"Check the disk; then delete {path}, after which all above what serves come in, and install one",
             ),
         ) from error
     return state

@@ -12,6 +12,7 @@ import typer
 
 from appliance.app.bundled import root_of
 from appliance.artifacts.disk import exclusive, storage
+from appliance.bundles.choose import revoke as revoke_key
 from appliance.bundles.keys import ROLES, Public, Trust, generate, key_id, load_public, public_path
 from appliance.bundles.moments import now
 from appliance.cli.options import AsJson, Config, settings
@@ -67,8 +68,7 @@ def revoke(
 ) -> None:
     """吊销 / Let nothing new in by this key. What it signed before goes on serving."""
     root = root_of(settings(config))
-    with exclusive(root):
-        Trust(root).revoke(name)
+    revoke_key(root, name)
     typer.echo(f"{name}: 已吊销 / revoked")
 
 

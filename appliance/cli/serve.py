@@ -103,7 +103,7 @@ def serve(config: Config = None) -> None:
             server.stop()
 
         updates = Updates(appliance, bundle, root_of(local), chosen, metrics, make_way)
-        _until_told(service.stopping, server.stop)
+        _until_told(updates.stop, service.stopping, server.stop)
         _settle()
         with service, updates:
             server.serve_forever()

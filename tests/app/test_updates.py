@@ -194,3 +194,16 @@ def test_a_full_disk_does_not_end_the_watch(trial: Callable[[], Watched], monkey
                 break
             time.sleep(0.01)
     assert not made.updates.on_trial
+
+
+def test_who_is_told_to_end_during_a_switch_ends(trial: Callable[[], Watched], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trial()
+
+    def told(patience_s: float, retry_after: float) -> bool:
+        made.updates.stop()
+        return True
+
+    monkeypatch.setattr(made.appliance, "drain", told)
+    made.answers(5, 500)
+    made.after(1)
+    assert (made.left, made.updates.again) == (0, False)

@@ -2,7 +2,8 @@
 
 Python announces each such call (`sys.audit`) before it is made, whoever makes it; fsync is announced here. A crash is
 raised then, and every later call is refused as well: what is dead clears nothing up. What was written but not forced to
-the disk may be torn: with `tear` the file loses its second half. A full disk refuses what needs room, and only that.
+the disk may be torn: with `tear` every such file loses its second half, whatever it is
+called by now. A full disk refuses what needs room, and only that.
 """
 
 from __future__ import annotations
@@ -32,6 +33,17 @@ class Steps:
         self.count = 0
         self.seen: list[str] = []
         self.dead = False
+        self.unsynced: set[str] = set()
+
+    def note(self, event: str, path: str, target: str = "") -> None:
+        """Keep which files were written and not forced to the disk, under the names that they have by now."""
+        if event == "open":
+            self.unsynced.add(path)
+        elif event == "fsync":
+            self.unsynced.discard(path)
+        elif event == "os.rename":
+            moved = {one for one in self.unsynced if one == path or one.startswith(f"{path}/")}
+            self.unsynced = (self.unsynced - moved) | {target + one[len(path) :] for one in moved}
 
     def step(self, event: str, path: str, handle: int | None = None) -> None:
         if self.dead:
@@ -50,6 +62,9 @@ class Steps:
             if self.tear and handle is not None and event == "fsync" and Path(path).is_file():
                 os.truncate(path, os.fstat(handle).st_size // 2)
             self.dead = True
+            for lost in self.unsynced if self.tear else ():
+                if Path(lost).is_file() and lost != path:
+                    os.truncate(lost, Path(lost).stat().st_size // 2)
             raise Crash
 
 
@@ -69,6 +84,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     relative = isinstance(path, str) and not path.startswith("/")  # with a folder's handle, as rmtree does
     if isinstance(path, str) and (relative or path.startswith(steps.root)):
         steps.step(event, path)
+        steps.note(event, path, os.fspath(arguments[1]) if event == "os.rename" else "")
 
 
 def _synced(handle: Any) -> None:
@@ -76,6 +92,7 @@ def _synced(handle: Any) -> None:
     path = str(Path(f"/proc/self/fd/{number}").readlink())
     if _now and path.startswith(_now[-1].root):
         _now[-1].step("fsync", path, number)
+        _now[-1].note("fsync", path)
     if not _now or _now[-1].kill:  # what is left out is the waiting for the disk, thousands of times
         _fsync(handle)
 

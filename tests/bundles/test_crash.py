@@ -107,6 +107,8 @@ def test_broken_off_at_any_step_a_verified_bundle_serves(
         with counted(Steps(board.root, at, **FAULTS[fault])) as steps, suppress(Crash, StorageFailed):
             act(board)
         if steps.count < at:
+            left = [path for path in steps.unsynced if Path(path).is_file() and Path(path).stat().st_size]
+            assert not left, "written, and not forced to the disk when all was done"
             break
         served[_serves_and_goes_on(board, may_serve, steps.seen[-1])] += 1
     else:

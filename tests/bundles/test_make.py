@@ -8,14 +8,15 @@ import pytest
 
 from appliance.artifacts.disk import exclusive
 from appliance.artifacts.publish import Fetched, publish
-from appliance.bundles.contents import Contents
+from appliance.bundles.contents import MANIFEST, SIGNATURES, Contents
 from appliance.bundles.inbox import emptied, waiting
 from appliance.bundles.install import carried, check, install
 from appliance.bundles.make import described, gather, heads, pack_up, sign
 from appliance.bundles.signing import signatures
+from appliance.bundles.tape import END
 from appliance.errors import BundleRefused, BundleUntrusted, InvalidInput, ModelMissing
 from tests.artifacts.conftest import BRAIN, EARS, LABELS, Shelf, document
-from tests.bundles.conftest import HERE, MOST, NOW, Board, proves
+from tests.bundles.conftest import HERE, MOST, NOW, Board, member, proves
 
 
 @pytest.fixture
@@ -137,8 +138,28 @@ def test_the_inbox_is_emptied_whatever_lies_in_it(board: Board, tmp_path: Path) 
             install(board.root, file, HERE, NOW, proves, most=MOST)
 
     assert not emptied(inbox, take, lambda path, error: told.append(f"{path.name}: {error.code}"))
-    assert told == ["a.bundle: bundle_refused"]
+    assert told == ["d.bundle: bundle_refused", "a.bundle: bundle_refused"]
     assert waiting(inbox) == []
     left = sorted(path.name for path in inbox.iterdir())
-    assert left == [".lock", "a.bundle.refused", "c.txt", "d.bundle", "refused.txt"]
+    assert left == [".lock", "a.bundle.refused", "c.txt", "refused.txt"]
     assert "cut short" in (inbox / "refused.txt").read_text()
+
+
+def test_nothing_stays_in_the_inbox_under_a_name_that_is_tried_again(board: Board, tmp_path: Path) -> None:
+    """What watches it would start the same work at once, and for ever."""
+    inbox = tmp_path / "inbox"
+    (inbox / "folder.bundle/x").mkdir(parents=True)
+    assert not emptied(inbox, lambda path: None, lambda path, error: None)
+    manifest = board.desk.manifest(1)
+    signatures = b'{"signatures": [{"key": "\\ud800%s", "ed25519": "%s=="}]}' % (b"0" * 15, b"A" * 86)
+    (inbox / "a.bundle").write_bytes(member(MANIFEST, manifest) + member(SIGNATURES, signatures) + END)
+
+    def take(path: Path) -> None:
+        with path.open("rb") as file:
+            install(board.root, file, HERE, NOW, proves, most=MOST)
+
+    assert not emptied(inbox, take, lambda path, error: print(error.message.encode("utf-8")))
+    (inbox / "b.bundle").write_bytes(b"")
+    with pytest.raises(ZeroDivisionError):
+        emptied(inbox, lambda path: print(1 // 0), lambda path, error: None)
+    assert sorted(path.name for path in inbox.iterdir()) == [".lock", "b.bundle.refused", "refused.txt"]

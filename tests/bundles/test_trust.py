@@ -7,9 +7,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.artifacts.disk import exclusive
 from appliance.bundles.admit import Here
+from appliance.bundles.choose import choose, commit, revoke, roll_back
 from appliance.bundles.contents import Change
 from appliance.bundles.keys import Trust, generate, key_id, load_private, load_public, public_path, raw_public
 from appliance.bundles.state import read_state
@@ -65,8 +67,6 @@ def test_keys_change_when_the_bundle_has_proved_itself(board: Board) -> None:
     board.serve(desk.bundle(1))
     board.install(desk.bundle(2, keys=change))
     assert list(Trust(board.root).keys()) == [desk.public().id]
-    from appliance.bundles.choose import choose, commit
-
     chosen = choose(board.root)
     assert chosen is not None
     commit(board.root, chosen.id)
@@ -86,8 +86,6 @@ def test_a_change_of_keys_needs_as_many_signatures_as_the_site_says(board: Board
         board.install(desk.bundle(1, keys=change), here=strict)
     board.install(desk.bundle(1), here=strict)
     board.trust(desk.public(desk.other))
-    from appliance.bundles.choose import choose, commit
-
     chosen = choose(board.root)
     assert chosen is not None
     commit(board.root, chosen.id)
@@ -222,3 +220,45 @@ def test_a_damaged_key_is_not_trusted_and_is_named(board: Board) -> None:
     assert len(trust.damaged()) == 2
     with pytest.raises(BundleUntrusted, match="there is none"):
         board.install(board.desk.bundle(1))
+
+
+def test_a_key_that_is_revoked_takes_its_bundle_on_trial_with_it(board: Board) -> None:
+    """Else whoever stole it would have brought in a key of his own just before."""
+    desk = board.desk
+    board.serve(desk.bundle(1))
+    board.trust(desk.public(desk.other))
+    name = board.install(desk.bundle(2, desk.other, keys=Change(add=(desk.public(Ed25519PrivateKey.generate()),))))
+    revoke(board.root, desk.public(desk.other).id)
+    state = read_state(board.root)
+    assert state.trial is None
+    assert "revoked since" in state.bad[name]
+    commit(board.root, name)
+    assert len(Trust(board.root).keys()) == 2
+    chosen = choose(board.root)
+    assert chosen is not None
+    assert chosen.contents.version == 1
+    revoke(board.root, desk.public().id)
+    assert choose(board.root) == chosen, "what serves goes on serving"
+
+
+def test_a_key_that_is_revoked_while_its_bundle_proves_itself_brings_it_in_no_more(board: Board) -> None:
+    with pytest.raises(BundleUntrusted, match="revoked"):
+        board.install(board.desk.bundle(1), prove=lambda *_: revoke(board.root, board.desk.public().id))
+    assert choose(board.root) is None
+
+
+def test_one_that_is_tried_again_lowers_no_floor(board: Board) -> None:
+    desk = board.desk
+    board.serve(desk.bundle(5))
+    name = board.serve(desk.bundle(6))
+    roll_back(board.root, name, "by hand")
+    board.serve(desk.bundle(9))
+    board.serve(desk.bundle(6), again=True)
+    assert read_state(board.root).floor == 9
+
+
+def test_without_a_state_what_serves_is_the_floor(board: Board) -> None:
+    board.serve(board.desk.bundle(5))
+    (board.root / "state.json").unlink()
+    with pytest.raises(BundleUnsuitable, match="expected one above 5"):
+        board.install(board.desk.bundle(4))

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 from types import TracebackType
@@ -94,8 +95,10 @@ class WaitingRoom:
                 self._turn_away(client)
 
     def _turn_away(self, client: socket.socket) -> None:
-        head = b""
+        head, until = b"", time.monotonic() + CLIENT_S
         while b"\r\n\r\n" not in head and len(head) < HEAD_BYTES:
+            if time.monotonic() >= until:  # a byte now and then does not keep the others
+                return
             piece = client.recv(8192)
             if not piece:
                 return
@@ -103,7 +106,7 @@ class WaitingRoom:
         client.sendall(self._answer)
         client.shutdown(socket.SHUT_WR)
         left = 16  # what still comes is taken, or the answer would be lost in a reset
-        while left and client.recv(65536):
+        while left and time.monotonic() < until and client.recv(65536):
             left -= 1
 
 

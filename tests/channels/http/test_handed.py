@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from fake_door import FakeDoor
@@ -59,6 +60,27 @@ def test_a_slow_or_silent_client_keeps_the_others_for_a_second_only(listening: s
         assert connection.getresponse().status == 503
         connection.close()
     assert listening.fileno() >= 0, "the socket goes on listening"
+
+
+def test_a_client_that_sends_a_byte_now_and_then_does_not_keep_the_others(listening: socket.socket) -> None:
+    port, over = listening.getsockname()[1], threading.Event()
+
+    def drip(slow: socket.socket) -> None:
+        while not over.wait(0.1):
+            with suppress(OSError):
+                slow.sendall(b"x")
+
+    with WaitingRoom(listening, 3), socket.create_connection(("127.0.0.1", port)) as slow:
+        thread = threading.Thread(target=drip, args=(slow,))
+        thread.start()
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=8)
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().status == 503
+            connection.close()
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_without_a_socket_nothing_happens() -> None:
