@@ -273,7 +273,9 @@ def serving(tmp_path: Path, heard: Heard) -> Iterator[tuple[Appliance, Feeder]]:
     root = orin_nano(tmp_path / "root")
     feeder = Feeder(Supply(root))
     feeder.start()
-    settings = Settings(data_dir=str(tmp_path / "data"), device_root=str(root), image_jobs=8, audio_jobs=8)
+    settings = Settings(
+        data_dir=str(tmp_path / "data"), device_root=str(root), governor="off", image_jobs=8, audio_jobs=8
+    )
     try:
         with build(settings, senses=(), listener=heard) as appliance:
             board = appliance._rooms.board
