@@ -91,5 +91,7 @@ def character_vectors(encoder: Path, width: int) -> Mapping[str, Floats]:
     from tokenizers import Tokenizer
 
     vocabulary = Tokenizer.from_file(str(encoder / "tokenizer.json")).get_vocab()
-    alone = {piece: number for piece, number in vocabulary.items() if len(piece) == 1}
+    # By number: `get_vocab` is in another order in every process, and sums of rows in another order are other sums.
+    numbered = sorted(vocabulary.items(), key=lambda item: item[1])
+    alone = {piece: number for piece, number in numbered if len(piece) == 1}
     return dict(zip(alone, _narrowed(_table(encoder)[list(alone.values())], width), strict=True))

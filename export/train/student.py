@@ -61,7 +61,9 @@ def pieces(tokens: Any, texts: Iterable[str], size: int) -> list[tuple[str, floa
     """
     model = json.loads(tokens.to_str())["model"]
     known: dict[str, float] = dict(model["vocab"])
-    alone = {piece for piece in known if len(piece) == 1 or not any(map(is_han, piece))}
+    # A dict and no set: the order of a set differs from process to process, and a killed training would go on with
+    # other pieces than it began with.
+    alone = dict.fromkeys(piece for piece in known if len(piece) == 1 or not any(map(is_han, piece)))
     kept = dict.fromkeys(tokenizer.SPECIAL)
     single = (p for p in known if len(p.strip(SPACE)) <= 1)
     kept |= dict.fromkeys(p for p in single if p.strip(SPACE).isascii() or is_common(p))
@@ -71,8 +73,8 @@ def pieces(tokens: Any, texts: Iterable[str], size: int) -> list[tuple[str, floa
             for part in piece if any(map(is_han, piece)) else (piece,):
                 counted[part] = counted.get(part, 0) + 1
     used = sorted((p for p in counted if p in alone), key=lambda p: (-counted[p], p))
-    characters = sorted((p for p in alone if is_han(p[0])), key=lambda p: -known[p])
-    latin = sorted((p for p in alone if p.strip(SPACE).isascii() and p.strip(SPACE)), key=lambda p: -known[p])
+    characters = sorted((p for p in alone if is_han(p[0])), key=lambda p: (-known[p], p))
+    latin = sorted((p for p in alone if p.strip(SPACE).isascii() and p.strip(SPACE)), key=lambda p: (-known[p], p))
     likely = (piece for pair in zip_longest(characters, latin) for piece in pair if piece)
     for piece in chain(used, likely):
         if len(kept) >= size:

@@ -219,6 +219,13 @@ def test_common_characters_stay_then_what_is_used_then_what_is_likely() -> None:
     assert [piece for piece, _ in student.pieces(made, ["丐丐丐兀兀", "zz"], least + 2)] == order[: least + 2]
 
 
+def test_pieces_are_the_same_in_every_process() -> None:
+    even = [(piece, -9.0) for piece in ("qu", "ve", "la", "mo", "ki", "zo", "ni", "ta")]
+    made = tiny_models.tokens(*tiny_models.PIECES, *even)
+    order = [piece for piece, _ in student.pieces(made, [], 1000)]
+    assert [piece for piece in order if (piece, -9.0) in even] == sorted(piece for piece, _ in even)
+
+
 def test_a_student_as_large_as_its_teacher_says_the_same(teacher: Bundle) -> None:
     made = student.shrink(teacher.model, teacher.tokens, teacher.tokens, Size(4, 1000, 64))
     inputs = batch(teacher, *TEXTS)
