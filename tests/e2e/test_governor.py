@@ -44,14 +44,14 @@ def test_a_board_that_is_too_hot_answers_words_and_refuses_photos_with_a_reason(
     governed: Running, board: Path, pages: dict[str, Case]
 ) -> None:
     photo = next(iter(pages.values())).path.read_bytes()
-    until(lambda: governor(governed)["power"]["rest_w"] > 0)
+    until(lambda: governor(governed)["power"]["rest_w"] > 0, 60)
     promised(governed, "Status", governed.ask("/v1/status")[2])
     state = governor(governed)
     assert (state["on"], state["watching"], state["level"], state["problem"]) == (True, True, 0, "")
     status, _, read = governed.ask("/v1/ocr", photo, "image/png")
     assert (status, read["reduced"]) == (200, False)
     junction(board).write_text("97000\n")
-    until(lambda: governor(governed)["refusing"])
+    until(lambda: governor(governed)["refusing"], 60)
     for route in ("/v1/ocr", "/v1/turns"):
         status, headers, refusal = governed.ask(route, photo, "image/png")
         assert (status, refusal["code"]) == (503, "too_hot")
