@@ -96,6 +96,7 @@ failed() {
   local code=$?
   printf '错误：步骤 %s 失败\nstep %s: expected %s to succeed, it ended with %s\n  → %s\n  → %s\n' "${current:-?}" "${current:-?}" \
     "'$1'" "$code" "按上面的输出处理后再次运行，已完成的步骤会跳过" "See the lines above, then run it again: what is done is passed over" >&2
+  exit 1 # whatever the command ended with
 }
 trap 'failed "$BASH_COMMAND"' ERR
 trap resume EXIT

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from appliance.request import begin
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -50,6 +52,12 @@ def tracked(*patterns: str) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith(_BUILT) and not name.endswith(".egg-info")]
         found += [(Path(folder) / name).relative_to(REPOSITORY).as_posix() for name in names]
     return sorted(name for name in found if not patterns or any(fnmatch(name, pattern) for pattern in patterns))
+
+
+@pytest.fixture(autouse=True)
+def _for_no_request() -> None:
+    """A test works for no request, whatever a test client in this thread has left open before it."""
+    begin("")
 
 
 def lacking(what: str, package: str) -> None:

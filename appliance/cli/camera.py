@@ -56,7 +56,7 @@ def look(
             raise Unavailable(
                 "camera: expected a camera, got an empty camera_device",
                 remedy=(
-                    "请用 --device 给出 appliance camera list 中的名称",
+                    "请用 --device 给出 `appliance camera list` 中的名称",
                     "Name one of `appliance camera list` with --device",
                 ),
             )

@@ -137,8 +137,7 @@ def test_a_run_is_made_for_the_requests_that_wait_for_it() -> None:
             future.result(10)
         with pytest.raises(DeadlineExceeded):
             futures[-1].result(10)
-    # Which of the first two is told first is the threads' affair.
-    assert sorted(worked_for) == ["deadline_exceeded late", "inference ", "inference first,second"]
+    assert worked_for == ["inference ", "deadline_exceeded late", "inference first,second"]
 
 
 def test_runs_of_several_rows_fill_a_batch_and_a_large_one_goes_alone(scheduler: Scheduler) -> None:

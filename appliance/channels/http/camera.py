@@ -116,7 +116,7 @@ def _showing(door: Door) -> Showing:
         raise NotFound(
             "camera: expected a camera, got an empty camera_device",
             remedy=(
-                "请设置 APPLIANCE_CAMERA_DEVICE（名称见 appliance camera list），然后重新启动",
+                "请设置 APPLIANCE_CAMERA_DEVICE（名称见 `appliance camera list`），然后重新启动",
                 "Set APPLIANCE_CAMERA_DEVICE to a name of `appliance camera list` and start the appliance again",
             ),
         )
