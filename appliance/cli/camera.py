@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli.options import AsJson, Config, Language, settings
+from appliance.cli.options import AsJson, Config, Language, served
 from appliance.errors import Unavailable
 from appliance.vision.devices import formats, nodes
 
@@ -50,7 +50,8 @@ def look(
     from appliance.app.build import build
     from appliance.channels.http.reply import reply_json
 
-    with build(settings(config, camera_device=device, camera_watch=False), senses=("ocr", "camera")) as appliance:
+    chosen, bundle = served(config, camera_device=device, camera_watch=False)
+    with build(chosen, senses=("ocr", "camera"), watching=False, bundle=bundle) as appliance:
         showing = appliance.showing
         if showing is None:
             raise Unavailable(

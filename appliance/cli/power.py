@@ -78,7 +78,7 @@ def _source(chosen: Settings) -> Iterator[tuple[str, Callable[[], dict[str, Any]
     """Where the figures come from, and what gets them: the appliance that serves, or else this process."""
     from appliance.app.board import Instruments
     from appliance.app.device import device
-    from appliance.channels.http.probe import status
+    from appliance.channels.http.client import status
 
     first = status(chosen)
     if first is not None:

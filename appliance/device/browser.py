@@ -77,7 +77,7 @@ def page_url(settings: Settings) -> str:
 def own_url(settings: Settings) -> str:
     """Address of the server itself, as this machine reaches it."""
     host = settings.http_host.strip("[]")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, never bound to
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared with, never bound to
     scheme = "https" if settings.http_tls_certificate else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.http_port}/"
 

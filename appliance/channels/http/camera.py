@@ -28,8 +28,6 @@ from appliance.metrics import Metrics
 from appliance.settings import Settings, is_loopback
 from appliance.vision.watch import Watch
 
-TICK_S = 0.25
-HEARTBEAT_S = 5.0
 AIMING_RATE = 5.0
 """Pictures a second of a view for aiming."""
 AIMING_S = 300.0
@@ -71,7 +69,7 @@ def register_camera(app: APIFlask, door: Door, settings: Settings, metrics: Metr
         seconds = None if sse.asked_for(request) else UNASKED_S
         release = events.hold()
         peer = peer_of(request.environ)
-        return sse.response(_told(showing, peer, lambda: events.closed, seconds), release)
+        return sse.response(sse.told(showing.feed, showing.first, peer, lambda: events.closed, seconds), release)
 
     @app.post("/v1/camera/attend")
     def post_attend() -> Response:
@@ -123,28 +121,12 @@ def _showing(door: Door) -> Showing:
     return door.showing
 
 
-def _told(showing: Showing, peer: Peer, ended: Callable[[], bool], seconds: float | None) -> Iterator[bytes]:
-    """What the camera sees and what came of it, until the client goes, the server stops, or for `seconds`."""
-    quiet, began = 0.0, time.monotonic()
-    with showing.feed.listening(showing.first) as queue:
-        while not ended() and not peer.gone() and (seconds is None or time.monotonic() - began < seconds):
-            event = queue.get(TICK_S)
-            if event is not None:
-                quiet = 0.0
-                yield sse.event(event.name, dict(event.data))
-                continue
-            quiet += TICK_S
-            if quiet >= HEARTBEAT_S:
-                quiet = 0.0
-                yield sse.HEARTBEAT
-
-
 def _view(showing: Showing, peer: Peer, ended: Callable[[], bool]) -> Iterator[bytes]:
     """Pictures, one replacing the other; only the newest, so that a slow client falls behind in nothing."""
     began = time.monotonic()
     with showing.pictures(AIMING_RATE) as following:
         while not ended() and not peer.gone() and time.monotonic() - began < AIMING_S:
-            picture = following(TICK_S)
+            picture = following(sse.TICK_S)
             if picture is not None:
                 head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                 yield head.encode() + picture + b"\r\n"

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from appliance.channels.http.probe import connection
+from appliance.device.browser import own_url
 from appliance.errors import ERRORS, ApplianceError, Unavailable
 from appliance.settings import Settings
 
@@ -16,16 +17,9 @@ MOST_BYTES = 8 << 20
 """Bytes of an answer that are read: whatever listens there may be another program."""
 
 
-def address(settings: Settings) -> str:
-    """Where this machine's own appliance listens by these settings."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.http_host, settings.http_host)  # noqa: S104
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"{'https' if settings.http_tls_certificate else 'http'}://{host}:{settings.http_port}"
-
-
 def fetched(settings: Settings, path: str, *, method: str = "GET", body: object = None) -> tuple[int, bytes]:
     """Status and body of the answer to `path`. Raises Unavailable when nothing that speaks HTTP answers."""
-    url = address(settings)
+    url = own_url(settings)
     headers = {"Connection": "close"}
     if settings.http_token:
         headers["Authorization"] = f"Bearer {settings.http_token}"
@@ -50,14 +44,44 @@ def fetched(settings: Settings, path: str, *, method: str = "GET", body: object 
 
 def ask(settings: Settings, path: str, *, method: str = "GET", body: object = None) -> Any:
     """The JSON that `path` answers. Raises what the appliance refuses with, or Unavailable when it does not answer."""
-    status, said = fetched(settings, path, method=method, body=body)
+    answered, said = fetched(settings, path, method=method, body=body)
     try:
         found = json.loads(said)
     except ValueError as error:
-        raise Unavailable(f"{address(settings)}{path}: expected JSON, got HTTP {status} with something else") from error
-    if status < 400:
+        raise Unavailable(
+            f"{own_url(settings)}: {path}: expected JSON, got HTTP {answered} with something else"
+        ) from error
+    if answered < 400:
         return found
     code = found.get("code") if isinstance(found, dict) else None
     kind = ERRORS.get(str(code), ApplianceError)
     message = str(found.get("message", "")).partition(" / ")[2] if isinstance(found, dict) else ""
-    raise kind(message or f"HTTP {status}")
+    raise kind(message or f"HTTP {answered}")
+
+
+def status(settings: Settings) -> dict[str, Any] | None:
+    """What the appliance that serves with these settings says at `GET /v1/status`; None when nobody listens there.
+
+    Raises Unavailable when what listens refuses, or says something else.
+    """
+    if not settings.http_port:
+        return None
+    try:
+        code, body = fetched(settings, "/v1/status")
+    except Unavailable as error:
+        if isinstance(error.__cause__, (ConnectionRefusedError, UnicodeError)):
+            return None
+        raise
+    try:
+        said = json.loads(body) if code == 200 else None
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise Unavailable(
+            f"{own_url(settings)}: expected the appliance's status, got HTTP {code} of {len(body)} bytes",
+            remedy=(
+                "请确认该端口上是本服务，并使用与它相同的设置（--config、http_token）",
+                "See that it is the appliance that listens there, and use its own settings (--config, http_token)",
+            ),
+        )
+    return said

@@ -15,7 +15,7 @@ from appliance.channels.http.events import UNASKED_S, EventStream
 from appliance.channels.http.limits import JSON_BYTES, declared_length, read_body
 from appliance.channels.http.media import kind_of
 from appliance.channels.http.pcm import OCTETS_TYPE, PCM_TYPE, arriving, is_pcm, rate_of, samples
-from appliance.channels.http.peer import Peer, peer_of
+from appliance.channels.http.peer import peer_of
 from appliance.channels.http.problems import noted, where
 from appliance.channels.http.reply import json_response, reply_json, transcript_json
 from appliance.channels.http.schemas import check_stream, read_listen
@@ -29,8 +29,6 @@ from appliance.values import Transcript
 
 PIECE_BYTES = 512 * 1024
 """Largest piece of sound: 16 s at 16 kHz."""
-TICK_S = 0.25
-HEARTBEAT_S = 5.0
 
 
 def register_voice(app: APIFlask, door: Door, settings: Settings, metrics: Metrics, events: EventStream) -> None:
@@ -47,7 +45,7 @@ def register_voice(app: APIFlask, door: Door, settings: Settings, metrics: Metri
         seconds = None if sse.asked_for(request) else UNASKED_S
         release = events.hold()
         peer = peer_of(request.environ)
-        return sse.response(_told(talk, peer, lambda: events.closed, seconds), release)
+        return sse.response(sse.told(talk.feed, talk.first, peer, lambda: events.closed, seconds), release)
 
     @app.post("/v1/voice/listen")
     def post_listen() -> Response:
@@ -177,19 +175,3 @@ def _conversation(door: Door, settings: Settings) -> Conversation:
             ),
         )
     return door.conversation
-
-
-def _told(talk: Conversation, peer: Peer, ended: Callable[[], bool], seconds: float | None) -> Iterator[bytes]:
-    """What happens in the conversation, until the client goes, the server stops, or for `seconds`."""
-    quiet, began = 0.0, time.monotonic()
-    with talk.feed.listening(talk.first) as queue:
-        while not ended() and not peer.gone() and (seconds is None or time.monotonic() - began < seconds):
-            event = queue.get(TICK_S)
-            if event is not None:
-                quiet = 0.0
-                yield sse.event(event.name, dict(event.data))
-                continue
-            quiet += TICK_S
-            if quiet >= HEARTBEAT_S:
-                quiet = 0.0
-                yield sse.HEARTBEAT
