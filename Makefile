@@ -111,7 +111,7 @@ $(VENV)/.cover: constraints/coverage.txt | $(VENV)/.dev
 # In the folders' order: by the number of tests, as is usual, files with few and long ones would begin last of all.
 test: system-test $(VENV)/.dev $(VENV)-ort1232/.done models-once $(if $(COVER),$(VENV)/.cover)  ## install what the tests need and run them all
 	$(BIN)/python $(if $(COVER),-m slipcover --json --out .coverage.json) -m pytest -n $(JOBS) --dist loadfile \
-		--no-loadscope-reorder -m 'not drill and not systemd and not cuts'
+		--no-loadscope-reorder -m 'not drill and not systemd and not device'
 	@$(if $(COVER),$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --skip-covered --fail-under 85)
 
 coverage:  ## the same, counting lines, and hold the coverage floor
@@ -181,11 +181,13 @@ engines-bench: $(VENV)/.dev pull  ## measure every network on every backend here
 	$(BIN)/python -m benchmarks.engines --check --out var/engines
 
 # What the units promise is seen under a systemd of the tests' own, as root and where the kernel allows that.
-# The installer cut off at each of its changes takes minutes, and `make test` has done that.
+# What takes minutes (the installer cut off at each of its changes, a board that gets hot, bundles from the desk to a
+# kiosk) has the marker `device`, and `make test` leaves it to this.
 device-check: $(VENV)/.dev models-once  ## verify and score the units, rehearse the installer, run what needs a systemd, govern simulated boards
 	@PYTHON='$(PYTHON)' VENV='$(VENV)' bash .ci/system device
 	$(BIN)/python .ci/units.py
-	$(BIN)/python -m pytest -rs -n $(JOBS) tests/ci/test_units.py tests/jetson
+	$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadgroup tests/ci/test_units.py tests/jetson tests/e2e/test_governor.py \
+		tests/e2e/test_bundle.py
 	$(BIN)/python -m pytest -m systemd -rs tests/device tests/e2e/test_service.py
 	$(BIN)/python -m benchmarks.governor --check
 

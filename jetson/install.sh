@@ -143,7 +143,7 @@ confirm "在此板卡上安装 $version？" "install $version on this board?"
 alone
 environment_named
 
-steps=11
+steps=12
 units_key=$(cd "$source" && find systemd jetson/sound -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-10)
 step packages "$l4t-$cpu" "系统包" "Debian packages"
 step user "$units_key" "服务用户、组和设备规则" "user, groups and rules for devices"
@@ -157,6 +157,7 @@ step engines "$key" "TensorRT 引擎" "TensorRT engines"
 self_check
 step units "$key-$units_key" "systemd 单元" "units"
 step switch "$key" "切换到新环境" "change to the new environment"
+step power "$key-$units_key" "功率模式" "power mode"
 step start "$key-$units_key" "启动服务" "start"
 tidy
 

@@ -133,12 +133,19 @@ switch_do() {
   run mv -T "$link.new" "$link"
 }
 
+# A board without NVIDIA's table of modes has none to set, and its unit says so by staying inactive.
+power_holds() { [ ! -f "$root/etc/nvpmodel.conf" ] || systemctl is-active --quiet appliance-power.service; }
+
+power_do() {
+  if run systemctl restart appliance-power.service; then return; fi
+  undone=yes
+  warn "功率模式未能设置" "appliance-power failed: journalctl -u appliance-power; the board stays in its mode"
+}
+
 start_holds() { systemctl is-active --quiet appliance.service; }
 
 start_do() {
   local unit
-  run systemctl restart appliance-power.service ||
-    warn "功率模式未能设置" "appliance-power failed: journalctl -u appliance-power; the board stays in its mode"
   while read -r unit; do
     if [[ $unit == *.path || $unit == *.timer || $unit == *.socket ]]; then run systemctl restart "$unit"; fi
   done < <(enabled_units)

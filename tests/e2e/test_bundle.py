@@ -21,6 +21,8 @@ import pytest
 from appliance.packs.compile import find_pack
 from tests.e2e.conftest import Running, copy_models, serving
 
+pytestmark = [pytest.mark.device, pytest.mark.xdist_group("bundle")]
+
 TOKEN = "a token of the tests"
 FILE = "/v1/bundles"
 

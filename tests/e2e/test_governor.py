@@ -14,6 +14,8 @@ from tests.device.boards import orin_nano, write
 from tests.e2e.conftest import Running, copy_models, serving
 from tests.e2e.test_power import promised
 
+pytestmark = [pytest.mark.device, pytest.mark.xdist_group("governor")]
+
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,7 +46,7 @@ def test_a_board_that_is_too_hot_answers_words_and_refuses_photos_with_a_reason(
     governed: Running, board: Path, pages: dict[str, Case]
 ) -> None:
     photo = next(iter(pages.values())).path.read_bytes()
-    until(lambda: governor(governed)["power"]["rest_w"] > 0, 60)
+    until(lambda: governor(governed)["watching"] and governor(governed)["power"]["rest_w"] > 0, 60)
     promised(governed, "Status", governed.ask("/v1/status")[2])
     state = governor(governed)
     assert (state["on"], state["watching"], state["level"], state["problem"]) == (True, True, 0, "")

@@ -105,7 +105,7 @@ def test_a_second_run_changes_nothing(machine: Machine) -> None:
     installed(machine)
     before = machine.files()
     said = installed(machine)
-    assert said.count("已完成 / done already") == 11
+    assert said.count("已完成 / done already") == 12
     changing = [line for line in machine.calls if "bin/appliance check" not in line]
     assert changing == ["mkdir -p /run/lock"]
     assert machine.files() == before
@@ -538,7 +538,7 @@ def kiosk(folder: Path) -> Machine:
     return machine
 
 
-@pytest.mark.cuts
+@pytest.mark.device
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_an_installation_that_was_cut_off_anywhere_goes_on_to_the_same_end(
     undisturbed: Machine, tmp_path: Path, group: int
