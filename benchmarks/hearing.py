@@ -159,7 +159,7 @@ def main() -> int:
     print(f"recognition: {asr or 'not measured: VOSK_TEST_MODEL names no model'}")
     worst = max(row["rtf"] for row in forms.values())
     least = min(row["found"] for row in forms.values())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     print(
         f"{sound.seconds:.0f} s of sound, {spoken:.0f} s of speech; before recognition at most RTF {worst:.4f} ", end=""
     )

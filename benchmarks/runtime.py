@@ -117,7 +117,7 @@ def child(options: Options) -> dict[str, object]:
 
 def _peak_mb() -> float:
     (line,) = (x for x in Path("/proc/self/status").read_text("utf-8").splitlines() if x.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1000
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def _run(backend: Backend) -> Run:

@@ -52,7 +52,7 @@ def peak_mb(pid: int) -> float:
     """Largest resident memory that the process has had so far."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1000
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def run_once(pictures: list[Path]) -> dict[str, float]:
