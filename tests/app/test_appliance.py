@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.app.appliance import Appliance, Rooms
+from appliance.app.appliance import Appliance
 from appliance.app.build import build
+from appliance.app.rooms import Rooms
 from appliance.app.share import SessionShare
 from appliance.errors import (
     ApplianceError,
