@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from fake_door import FakeDoor
 
-from appliance.channels.voice.conversation import IDLE, LISTENING, Conversation
+from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.feed import Event
 from appliance.channels.voice.manners import Manners, breaks_in
+from appliance.channels.voice.turns import IDLE, LISTENING
 from appliance.errors import ApplianceError, BackendFailed, TooHot, Unavailable
 from appliance.speech.listen import Final, Partial
 from appliance.values import Audio, Reply, Transcript, Turn
