@@ -4,7 +4,8 @@ Every label is bounded: routes, stages, intents and names come from code, manife
 `SERIES` different values of a metric is counted as `other` and its name forgotten. Children are cached: on the hot path
 a metric is one dictionary look-up and one addition.
 
-`Metrics.listener` is what `app.py` hands to the lower rooms. It counts the events that it knows and ignores the others.
+`Metrics.listener` is what `appliance.app` hands to the lower rooms. It counts the events that it knows and ignores the
+others.
 """
 
 from __future__ import annotations
