@@ -8,7 +8,7 @@ from scripted_talk import END, SILENCE, SPEECH, Heat, talking, wake
 
 from appliance.channels.voice.manners import Manners
 from appliance.channels.voice.turns import IDLE, LISTENING
-from appliance.errors import BackendFailed
+from appliance.errors import BackendFailed, TooHot
 
 
 def test_nothing_is_heard_until_somebody_asks() -> None:
@@ -82,3 +82,16 @@ def test_while_the_chip_is_too_hot_nobody_is_listened_for_and_nothing_counts_as_
         assert scene.made == []
         assert scene.told("error") == []
     assert "voice_failed" not in told
+
+
+def test_a_chip_that_is_too_hot_is_asked_again_only_after_a_while() -> None:
+    asked: list[str] = []
+
+    def refuse() -> None:
+        asked.append("whether it has cooled")
+        raise TooHot("the chip has to cool to 85 degrees first, got 96", retry_after=60)
+
+    with talking(allowed=refuse, wakes=wake) as scene:
+        scene.ears.hear(*[SPEECH] * 20)
+        scene.until(lambda: not scene.ears.blocks)
+        assert len(asked) == 1
