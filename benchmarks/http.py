@@ -10,26 +10,21 @@ count in all three minutes.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
-import socket
-import statistics
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from appliance.settings import data_dir as folder_of
-from appliance.settings import is_loopback, load_settings
+from appliance.settings import is_loopback
 from benchmarks.machine import describe
+from benchmarks.memory import Memory, trend
+from benchmarks.serving import Client, started
+from benchmarks.tally import percentiles
 from benchmarks.users import SENTENCES, TURNS
 
 P50_MS = 15.0
@@ -47,36 +42,6 @@ a second, a leak of 100 bytes a turn shows as 20 kB/s and 1.1 MB.
 """
 SETTLE_S = 120.0
 """Seconds of the same load before the measured ones."""
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    """p50, p90, p99 and the maximum, in the values' unit."""
-    if not values:
-        return {}
-    ordered = sorted(values)
-    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in
-          (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))}  # fmt: skip
-    return {name: round(value, 2) for name, value in (at | {"max": ordered[-1]}).items()}
-
-
-class Client:
-    """One keep-alive connection."""
-
-    def __init__(self, url: str, token: str) -> None:
-        parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-
-    def request(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-        """Status and body."""
-        sent = None if body is None else json.dumps(body).encode()
-        self._connection.request(method, path, sent, self._headers)
-        answer = self._connection.getresponse()
-        return answer.status, answer.read()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
 
 
 def one_user(url: str, token: str, turns: int) -> list[float]:
@@ -100,50 +65,6 @@ def one_user(url: str, token: str, turns: int) -> list[float]:
     return taken
 
 
-class Memory(threading.Thread):
-    """Samples the server's resident memory twice a second: of its process, or, when that is not ours, from /metrics."""
-
-    def __init__(self, url: str, token: str, pid: int | None) -> None:
-        super().__init__(daemon=True)
-        self._url, self._token, self._pid = url, token, pid
-        self._over = threading.Event()
-        self.samples: list[tuple[float, float]] = []
-
-    def _read_mb(self) -> float:
-        if self._pid is not None:
-            status = Path(f"/proc/{self._pid}/status").read_text("utf-8")
-            return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
-        client = Client(self._url, self._token)
-        _, text = client.request("GET", "/metrics")
-        client.close()
-        lines = text.decode().splitlines()
-        return (
-            float(next(line for line in lines if line.startswith("process_resident_memory_bytes")).split()[1]) / 2**20
-        )
-
-    def run(self) -> None:
-        """Sample until told to stop."""
-        began = time.perf_counter()
-        while not self._over.wait(0.5):
-            self.samples.append((time.perf_counter() - began, self._read_mb()))
-
-    def stop(self) -> None:
-        """Stop and wait."""
-        self._over.set()
-        self.join()
-
-
-def trend(samples: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """Slope (kB/s) and growth (kB) of samples (seconds, MB), as the limits SLOPE_KB_S and GROWTH_KB mean them."""
-    slopes = [(mb2 - mb1) / (s2 - s1) for i, (s1, mb1) in enumerate(samples) for s2, mb2 in samples[i + 1 :] if s2 > s1]
-    tenth = max(1, len(samples) // 10)
-    ends = [statistics.median(mb for _, mb in part) for part in (samples[:tenth], samples[-tenth:]) if part]
-    return {
-        "slope_kb_s": round(statistics.median(slopes) * 1024, 1) if slopes else 0.0,
-        "growth_kb": round((ends[-1] - ends[0]) * 1024, 1) if ends else 0.0,
-    }
-
-
 def crowd(
     url: str, token: str, pid: int | None, users: int, seconds: float
 ) -> tuple[dict[str, Any], list[tuple[float, float]]]:
@@ -155,45 +76,6 @@ def crowd(
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds + 60, check=True)
     memory.stop()
     return json.loads(done.stdout), memory.samples
-
-
-@contextmanager
-def started() -> Iterator[tuple[str, int]]:
-    """The appliance on a free port, with the installed models and a record folder that is thrown away; URL and pid."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        models = folder_of(load_settings()) / "models"
-        if models.is_dir():
-            (Path(folder) / "models").symlink_to(models)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        environment = os.environ | {"APPLIANCE_HTTP_PORT": str(port), "APPLIANCE_DATA_DIR": folder}
-        command = [sys.executable, "-m", "appliance.cli", "serve"]
-        with (Path(folder) / "log").open("w+") as log:
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-            try:
-                _until_ready(f"http://127.0.0.1:{port}", process, Path(folder) / "log")
-                yield f"http://127.0.0.1:{port}", process.pid
-            finally:
-                process.terminate()
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-
-
-def _until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            if Client(url, "").request("GET", "/readyz")[0] == 200:
-                return
-        except OSError:
-            pass  # not listening yet
-        time.sleep(0.1)
-    raise SystemExit(f"the appliance did not become ready (exit {process.poll()}):\n{log.read_text('utf-8')[-2000:]}")
 
 
 def plot(

@@ -26,10 +26,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.http import percentiles, started
 from benchmarks.machine import describe
 from benchmarks.observe import Observer, Probe
-from benchmarks.tally import LATE_S, odd_answers
+from benchmarks.serving import started
+from benchmarks.tally import LATE_S, odd_answers, percentiles
 from benchmarks.users import SPARE_FILES, allow_files
 
 P99_MS = 1000.0

@@ -20,11 +20,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.http import percentiles, started
 from benchmarks.load import P99_MS, RSS_MB, SECONDS, USERS, floor_per_s
 from benchmarks.machine import describe
 from benchmarks.observe import Observer, Probe
-from benchmarks.tally import LATE_S
+from benchmarks.serving import started
+from benchmarks.tally import LATE_S, percentiles
 from benchmarks.users import SPARE_FILES, allow_files
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"

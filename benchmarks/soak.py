@@ -32,11 +32,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.http import percentiles, started
 from benchmarks.load import run_users
 from benchmarks.machine import describe
 from benchmarks.observe import Observer, Sample, slope_per_hour
-from benchmarks.tally import odd_answers
+from benchmarks.serving import started
+from benchmarks.tally import odd_answers, percentiles
 from benchmarks.users import SPARE_FILES, allow_files
 from benchmarks.visitors import HABIT
 

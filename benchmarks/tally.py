@@ -55,3 +55,13 @@ def count(table: dict[str, int], answer: Answered) -> None:
 def odd_answers(table: dict[str, int], *expected: str) -> dict[str, int]:
     """Answers by outcome but for the expected ones. A 503 that was not deliberate is one of no name but its own."""
     return {outcome: number for outcome, number in table.items() if outcome not in expected}
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """p50, p90, p99 and the maximum, in the values' unit."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in
+          (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))}  # fmt: skip
+    return {name: round(value, 2) for name, value in (at | {"max": ordered[-1]}).items()}

@@ -27,7 +27,7 @@ def test_types_and_frames_of_an_error_and_of_its_cause() -> None:
     with pytest.raises(BackendFailed) as caught:
         fails(PHONE)
     first, second = trail(caught.value).split("\nfrom ")
-    assert first.startswith("appliance.errors.BackendFailed\n")
+    assert first.startswith("appliance.errors.models.BackendFailed\n")
     assert second.startswith("KeyError\n")
     for part in (first, second):
         file, _, name = part.splitlines()[-1].rpartition(" ")
@@ -69,7 +69,7 @@ def test_words_of_an_error_are_taken_out_of_a_text() -> None:
     with pytest.raises(BackendFailed) as caught:
         fails(PHONE)
     said = unworded(f"stopped by {caught.value!r}, that is {caught.value}, by {caught.value.__cause__!r}", caught.value)
-    name = "appliance.errors.BackendFailed"
+    name = "appliance.errors.models.BackendFailed"
     assert said == f"stopped by {name}, that is {name}, by KeyError"
     assert unworded("nothing happened", None) == "nothing happened"
     assert unworded("nothing was said", ValueError()) == "nothing was said"

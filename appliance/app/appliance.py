@@ -5,108 +5,32 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
 
-from appliance import __version__
-from appliance.app.board import Instruments
+from appliance.app import about
+from appliance.app.answering import answer
 from appliance.app.camera import Sight
-from appliance.app.device import device
-from appliance.app.govern import Governing
-from appliance.app.history import History
-from appliance.app.memory import give_back
+from appliance.app.heavy import listening, read_image
+from appliance.app.rooms import Rooms
 from appliance.app.share import SessionShare
 from appliance.app.spent import Spent, spent
 from appliance.app.spoken import Voice
-from appliance.app.wording import Wording
+from appliance.app.sweep import sweep
 from appliance.channels.camera.showing import Showing
 from appliance.channels.door import Told, unheard
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
-from appliance.device.bill import holding, stage
-from appliance.dialogue.policy import Dialogue
-from appliance.errors import IN_VAIN, ApplianceError, DeadlineExceeded, InvalidInput, Overloaded, Unavailable
+from appliance.device.bill import stage
+from appliance.errors import InvalidInput, Overloaded, Unavailable
 from appliance.inference.admission import Admission
-from appliance.language.parse import Parser
 from appliance.language.spoken import retimed
-from appliance.language.suggest import Suggester
-from appliance.listener import Listener
-from appliance.packs.schema import Pack
 from appliance.request import some
-from appliance.settings import Settings
-from appliance.speech.hear import Hearing
-from appliance.trail import trail
 from appliance.values import Audio, Feature, OcrResult, Parse, Reply, Suggestion, Transcript, Turn
 from appliance.vision.camera import Camera
-from appliance.vision.image import Pixels
 from appliance.vision.watch import UNWATCHED, Watch
-
-TIDY_S = 3600.0
-"""Seconds between two removals of old records."""
-SECOND_BYTES = 32_000
-"""Bytes of a second of sound as it is usually sent, by which the length of a recording is guessed before it is read."""
-GIVE_BACK_S = 60.0
-"""Seconds between two returns of free memory to the system."""
-
-
-class Reads(Protocol):
-    """A reader of upright images: the networks, or tesseract."""
-
-    def read(
-        self,
-        image: Pixels,
-        *,
-        size: tuple[int, int] | None = None,
-        deadline: float | None = None,
-        watch: Watch = UNWATCHED,
-    ) -> OcrResult:
-        """Read all lines; `size` is that of the photo that `image` is a smaller version of.
-
-        After `deadline` what is known so far comes back, marked partial; DeadlineExceeded when that is nothing.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """Everything that build() made, ready to work."""
-
-    settings: Settings
-    """The settings it was made from."""
-    pack: Pack
-    """The compiled pack."""
-    parser: Parser
-    """Understands."""
-    suggester: Suggester
-    """Completes what is being typed."""
-    dialogue: Dialogue
-    """Keeps the conversation."""
-    reader: Reads | None
-    """Reads; None when no reader serves."""
-    decode: Callable[[bytes], tuple[Pixels, tuple[int, int]]]
-    """Decodes an image within its limits; gives the pixels and the full upright (width, height)."""
-    hearing: Hearing
-    """Hears, or says why not."""
-    wording: Wording
-    """Writes what was heard as people write it."""
-    features: Callable[[], tuple[Feature, ...]]
-    """State of every ability now."""
-    details: Callable[[], dict[str, object]]
-    """Queue depth, backends and event log for the status."""
-    tidy: Callable[[], None]
-    """Removes records older than the settings keep; called every hour."""
-    silent_s: Callable[[], float]
-    """Seconds since what runs the networks has last shown life."""
-    board: Instruments
-    """Power, heat and clocks of the machine."""
-    governing: Governing
-    """Keeps power and heat: refuses what heats a chip that is too hot, and lets heavy work in by the budget."""
-    history: History
-    """Keeps what requests cost, and power over time."""
-    listener: Listener
-    """Takes timings and events."""
 
 
 class Appliance:
@@ -129,7 +53,9 @@ class Appliance:
         self._voice: Voice | None = None
         self._sight: Sight | None = None
         self._stopped = threading.Event()
-        self._sweeper = threading.Thread(target=self._sweep, name="sessions", daemon=True)
+        self._sweeper = threading.Thread(
+            target=sweep, args=(rooms, self._stopped, self._spoken_now), name="sessions", daemon=True
+        )
         self._sweeper.start()
 
     def turn(self, turn: Turn, session: str | None = None) -> Reply:
@@ -139,7 +65,7 @@ class Appliance:
             raise InvalidInput(f"text: expected 1 to {longest} characters, got {len(turn.text)}")
         self._known(turn)
         with self._turns.enter(), self._share.of(session), self._spent("turn") as taken:
-            return taken.answered(self._answer(turn, session, taken.timings))
+            return taken.answered(answer(self._rooms, self._thinking, self.features, turn, session, taken.timings))
 
     def _known(self, turn: Turn) -> None:
         """Refuse structure that the pack has no word for: it would go through the house unchecked, to the metrics."""
@@ -166,19 +92,21 @@ class Appliance:
     ) -> Reply:
         """See `Door.look`."""
         with self._turns.enter(), self._share.of(session), self._spent("look") as taken:
-            ocr = self._read(image, deadline_s, watch)
+            ocr = read_image(self._rooms, self._images, self.features, image, deadline_s, watch)
             taken.timings.update(ocr.timings_ms)
             if watch.stopped():  # whoever showed it has gone: no session is opened for it, or opened again
                 raise Unavailable("image turn: expected somebody who waits for the answer, got the reading stopped")
             if not watch.enough(ocr):
                 raise Unavailable("image turn: expected text that is worth a turn, got too little, or the same again")
             turn = Turn(ocr.text, "image", ocr.confidence, language, partial=ocr.partial)
-            return taken.answered(self._answer(turn, session, taken.timings, ocr=ocr))
+            return taken.answered(
+                answer(self._rooms, self._thinking, self.features, turn, session, taken.timings, ocr=ocr)
+            )
 
     def hear(self, recording: bytes, session: str | None = None, language: str = "zh") -> Reply:
         """See `Door.hear`."""
         with self._turns.enter(), self._share.of(session), self._spent("hear") as taken:
-            with self._listening(recording) as deadline:
+            with listening(self._rooms, self._recordings, recording) as deadline:
                 transcript = self._rooms.hearing.transcribe(recording, language, deadline=deadline)
             return taken.answered(self._heard(transcript, session, language, taken.timings))
 
@@ -192,12 +120,12 @@ class Appliance:
         longest = self._rooms.settings.max_text_chars
         text = self._rooms.wording(transcript.text[:longest]).text[:longest]
         turn = Turn(text, source="audio", confidence=transcript.confidence, language=language)
-        return self._answer(turn, session, timings, transcript=transcript)
+        return answer(self._rooms, self._thinking, self.features, turn, session, timings, transcript=transcript)
 
     def transcribe(self, recording: bytes, language: str = "zh", *, told: Told = unheard) -> Transcript:
         """See `Door.transcribe`."""
         with self._turns.enter(), self._spent("transcribe") as taken:
-            with self._listening(recording) as deadline:
+            with listening(self._rooms, self._recordings, recording) as deadline:
                 each = None if told is unheard else told
                 found = self._rooms.hearing.transcribe(recording, language, deadline=deadline, told=each)
             taken.timings.update(found.timings_ms)
@@ -259,10 +187,13 @@ class Appliance:
             raise Unavailable("voice: expected a spoken side, got an appliance without one", retry_after=60)
         return self._voice
 
+    def _spoken_now(self) -> Live | None:
+        return None if self._voice is None else self._voice.live
+
     def read(self, image: bytes, *, deadline_s: float | None = None, watch: Watch = UNWATCHED) -> OcrResult:
         """See `Door.read`."""
         with self._turns.enter(), self._spent("read") as taken:
-            result = self._read(image, deadline_s, watch)
+            result = read_image(self._rooms, self._images, self.features, image, deadline_s, watch)
             taken.timings.update(result.timings_ms)
             return taken.answered(result)
 
@@ -315,22 +246,7 @@ class Appliance:
 
     def status(self) -> dict[str, object]:
         """See `Door.status`."""
-        settings = self._rooms.settings
-        return {
-            "version": __version__,
-            "pack": self._rooms.pack.name,
-            "uptime_s": round(time.monotonic() - self._began, 1),
-            "admitted": {gate.name: asdict(gate.counters) for gate in self._gates},
-            "sessions": self._rooms.dialogue.open_sessions,
-            "limits": {
-                "text_chars": settings.max_text_chars,
-                "image_bytes": settings.max_image_bytes,
-                "image_pixels": settings.max_image_pixels,
-                "audio_seconds": settings.max_audio_seconds,
-            },
-            "device": device(self._rooms.board),
-            **self._rooms.details(),
-        }
+        return about.status(self._rooms, self._gates, time.monotonic() - self._began)
 
     @property
     def heavy(self) -> tuple[Admission, Admission]:
@@ -343,23 +259,7 @@ class Appliance:
 
     def greeting(self, language: str = "zh") -> dict[str, object]:
         """See `Door.greeting`."""
-        pack = self._rooms.pack
-        return {
-            "idle_s": self._rooms.settings.page_idle_s,
-            "attract_s": self._rooms.settings.page_attract_s,
-            "forget_s": self._rooms.settings.session_idle_s,
-            "title": pack.title.said_in(language),
-            "welcome": pack.welcome.said_in(language),
-            "suggestions": [
-                {"label": s.label.said_in(language), "text": s.text.said_in(language), "intent": s.intent}
-                for s in pack.suggestions
-            ],
-            "asks": {
-                name: {slot.name: list(slot.types) for slot in flow.slots if slot.ask and slot.types}
-                for name, flow in pack.flows.items()
-                if any(slot.ask and slot.types for slot in flow.slots)
-            },
-        }
+        return about.greeting(self._rooms, language)
 
     def vocabulary(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """See `Door.vocabulary`."""
@@ -378,109 +278,8 @@ class Appliance:
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         self.close()
 
-    def _read(self, image: bytes, deadline_s: float | None, watch: Watch) -> OcrResult:
-        reader = self._rooms.reader
-        if reader is None:
-            ocr = next(feature for feature in self.features() if feature.name == "ocr")
-            why = ("；".join(ocr.said("zh")), "; ".join(ocr.said("en")))
-            raise Unavailable("reading is off: expected a reader, got none", remedy=why, retry_after=60)
-        deadline = self._deadline(deadline_s)
-        with self._images.enter(), self._rooms.governing.enter("image", deadline):
-            begin = time.perf_counter()
-            with stage("decode"):
-                pixels, size = self._rooms.decode(image)
-            decoded = (time.perf_counter() - begin) * 1000
-            with self._in_chosen_time(deadline_s):
-                result = reader.read(pixels, size=size, deadline=deadline, watch=watch)
-            return replace(result, timings_ms={"decode": decoded, **result.timings_ms})
-
-    @contextmanager
-    def _listening(self, recording: bytes) -> Iterator[float]:
-        """Be let in with a recording; gives the deadline. What waits for power is as long as the sound may be."""
-        deadline = self._deadline()
-        size = max(1, len(recording)) / SECOND_BYTES
-        with self._recordings.enter(), self._rooms.governing.enter("audio", deadline, size):
-            yield deadline
-
-    @contextmanager
-    def _in_chosen_time(self, asked_s: float | None) -> Iterator[None]:
-        """Say that it is for the client to ask for more time, where it was the client who asked for so little."""
-        longest = self._rooms.settings.deadline_s
-        try:
-            yield
-        except DeadlineExceeded as error:
-            if asked_s is None or asked_s >= longest:
-                raise
-            raise DeadlineExceeded(
-                f"reading: expected a line within the {asked_s * 1000:.0f} ms asked for, got none ({error.detail})",
-                remedy=(
-                    f"请给更多时间：deadline_ms 最多 {longest * 1000:.0f}（命令行 --deadline，以秒计）",
-                    f"Allow more milliseconds: deadline_ms may be up to {longest * 1000:.0f} (--deadline, in seconds)",
-                ),
-                retry_after=IN_VAIN,
-            ) from error
-
-    def _answer(
-        self,
-        turn: Turn,
-        session: str | None,
-        timings: dict[str, float],
-        *,
-        ocr: OcrResult | None = None,
-        transcript: Transcript | None = None,
-    ) -> Reply:
-        name = self._rooms.dialogue.open(session, turn.language)
-        with holding(self._thinking):
-            begin = time.perf_counter()
-            with stage("understand"):
-                parse = self._rooms.parser.parse(turn)
-            understood = time.perf_counter()
-            with stage("dialogue"):
-                answer = self._rooms.dialogue.respond(name, turn, parse)
-        timings["understand"] = (understood - begin) * 1000
-        timings["dialogue"] = (time.perf_counter() - understood) * 1000
-        return Reply(name, turn, parse, answer, timings, self._used(parse, ocr, transcript), ocr, transcript)
-
-    def _used(self, parse: Parse, ocr: OcrResult | None, transcript: Transcript | None) -> Mapping[str, str]:
-        """What served each stage of this turn."""
-        names = [model.partition("@")[0] for model in parse.models]
-        used = {"language": "given" if parse.source == "turn" else "+".join([*names, "templates"])}
-        if ocr is not None:
-            used["ocr"] = ocr.engine
-        if transcript is not None:
-            used["asr"] = transcript.engine
-            if "vad" in transcript.timings_ms:
-                used["vad"] = next(feature.backend for feature in self.features() if feature.name == "vad")
-        return used
-
     @contextmanager
     def _spent(self, door: str) -> Iterator[Spent]:
         """Count what a request takes; to be entered past every queue, so that it does not pay while it waits."""
         with some(), spent(door, self._rooms.board, self._rooms.history.keep, self._rooms.listener) as taken:
             yield taken
-
-    def _deadline(self, asked_s: float | None = None) -> float:
-        longest = self._rooms.settings.deadline_s
-        return time.monotonic() + (longest if asked_s is None else min(asked_s, longest))
-
-    def _sweep(self) -> None:
-        """Forget idle sessions, on time even when nobody asks anything, and old records; give back free memory.
-
-        What requests cost is known later than their answers, and is written here and not by whoever came to know it.
-        """
-        tidied, gave = float("-inf"), time.monotonic()
-        while not self._stopped.wait(1.0):
-            try:
-                self._rooms.history.tend()
-                self._rooms.dialogue.sweep()
-                if self._voice is not None:
-                    self._voice.live.sweep()
-                if time.monotonic() - gave > GIVE_BACK_S:
-                    gave = time.monotonic()
-                    give_back()
-                if time.monotonic() - tidied > TIDY_S:
-                    tidied = time.monotonic()
-                    self._rooms.tidy()
-            except Exception as error:  # noqa: BLE001 - a defect in one round must not keep customers remembered for good
-                code = error.code if isinstance(error, ApplianceError) else trail(error)
-                self._rooms.listener("sweep_failed", code=code)

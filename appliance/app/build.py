@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app import knobs
-from appliance.app.appliance import Appliance, Rooms
+from appliance.app.appliance import Appliance
 from appliance.app.board import Instruments
 from appliance.app.bundled import shelf
 from appliance.app.camera import build_sight
@@ -22,6 +22,7 @@ from appliance.app.govern import Governing
 from appliance.app.history import History
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
+from appliance.app.rooms import Rooms
 from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.app.voice import build_voice
 from appliance.app.wording import build_wake, build_wording

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from appliance.app.appliance import Reads
+from appliance.app.rooms import Reads
 from appliance.errors import ApplianceError, BackendFailed, Unavailable
 from appliance.listener import Listener, silent
 from appliance.values import Feature, OcrResult

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from appliance.app.appliance import Reads
 from appliance.app.eyes import Eyes
 from appliance.app.networks import Networks, said, why
 from appliance.app.recognisers import Recognisers
+from appliance.app.rooms import Reads
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, ModelMismatch

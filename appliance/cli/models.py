@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 from rich.cells import set_cell_size
@@ -17,14 +14,16 @@ from rich.console import Console
 from appliance.app.derive import backends_here, derive, prepare
 from appliance.artifacts.derived import network_path
 from appliance.artifacts.imported import load_imported
-from appliance.artifacts.manifest import Manifest, load_manifests, shipped_root
+from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.pull import Outcome, Puller
 from appliance.artifacts.store import CACHE, ModelStore, State
 from appliance.cli import importing
-from appliance.cli.exits import Exit, exit_for
+from appliance.cli.attempts import failed_lately, is_offline, is_optional, remember
+from appliance.cli.exits import Exit
 from appliance.cli.options import AsJson, Config, settings
+from appliance.cli.outcomes import WORDS, facts, print_json, report, say
 from appliance.cli.progress import Display
-from appliance.errors import ApplianceError, BackendFailed, DownloadFailed, GateRefused, ModelCorrupt, ModelMissing
+from appliance.errors import ApplianceError, BackendFailed, GateRefused, ModelCorrupt, ModelMissing
 from appliance.settings import data_dir
 
 app = typer.Typer(
@@ -40,20 +39,6 @@ EveryPrecision = Annotated[
     typer.Option("--every-precision", help="也生成本机用不到的精度 / Make precisions that nothing here serves, too."),
 ]
 
-RETRY_S = 86_400
-"""Seconds for which `--once` leaves an optional model alone that could not be had."""
-
-WORDS = {
-    "installed": "已安装 / installed",
-    "present": "已安装 / installed already",
-    "missing": "未安装 / missing",
-    "corrupt": "已损坏 / corrupt",
-    "partial": "不完整 / incomplete",
-    "failed": "失败 / failed",
-    "skipped": "未安装，今天已尝试过 / not installed, tried today already",
-    "removed": "已删除 / removed",
-}
-
 
 @app.command("list")
 def list_models(config: Config = None, as_json: AsJson = False) -> None:
@@ -63,8 +48,8 @@ def list_models(config: Config = None, as_json: AsJson = False) -> None:
         states = {name: _state(store, name) for name in store.manifests}
     outdated = store.outdated()
     if as_json:
-        rows = [_facts(store, name) | {"state": s.state, "detail": s.detail} for name, s in states.items()]
-        _print_json({"root": str(store.root), "models": rows, "outdated": [str(path) for path in outdated]})
+        rows = [facts(store, name) | {"state": s.state, "detail": s.detail} for name, s in states.items()]
+        print_json({"root": str(store.root), "models": rows, "outdated": [str(path) for path in outdated]})
         return
     for name, state in states.items():
         manifest = store.manifest(name)
@@ -74,13 +59,13 @@ def list_models(config: Config = None, as_json: AsJson = False) -> None:
             set_cell_size(WORDS[state.state] + mark, 24),
             f"{manifest.size / 1e6:6.1f} MB",
         )
-        _say("".join([*cells, "  ", set_cell_size(manifest.licence, 12), f"{manifest.title_zh} / {manifest.title_en}"]))
-    _say(f"* 可选 / optional\n目录 / folder: {store.root}")
+        say("".join([*cells, "  ", set_cell_size(manifest.licence, 12), f"{manifest.title_zh} / {manifest.title_en}"]))
+    say(f"* 可选 / optional\n目录 / folder: {store.root}")
     for state in states.values():
         if state.state == "corrupt":
-            _say(state.detail)
+            say(state.detail)
     if outdated:
-        _say(f"旧版本 / other versions: {len(outdated)} (appliance models remove --old)")
+        say(f"旧版本 / other versions: {len(outdated)} (appliance models remove --old)")
 
 
 @app.command()
@@ -109,17 +94,17 @@ def pull(
         puller = Puller(store, display, folder=folder)
         outcomes = []
         for name in chosen:
-            if once and _failed_lately(store, name):
+            if once and failed_lately(store, name):
                 outcomes.append(Outcome(name, "skipped", {}))
                 continue
             outcomes.append(_derive(store, puller.pull(name), display, every_precision))
-            _remember(store, outcomes[-1])
+            remember(store, outcomes[-1])
     tolerated = {
         one.name
         for one in outcomes
-        if not names and not everything and _is_optional(store.manifest(one.name)) and _is_offline(one.error)
+        if not names and not everything and is_optional(store.manifest(one.name)) and is_offline(one.error)
     }
-    _report(store, outcomes, as_json, tolerated | _undone(outcomes))
+    report(store, outcomes, as_json, tolerated | _undone(outcomes))
 
 
 @app.command()
@@ -132,7 +117,7 @@ def verify(names: Names = None, config: Config = None, as_json: AsJson = False) 
         store = _store(config, display)
         outcomes = [_verified(store, name) for name in _chosen(store, names, everything=True)]
     tolerated = {one.name for one in outcomes if one.result == "missing" and not names}
-    _report(store, outcomes, as_json, {name for name in tolerated if not store.manifest(name).default})
+    report(store, outcomes, as_json, {name for name in tolerated if not store.manifest(name).default})
 
 
 @app.command("import")
@@ -163,12 +148,12 @@ def import_models(
         if isinstance(made, tuple):
             outcomes = [_derive(store, one, display, every_precision) for one in made]
     if isinstance(made, tuple):
-        _report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"} | _undone(outcomes))
+        report(store, outcomes, as_json, {one.name for one in outcomes if one.result == "partial"} | _undone(outcomes))
     store = _store(config, Display(_stderr()))
     if as_json:
-        facts = _facts(store, made.manifest.name) | {"result": "installed", "recogniser": made.record.kind}
+        known = facts(store, made.manifest.name) | {"result": "installed", "recogniser": made.record.kind}
         warnings = [{"zh": chinese, "en": english} for chinese, english in made.warnings]
-        _print_json({"root": str(store.root), "models": [facts | {"warnings": warnings}], "exit": int(Exit.OK)})
+        print_json({"root": str(store.root), "models": [known | {"warnings": warnings}], "exit": int(Exit.OK)})
         return
     importing.told(made)
 
@@ -193,10 +178,10 @@ def remove(
     if cache and (store.root / CACHE).is_dir():
         freed[CACHE] = store.discard(store.root / CACHE)
     if as_json:
-        _print_json({"removed": freed})
+        print_json({"removed": freed})
         return
     for what, size in freed.items():
-        _say(f"{what}: {WORDS['removed']} ({size / 1e6:.1f} MB)")
+        say(f"{what}: {WORDS['removed']} ({size / 1e6:.1f} MB)")
 
 
 def _store(config: Path | None, display: Display) -> ModelStore:
@@ -257,102 +242,6 @@ def _undone(outcomes: Iterable[Outcome]) -> set[str]:
     """Models of which another precision could not be made here: the file itself serves, so this fails nothing."""
     refused = (GateRefused, BackendFailed)
     return {one.name for one in outcomes if one.result != "failed" and isinstance(one.error, refused)}
-
-
-def _attempt_of(store: ModelStore, name: str) -> Path:
-    """Empty file whose time says when this version of a model could not be had."""
-    return store.root / CACHE / f"failed-{name}-{store.manifest(name).digest}"
-
-
-def _failed_lately(store: ModelStore, name: str) -> bool:
-    """True for an optional model that is not installed and could not be had within RETRY_S."""
-    if not _is_optional(store.manifest(name)) or store.state(name).state == "installed":
-        return False
-    try:
-        age = time.time() - _attempt_of(store, name).stat().st_mtime
-    except OSError:
-        return False
-    return 0 <= age < RETRY_S
-
-
-def _remember(store: ModelStore, outcome: Outcome) -> None:
-    """Note a failure for `--once`. Without a disk to write on there is nothing to note it with, and no harm."""
-    with suppress(OSError):
-        if _is_offline(outcome.error):
-            _attempt_of(store, outcome.name).touch()
-        else:
-            _attempt_of(store, outcome.name).unlink(missing_ok=True)
-
-
-def _is_optional(manifest: Manifest) -> bool:
-    return manifest.install == "optional"
-
-
-def _is_offline(error: ApplianceError | None) -> bool:
-    return isinstance(error, DownloadFailed)
-
-
-def _facts(store: ModelStore, name: str) -> dict[str, object]:
-    manifest = store.manifest(name)
-    return {
-        "name": name,
-        "digest": manifest.digest,
-        "kind": manifest.kind,
-        "install": manifest.install,
-        "title_zh": manifest.title_zh,
-        "title_en": manifest.title_en,
-        "licence": manifest.licence,
-        "attribution": manifest.attribution,
-        "page": manifest.page,
-        "bytes": manifest.size,
-        "folder": str(store.home(name)),
-        "files": [{"path": e.path, "sha256": e.sha256, "bytes": e.size} for e in manifest.files],
-        "prepared": sorted(manifest.prepared),
-    }
-
-
-def _report(store: ModelStore, outcomes: Iterable[Outcome], as_json: bool, tolerated: set[str]) -> NoReturn:
-    """Print what became of each model and exit; an error of a model in `tolerated` does not count."""
-    outcomes = list(outcomes)
-    code = max((exit_for(o.error) for o in outcomes if o.error and o.name not in tolerated), default=Exit.OK)
-    if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "result": one.result,
-                "folder": str(store.home(one.name)),
-                "origins": dict(one.origins),
-                "error": {"code": one.error.code, "message": one.error.message, "remedy": one.error.remedy}
-                if one.error
-                else None,
-                "counts": one.name not in tolerated,
-            }
-            for one in outcomes
-        ]
-        _print_json({"root": str(store.root), "models": rows, "exit": int(code)})
-        raise typer.Exit(code)
-    for one in outcomes:
-        optional = (
-            " (可选，不影响其他功能 / optional, all else works)"
-            if one.error and one.name in tolerated and one.result in ("failed", "missing")
-            else ""
-        )
-        _say(f"{one.name}: {WORDS[one.result]}{optional}")
-        if one.result == "skipped":
-            _say(f"  → appliance models pull {one.name}")
-        elif one.error and optional:
-            _say(f"  → {one.error.remedy}")
-        elif one.error:
-            typer.echo(f"{one.error.message}\n  → {one.error.remedy}", err=True)
-    raise typer.Exit(code)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _say(line: str) -> None:
-    typer.echo(line)
 
 
 def _stderr() -> Console:

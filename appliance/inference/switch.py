@@ -12,21 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import ApplianceError, BackendFailed, InvalidInput, OutOfDeviceMemory
 from appliance.inference.backend import Backend, BackendInfo, Unsuited, WrongState
 from appliance.inference.fallback import Attempt, Candidate, Selection, select
+from appliance.inference.finite import NotFinite, check_finite
+from appliance.inference.pauses import Pauses
 from appliance.inference.signature import Arrays
 from appliance.listener import Listener, silent
 from appliance.specs import ModelSpec
 from appliance.trail import let_go
-
-PAUSE_S = 30.0
-"""Seconds from a failure to the first attempt to have the better backend back; doubles with every failure."""
-LONGEST_S = 3600.0
-"""Longest pause; also that after a refusal at the start, and the service after which a failure is forgotten."""
 
 
 class SwitchingBackend(Backend):
@@ -51,8 +47,7 @@ class SwitchingBackend(Backend):
         self._switching = threading.RLock()
         self._serving: Backend | None = None
         self._at = self._best = len(self._candidates)
-        self._again = self._since = 0.0
-        self._pause, self._wait = PAUSE_S, LONGEST_S
+        self._pauses = Pauses()
         self._works: tuple[Attempt, ...] = ()
         self._refused: dict[str, Attempt] = {}
         self._switches = 0
@@ -127,8 +122,7 @@ class SwitchingBackend(Backend):
             self._candidates = wanted
             self._at = at if found.backend is None else len(found.attempts) - 1
             self._best = self._at
-            self._since, self._wait = self._clock(), LONGEST_S
-            self._again = self._since + LONGEST_S
+            self._pauses.serves(self._clock())
             if found.backend is None:
                 return ""
             self._note(found)
@@ -142,16 +136,15 @@ class SwitchingBackend(Backend):
         """Try to have a better backend back when its pause is over. For a background thread; loads and warms it."""
         with self._switching:
             better = self._candidates[: self._at]
-            if not better or self._clock() < self._again or self._closed():
+            if not better or not self._pauses.due(self._clock()) or self._closed():
                 return
-            self._again = float("inf")  # nobody else tries meanwhile
+            self._pauses.trying()
         try:
             # Outside the lock: requests go on with the lower one.
             found = select(self.spec, better, listener=self._listener)
         finally:
             with self._switching:
-                self._wait = min(self._wait * 2, LONGEST_S)
-                self._again = self._clock() + self._wait
+                self._pauses.tried(self._clock())
         with self._switching:
             self._note(found)
             if found.backend is None or self._closed():
@@ -161,8 +154,7 @@ class SwitchingBackend(Backend):
             before, self._serving = self._serving, found.backend
             self._at = len(found.attempts) - 1
             self._best = min(self._best, self._at)
-            self._since = self._clock()
-            self._wait, self._again = LONGEST_S, self._since + LONGEST_S
+            self._pauses.serves(self._clock())
             self._switches += 1
             self._listener(
                 "backend_restored",
@@ -178,8 +170,7 @@ class SwitchingBackend(Backend):
         self._serving = found.backend
         self._at = len(found.attempts) - 1 if found.backend is not None else len(self._candidates)
         self._best = self._at
-        self._since = self._clock()
-        self._again = self._clock() + LONGEST_S
+        self._pauses.serves(self._clock())
         if found.backend is None:
             raise BackendFailed(found.reason)
 
@@ -192,7 +183,7 @@ class SwitchingBackend(Backend):
             try:
                 outputs = serving.infer(inputs)
                 if not last:  # an accelerator's halves may overflow on what the gate has not seen
-                    _finite(self.spec, serving, outputs)
+                    check_finite(self.spec, serving, outputs)
                 return outputs
             except InvalidInput:
                 raise
@@ -239,10 +230,10 @@ class SwitchingBackend(Backend):
 
         What lacks memory for it runs smaller ones well, and yet another backend has to answer this one.
         """
-        if isinstance(error, OutOfDeviceMemory | _NotFinite):
+        if isinstance(error, OutOfDeviceMemory | NotFinite):
             return False
         try:
-            _finite(self.spec, serving, serving.infer(self.spec.zeros()))
+            check_finite(self.spec, serving, serving.infer(self.spec.zeros()))
         except ApplianceError:
             return False
         return True
@@ -259,11 +250,7 @@ class SwitchingBackend(Backend):
             below = self._candidates[self._at + 1 :]
             found = select(self.spec, below, listener=self._listener)
             self._note(found)
-            now = self._clock()
-            if now - self._since > LONGEST_S:  # it had served long: this failure is a new one
-                self._pause = PAUSE_S
-            self._again, self._since, self._wait = now + self._pause, now, self._pause
-            self._pause = min(self._pause * 2, LONGEST_S)
+            again_s = self._pauses.failed(self._clock())
             self._serving = found.backend
             self._at += len(found.attempts) if found.backend is not None else len(below) + 1
             self._switches += 1
@@ -273,7 +260,7 @@ class SwitchingBackend(Backend):
                 backend=failed.name,
                 to=self.name,
                 reason=error.detail,
-                again_s=self._again - now,
+                again_s=again_s,
             )
 
     def _note(self, found: Selection) -> None:
@@ -296,13 +283,3 @@ class SwitchingBackend(Backend):
             backend.close()
         except ApplianceError as error:  # a lost device takes nothing back; the process's end will
             self._listener("close_failed", model=self.spec.name, reason=error.detail)
-
-
-class _NotFinite(BackendFailed):
-    """Outputs that are no numbers."""
-
-
-def _finite(spec: ModelSpec, backend: Backend, outputs: Arrays) -> None:
-    for name, array in outputs.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise _NotFinite(f"{spec.name} on {backend.name}: expected finite outputs, got {name} with others")

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.app.board import Instruments
 from appliance.app.device import device
-from appliance.channels.http.openapi_schemas import DEVICE
+from appliance.channels.http.openapi_device import DEVICE
 from appliance.channels.http.reply import json_response
 from tests.device.boards import BOARDS, OFF, orin_nano, write
 from tests.device.test_energy import Clock

@@ -6,7 +6,9 @@ import copy
 
 import pytest
 
-from benchmarks.http import GROWTH_KB, SLOPE_KB_S, missed, percentiles, trend
+from benchmarks.http import GROWTH_KB, SLOPE_KB_S, missed
+from benchmarks.memory import trend
+from benchmarks.tally import percentiles
 
 SECONDS = [second / 2 for second in range(120)]
 GOOD = {

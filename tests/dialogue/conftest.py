@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from appliance.packs.responses import load_responses
 from appliance.packs.schema import Localised, Pack, PackSuggestion
 from appliance.records.events import EventLog
 from appliance.values import Answer, Entity, Intent, Parse, Turn
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no packages: this is how they share dialogue_steps
 
 STORE = Path(__file__).parents[2] / "appliance/packs/store"
 NOW = datetime.datetime(2026, 11, 22, 10, 30)

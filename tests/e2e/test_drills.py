@@ -26,7 +26,7 @@ from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.channels.http.api import create_app
 from appliance.errors import BackendFailed
-from appliance.inference.switch import PAUSE_S
+from appliance.inference.pauses import PAUSE_S
 from appliance.inference.tensorrt.cuda_bindings import CudaBindingsDevice
 from appliance.metrics import Metrics
 from appliance.settings import Settings

@@ -19,8 +19,9 @@ from appliance.errors import (
 )
 from appliance.inference.backend import Backend, BackendInfo, Unsuited, WrongState
 from appliance.inference.fallback import Candidate
+from appliance.inference.pauses import LONGEST_S, PAUSE_S
 from appliance.inference.signature import Arrays
-from appliance.inference.switch import LONGEST_S, PAUSE_S, SwitchingBackend
+from appliance.inference.switch import SwitchingBackend
 
 X = {"x": np.ones((1, 3), np.float32)}
 

@@ -20,10 +20,11 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any
 
 from appliance.channels.http.dismiss import Outcome
+from appliance.channels.http.intake import Intake
+from appliance.channels.http.kept import Kept, Passes
 from appliance.channels.http.refused import Refused
 from appliance.listener import Listener, silent
 
@@ -37,29 +38,7 @@ PAUSE_S = 0.2
 """Seconds without taking new connections when the system gives no file for them."""
 SAY_S = 60.0
 """Seconds between two lines in the log about the same trouble."""
-WINDOW_S = 60.0
-"""Seconds over which the longest pass is kept."""
 NO_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Counters of the connections at one moment."""
-
-    open: int
-    """Connections open now, those with a running request included."""
-    idle: int
-    """Those that wait for a request."""
-    most: int
-    """Open at once at most."""
-    accepted: int
-    """Taken since the start."""
-    refused: int
-    """Sent away with 503 since the start, because every place was taken."""
-    closed_for_others: int
-    """Idle connections closed since the start to make place for new ones."""
-    slowest_pass_ms: float
-    """Longest time in the last one to two minutes that the thread went from one look at them to the next."""
 
 
 class Keeper:
@@ -75,18 +54,15 @@ class Keeper:
         self._tell = listener
         self._socket: socket.socket = server.socket
         self._socket.setblocking(False)
-        self._door = self._socket.fileno()
         self._epoll = select.epoll()
-        self._epoll.register(self._door, select.EPOLLIN)
-        self._listening = True
-        self._resume_at = 0.0
+        self._intake = Intake(self._epoll, self._socket)
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, Any] = OrderedDict()
         self._open: dict[int, Any] = {}
         self._refused = Refused(speaks=server.ssl_adapter is None)
         self._accepted = self._sent_away = self._evicted = 0
         self._said_at = float("-inf")
-        self._slowest, self._before, self._window_at = 0.0, 0.0, time.monotonic()
+        self._passes = Passes()
         self._serving = threading.Event()
         self._stopping = False
         self._went_round = time.monotonic()
@@ -94,7 +70,6 @@ class Keeper:
     @property
     def kept(self) -> Kept:
         """The counters now."""
-        slowest = max(self._slowest, self._before) * 1000
         return Kept(
             len(self._open),
             len(self._idle),
@@ -102,7 +77,7 @@ class Keeper:
             self._accepted,
             self._sent_away,
             self._evicted,
-            round(slowest, 1),
+            self._passes.slowest_ms,
         )
 
     @property
@@ -131,9 +106,7 @@ class Keeper:
 
     def hold(self) -> None:
         """Take no new connections from now on: they wait in the kernel's queue, for whoever listens there next."""
-        self._resume_at = float("inf")
-        self._epoll.modify(self._door, 0)
-        self._listening = False
+        self._intake.hold()
 
     def at_rest(self, quiet_s: float) -> bool:
         """True when no request is worked on, and none has come or ended for `quiet_s` seconds."""
@@ -166,23 +139,18 @@ class Keeper:
                 ready = self._epoll.poll(expiration_interval)
                 self._went_round = began = time.monotonic()
                 for fd, _ in ready:
-                    if fd != self._door:
+                    if fd != self._intake.fd:
                         self._wake(fd)
-                if any(fd == self._door for fd, _ in ready):
+                if any(fd == self._intake.fd for fd, _ in ready):
                     self._take_new()
                 if began - looked > expiration_interval:
                     looked = began
                     self._expire()
                     self._refused.tidy(began)
-                    self._listen_again(began)
-                self._note(time.monotonic(), began)
+                    self._intake.resume(began)
+                self._passes.note(time.monotonic(), began)
         finally:
             self._serving.clear()
-
-    def _note(self, now: float, began: float) -> None:
-        self._slowest = max(self._slowest, now - began)
-        if now - self._window_at > WINDOW_S:
-            self._slowest, self._before, self._window_at = 0.0, self._slowest, now
 
     def _rest(self, conn: Any, arm: Any) -> None:
         """Wait for the connection's next request; `arm` is what epoll has to be told."""
@@ -227,7 +195,10 @@ class Keeper:
             except OSError as error:
                 # One that is gone before it was taken says so here; anything else but these is the next one's business.
                 if error.errno in NO_FILE:
-                    self._pause(PAUSE_S, f"{error.strerror}; see `appliance check` about open files")
+                    self._say(
+                        f"no new connections for a moment: {error.strerror}; see `appliance check` about open files"
+                    )
+                    self._intake.pause(PAUSE_S)
                     return
                 continue
             if len(self._open) < self._most or self._make_place():
@@ -290,19 +261,6 @@ class Keeper:
                     return
                 del self._idle[fd]
             self._end_idle(fd, conn)
-
-    def _pause(self, seconds: float, why: str) -> None:
-        """Take no new connections for a while: the kernel keeps them, and a full house must not be asked in a loop."""
-        self._say(f"no new connections for a moment: {why}")
-        if self._listening:
-            self._epoll.modify(self._door, 0)
-            self._listening = False
-        self._resume_at = time.monotonic() + seconds
-
-    def _listen_again(self, now: float) -> None:
-        if not self._listening and now >= self._resume_at:
-            self._epoll.modify(self._door, select.EPOLLIN)
-            self._listening = True
 
     def _say(self, words: str) -> None:
         now = time.monotonic()

@@ -9,7 +9,8 @@ from typing import Any
 from appliance.channels.http.media import FORM_TYPE
 from appliance.channels.http.openai import PCM_RATE, SPEECH, TRANSCRIPTIONS
 from appliance.channels.http.openai_asked import FORMATS, GRANULARITIES, speech_schema
-from appliance.channels.http.openapi_schemas import COUNT, NUMBER, PRINTABLE, TEXT
+from appliance.channels.http.openapi_forms import COUNT, NUMBER, TEXT
+from appliance.channels.http.openapi_requests import PRINTABLE
 from appliance.channels.http.openapi_schemas import SCHEMAS as ANSWERS
 from appliance.channels.speaking import LANGUAGES
 from appliance.settings import Settings

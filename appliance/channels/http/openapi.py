@@ -9,7 +9,8 @@ from appliance import __version__
 from appliance.channels.http import openai_document, openapi_camera, openapi_technician, openapi_voice
 from appliance.channels.http.bundles import MEDIA
 from appliance.channels.http.media import AUDIO_TYPES, IMAGE_TYPES
-from appliance.channels.http.openapi_schemas import SCHEMAS, request_schemas
+from appliance.channels.http.openapi_requests import request_schemas
+from appliance.channels.http.openapi_schemas import SCHEMAS
 from appliance.channels.http.schemas import DETAILS, SESSION_PATTERN, SHORTEST_MS
 from appliance.errors import ERRORS
 from appliance.settings import Settings

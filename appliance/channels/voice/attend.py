@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from appliance.channels.voice.manners import Manners
 from appliance.channels.voice.parts import Ears, Playing, Samples
 from appliance.speech.listen import Utterances
 from appliance.speech.resample import RATE
@@ -26,6 +27,10 @@ PIECE = 512
 """Samples that are looked at together: a frame of the voice activity detection."""
 GAP_S = 0.1
 """Pause within speech: what came before a longer one no longer counts."""
+USUAL_LEVEL = 0.05
+"""How loud somebody is taken to be who has not been heard yet, root mean square: -26 dB of full scale."""
+SOFTEST = 0.005
+"""Least level of speech that breaks an answer off, -46 dB: what echo cancellation leaves is softer, mostly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,13 @@ class Insistence:
     """Least level, root mean square."""
     sure: float = 0.9
     """Least probability of speech."""
+
+
+def needed(loud: float, manners: Manners) -> Insistence:
+    """What it takes of a customer who was `loud`, root mean square, before."""
+    softer = 10 ** (-manners.softer_db / 20)
+    level = min(max(loud * softer, SOFTEST), USUAL_LEVEL * softer)
+    return Insistence(manners.insisting, level=level)
 
 
 class Counted:

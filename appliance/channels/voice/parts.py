@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from appliance.channels.voice.manners import Manners
 from appliance.errors import ApplianceError
+from appliance.listener import Listener
+from appliance.speech.listen import Utterances
 from appliance.values import Reply, Transcript
 
 Samples = npt.NDArray[np.float32]
@@ -49,3 +53,31 @@ Wakes = Callable[[str], str | None]
 """The rest of a text behind the wake phrase that it begins with (perhaps empty); None without the phrase."""
 Shows = Callable[[Reply], Mapping[str, Any]]
 """A reply as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything around one conversation."""
+
+    ears: Ears
+    """Where sound comes from."""
+    hear: Callable[[str], Utterances]
+    """Makes what recognises a language."""
+    answer: Answers
+    """Answers what was heard."""
+    show: Shows
+    """Puts a reply into JSON for who watches."""
+    mouth: Mouth | None
+    """Speaks; None where nothing does."""
+    wakes: Wakes | None
+    """Knows the wake phrase; None without one."""
+    manners: Callable[[], Manners]
+    """How turns are taken now: another microphone may be open by then."""
+    end: Callable[[str], object]
+    """Ends a session."""
+    allowed: Callable[[], object]
+    """Raises ApplianceError while no sound is taken."""
+    listener: Listener
+    """Hears what becomes of the turns."""
+    clock: Callable[[], float]
+    """Seconds, as time.monotonic counts them."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 
 import pytest
 from fake_door import FakeDoor
 from playwright.sync_api import expect
-from visitor import ask, pass_by, picture, until
+from visitor import ask, picture
 
 from appliance.channels.http.page import PAGE
 from appliance.errors import ERRORS, Overloaded
@@ -42,73 +41,6 @@ def test_typed_question_is_shown_as_text_and_never_as_markup(serve, visit):
     assert page.locator(".log img, .log b").count() == 0
     assert server.door.turns[-1].text == nasty
     assert server.door.turns[-1].source == "text"
-
-
-def test_photo_from_a_file_shows_its_lines_over_it(serve, visit):
-    server = serve()
-    page = visit(server)
-    page.click("#photo")
-    expect(page.locator("#camera-notice")).to_contain_text("照片只在本机识别")
-    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
-    lines = page.locator(".photo .overlay polygon")
-    expect(lines).to_have_count(3)
-    assert server.door.images == [picture()]
-    page.locator(".photo .stage img").element_handle().wait_for_element_state("stable")  # it has risen into its place
-    photo = page.locator(".photo .stage img").bounding_box()
-    line = lines.nth(1).bounding_box()
-    scale = photo["width"] / 600
-    assert photo["height"] == pytest.approx(300 * scale, abs=2)
-    assert line["x"] == pytest.approx(photo["x"] + 39 * scale, abs=4)
-    assert line["y"] == pytest.approx(photo["y"] + 120 * scale, abs=4)
-    assert line["width"] == pytest.approx(521 * scale, abs=8)
-    lines.nth(2).click()
-    expect(page.locator(".photo .chosen-text")).to_have_text("收件人 <b>王芳</b>")
-    page.mouse.click(line["x"] + 40, line["y"] - 12)  # a finger beside the line means the line
-    expect(page.locator(".photo .chosen")).to_contain_text("97%")
-    page.get_by_role("button", name="复制").click()
-    assert page.evaluate("navigator.clipboard.readText()") == "运单号 SF1392847561002"
-    page.locator(".photo .enlarge").click()
-    expect(page.locator("#zoom .lines button")).to_have_count(3)
-    page.locator("#zoom .lines button").nth(1).click()
-    page.locator("#zoom").get_by_role("button", name="用这行提问").click()
-    expect(page.locator("#zoom")).to_be_hidden()
-    expect(page.locator("#text")).to_have_value("运单号 SF1392847561002")
-
-
-def test_photo_from_the_camera(serve, visit):
-    server = serve()
-    page = visit(server)
-    page.click("#show")
-    assert server.door.images == []
-    page.click("#camera-open")
-    until(page, "document.getElementById('video').videoWidth > 0")
-    page.click("#camera-take")
-    expect(page.locator(".photo .overlay polygon")).to_have_count(3)
-    assert server.door.images[0].startswith(b"\xff\xd8\xff")
-    assert page.evaluate("document.getElementById('video').srcObject") is None
-
-
-def test_large_photo_is_made_smaller_before_it_is_sent(serve, visit):
-    server = serve()
-    page = visit(server)
-    size = page.evaluate(
-        """async () => {
-          const { fitting } = await import('/assets/photo.js');
-          const canvas = new OffscreenCanvas(2400, 2400);
-          const context = canvas.getContext('2d');
-          const pixels = context.createImageData(2400, 2400);
-          for (let i = 0; i < pixels.data.length; i += 65536) {
-            crypto.getRandomValues(pixels.data.subarray(i, i + 65536));
-          }
-          for (let i = 3; i < pixels.data.length; i += 4) pixels.data[i] = 255;
-          context.putImageData(pixels, 0, 0);
-          const large = await canvas.convertToBlob({ type: 'image/png' });
-          const small = await fitting(large);
-          return [large.size, small.size, small.type];
-        }"""
-    )
-    assert size[0] > 12 * 1024 * 1024 > size[1]
-    assert size[2] == "image/jpeg"
 
 
 def test_english(serve, visit):
@@ -179,16 +111,6 @@ def test_error_card_says_what_to_do_and_tries_again(serve, visit):
     expect(page.locator(".customer")).to_have_count(1)
 
 
-def test_a_refused_photo_is_taken_again_and_not_sent_again(serve, visit):
-    page = visit(serve())
-    page.click("#photo")
-    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"not a picture"})
-    expect(page.locator(".error")).to_contain_text("这张图片打不开")
-    expect(page.locator(".error")).not_to_contain_text("JPEG")
-    page.locator(".error").get_by_role("button").click()
-    expect(page.locator("#camera-notice")).to_be_visible()
-
-
 @pytest.mark.parametrize("language, han", [("zh", True), ("en", False)])
 def test_every_refusal_has_a_customers_words(serve, visit, language, han):
     page = visit(serve())
@@ -209,16 +131,6 @@ def test_every_refusal_has_a_customers_words(serve, visit, language, han):
         assert remedy
         assert bool(re.search("[一-鿿]", title + remedy)) is han
         assert not re.search("JSON|WAV|appliance|Retry|请求|格式", title + remedy)
-
-
-def test_a_photo_without_text_says_so_once(serve, visit):
-    page = visit(serve(FakeDoor(lines=())))
-    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
-    expect(page.locator(".kiosk .again")).to_have_text("再拍一次")
-    expect(page.locator(".photo img")).to_be_visible()
-    expect(page.locator(".photo-side")).to_be_hidden()
-    page.locator(".again").click()
-    expect(page.locator("#camera-notice")).to_be_visible()
 
 
 def test_the_state_is_told_in_plain_words_with_the_rest_behind_them(serve, visit):
@@ -317,161 +229,6 @@ def test_start_over_leaves_nothing_behind(serve, visit):
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
     page.wait_for_timeout(100)
     assert server.door.sessions == set()
-
-
-class Hurried(FakeDoor):
-    """Says after how many seconds its page is to be wiped."""
-
-    def greeting(self, language="zh"):
-        return {**super().greeting(language), "idle_s": 20}
-
-
-def test_an_idle_page_asks_and_then_wipes_everything(serve, visit):
-    server = serve()
-    page = visit(server, stopped=True)
-    ask(page, "我的电话是13812345678")
-    expect(page.locator(".kiosk .meta")).to_be_visible()
-    page.click("#photo")
-    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
-    expect(page.locator(".photo .overlay polygon")).to_have_count(3)
-    url = page.locator(".photo .stage img").get_attribute("src")
-    page.locator(".photo .enlarge").click()
-    page.evaluate("document.getElementById('text').value = '还没发出的话'")
-    assert len(server.door.sessions) == 1
-    pass_by(page, 44)
-    expect(page.locator("#idle")).to_be_hidden()
-    pass_by(page, 2)
-    expect(page.locator("#idle")).to_be_visible()
-    expect(page.locator("#idle-title")).to_have_text("还在吗？")
-    expect(page.locator("#idle-text")).to_have_attribute("aria-live", "assertive")
-    expect(page.locator("#idle-text")).to_contain_text("自动清除")
-    expect(page.locator("#idle-go")).to_be_focused()
-    assert page.locator("#idle-go").bounding_box()["height"] >= 60
-    assert 0 < int(page.locator("#idle-left").inner_text()) <= 15
-    pass_by(page, 12)
-    expect(page.locator("#log")).to_be_visible()  # 58 seconds
-    with page.expect_response(lambda response: response.request.method == "DELETE"):
-        pass_by(page, 3)  # 61 seconds: it looks twice a second
-    assert server.door.sessions == set()
-    expect(page.locator("#welcome")).to_be_visible()
-    expect(page.locator("#log")).to_be_hidden()
-    assert page.locator("dialog[open]").count() == 0
-    assert "13812345678" not in page.content()
-    assert "SF1392847561002" not in page.content()
-    assert page.input_value("#text") == ""
-    gone = """(url) => new Promise((tell) => {
-      const image = new Image();
-      [image.onload, image.onerror] = [() => tell(false), () => tell(true)];
-      image.src = url;
-    })"""
-    assert page.evaluate(gone, url) is True
-    pass_by(page, 200)
-    expect(page.locator("#idle")).to_be_hidden()
-
-
-@pytest.mark.parametrize("sign", ["button", "key", "beside"])
-def test_whoever_is_still_there_goes_on(serve, visit, sign):
-    server = serve()
-    page = visit(server, stopped=True)
-    page.click("#en")
-    expect(page.locator("#welcome")).to_contain_text("Hello")
-    ask(page, "laundry liquid")
-    expect(page.locator(".kiosk .meta")).to_be_visible()
-    pass_by(page, 50)
-    expect(page.locator("#idle-title")).to_have_text("Still there?")
-    expect(page.locator("#idle")).not_to_contain_text(re.compile("[\u4e00-\u9fff]"))
-    if sign == "button":
-        page.get_by_role("button", name="Continue").click()
-    elif sign == "key":
-        page.keyboard.press("a")
-    else:
-        page.mouse.click(5, 5)
-    expect(page.locator("#idle")).to_be_hidden()
-    pass_by(page, 40)
-    expect(page.locator("#idle")).to_be_hidden()
-    expect(page.locator(".kiosk .meta")).to_be_visible()
-    assert len(server.door.sessions) == 1
-    pass_by(page, 10)
-    expect(page.locator("#idle")).to_be_visible()
-
-
-def test_a_touch_starts_the_time_again(serve, visit):
-    page = visit(serve(), stopped=True)
-    ask(page, "洗衣液")
-    expect(page.locator(".kiosk .meta")).to_be_visible()
-    for _ in range(3):
-        pass_by(page, 40)
-        page.mouse.click(5, 5)
-    expect(page.locator("#idle")).to_be_hidden()
-    expect(page.locator(".kiosk .meta")).to_be_visible()
-
-
-def test_the_appliance_says_how_long_is_idle(serve, visit):
-    server = serve(Hurried())
-    page = visit(server, stopped=True)
-    expect(page.locator(".tile").first).to_be_visible()
-    ask(page, "洗衣液")
-    expect(page.locator(".kiosk .meta")).to_be_visible()
-    pass_by(page, 12)
-    expect(page.locator("#idle")).to_be_hidden()
-    pass_by(page, 4)  # a third of 20 seconds is for the question
-    expect(page.locator("#idle")).to_be_visible()
-    assert int(page.locator("#idle-left").inner_text()) <= 7
-    expect(page.locator("#log")).to_be_visible()
-    pass_by(page, 5)
-    expect(page.locator("#log")).to_be_hidden()
-
-
-def test_a_session_that_the_process_forgot_first_is_begun_anew(serve, visit):
-    server = serve()
-    page = visit(server)
-    ask(page, "洗衣液")
-    expect(page.locator(".kiosk .meta")).to_have_count(1)
-    server.door.sessions.clear()
-    ask(page, "还有货吗")
-    expect(page.locator(".kiosk .meta")).to_have_count(2)
-    expect(page.locator(".error")).to_have_count(0)
-    assert server.door.sessions == {"session-0002"}
-    server.door.sessions.clear()
-    page.click("#restart")
-    expect(page.locator("#toast")).to_have_text("已清除，欢迎下一位顾客")
-
-
-def test_nothing_happens_on_a_start_screen(serve, visit):
-    page = visit(serve(), stopped=True)
-    expect(page.locator(".tile").first).to_be_visible()
-    page.evaluate("window.seen = []; document.getElementById('idle').showModal = () => window.seen.push('asked'); null")
-    pass_by(page, 300)
-    assert page.evaluate("window.seen") == []
-    expect(page.locator("#toast")).to_be_hidden()
-
-
-def test_a_camera_that_was_left_on_goes_off(serve, visit):
-    page = visit(serve(), stopped=True)
-    page.click("#show")
-    page.click("#camera-open")
-    until(page, "document.getElementById('video').videoWidth > 0")
-    page.evaluate("window.track = document.getElementById('video').srcObject.getTracks()[0]")
-    pass_by(page, 80)
-    expect(page.locator("#camera")).to_be_hidden()
-    until(page, "document.getElementById('video').srcObject === null")
-    assert page.evaluate("window.track.readyState") == "ended"
-
-
-def test_whoever_waits_for_an_answer_is_not_idle(serve, visit):
-    hold = threading.Event()
-    server = serve(FakeDoor(hold=hold))
-    page = visit(server, stopped=True)
-    page.click("#photo")
-    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture()})
-    expect(page.locator(".photo.reading-now")).to_be_visible()
-    pass_by(page, 80)
-    expect(page.locator("#idle")).to_be_hidden()
-    hold.set()
-    expect(page.locator(".photo:not(.reading-now) .overlay polygon")).to_have_count(3)
-    expect(page.locator("#send")).to_be_enabled()  # it waits no longer
-    pass_by(page, 50)
-    expect(page.locator("#idle")).to_be_visible()
 
 
 def test_token_is_asked_for_and_kept_in_memory(serve, visit):

@@ -185,7 +185,7 @@ def test_labels_are_bounded(metrics):
 def test_names_beyond_the_bound_are_not_kept(metrics):
     for number in range(SERIES + 50):
         metrics.shed(f"gate {number}")
-    kept = set(metrics._families["appliance_shed_total"].seen())
+    kept = set(metrics._families.seen("appliance_shed_total"))
     assert kept == {(f"gate {number}",) for number in range(SERIES)}
     metrics.shed("gate 0")
     assert samples(metrics)["appliance_shed_total", ("gate 0",)] == 2

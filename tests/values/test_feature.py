@@ -1,4 +1,4 @@
-"""What values say of themselves."""
+"""What a feature says of itself."""
 
 from __future__ import annotations
 
