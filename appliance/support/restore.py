@@ -26,13 +26,16 @@ from appliance.artifacts.inuse import alone
 from appliance.artifacts.manifest import load_manifest, load_manifests, shipped_root
 from appliance.artifacts.schema import is_safe
 from appliance.artifacts.store import ModelStore
+from appliance.bundles.contents import ID
+from appliance.bundles.state import CURRENT, linked
 from appliance.errors import InvalidInput, SettingInvalid
 from appliance.records.database import APPLICATION, VERSION
 from appliance.records.ledger import head, verify
 from appliance.settings import data_dir, load_settings
-from appliance.support.backup import LAYOUT, MANIFEST, PACK, RECORDS, SETTINGS, TREES, Kept, scratch
+from appliance.support.backup import LAYOUT, MANIFEST, PACK, RECORDS, SETTINGS, TREES, Kept
 from appliance.support.change import Step, abandon, commit, finish, give, pending, prepare
-from appliance.support.sealed import unseal
+from appliance.support.scratch import place, swept
+from appliance.support.sealed import AGAIN, unseal
 
 MOST_FILES = 100_000
 MOST_MANIFEST = 64 << 20
@@ -50,6 +53,8 @@ class Restored:
     """Models that have to be fetched."""
     elsewhere: tuple[str, ...]
     """Models that this version knows in another state than the backup's, and fetches in its own."""
+    bundle: str
+    """Id of the bundle that served there and does not here; empty when there is none to bring."""
 
 
 def restore(file: Path, root: Path | None, config: Path | None, passphrase: str) -> Restored:
@@ -59,21 +64,33 @@ def restore(file: Path, root: Path | None, config: Path | None, passphrase: str)
     InvalidInput (a file that is damaged, foreign or of a newer appliance, another passphrase, an appliance that serves)
     or SettingInvalid.
     """
-    with storage(file), tempfile.TemporaryFile(dir=_place(root, config)) as plain:
-        with file.open("rb") as source:
+    there = _place(root, config)
+    with storage(there or Path(tempfile.gettempdir())), tempfile.TemporaryFile(dir=there) as plain:
+        with _opened(file) as source:
             unseal(source, plain, passphrase)
         root = root or _root(plain, config)
         with stopped(root):
+            swept(root)
             finish(root, config)  # of another one, which was broken off
             kept = _replaced(plain, root, config)
     return _left(kept, root)
+
+
+def _opened(file: Path) -> IO[bytes]:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise InvalidInput(
+            f"{file}: expected a backup, got {error.strerror}",
+            remedy=("请核对路径，并确认 U 盘已挂载", "Check the path, and that the stick is mounted"),
+        ) from error
 
 
 def _place(root: Path | None, config: Path | None) -> Path | None:
     """Where the content lies meanwhile: with the data that is there now; imported models may be gigabytes."""
     with suppress(SettingInvalid):  # what is there is about to be replaced
         root = root or folder_of(config)
-    return None if root is None else scratch(root)
+    return None if root is None else place(root)
 
 
 def _replaced(plain: IO[bytes], root: Path, config: Path | None) -> Kept:
@@ -139,7 +156,7 @@ def stopped(root: Path) -> Iterator[None]:
 
 
 def _refused(expected: str, got: object) -> InvalidInput:
-    return InvalidInput(f"backup: expected {expected}, got {got}")
+    return InvalidInput(f"backup: expected {expected}, got {got}", remedy=AGAIN)
 
 
 def _unpacked(plain: IO[bytes], new: Path, root: Path) -> Kept:
@@ -174,6 +191,8 @@ def _manifest(archive: zipfile.ZipFile) -> Kept:
     # It becomes the name of a folder below packs, and no way out of it.
     if kept.pack and (not is_safe(kept.pack) or "/" in kept.pack):
         raise _refused("a pack's name", repr(kept.pack)[:80])
+    if kept.bundle and not ID.fullmatch(kept.bundle):
+        raise _refused("a bundle's name", repr(kept.bundle)[:80])
     return kept
 
 
@@ -229,19 +248,19 @@ def _check_records(path: Path, kept: Kept) -> None:
 
 def beside(staged: Path, config: Path) -> Path:
     """The settings next to where they go, with the owner and mode of what is there: another disk, perhaps."""
-    place = place_of(config)
+    waiting = place_of(config)
     with storage(config):
         config.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        shutil.copyfile(staged, place)
+        waiting.unlink(missing_ok=True)
+        shutil.copyfile(staged, waiting)
         there = config.stat() if config.exists() else None
-        place.chmod(there.st_mode & 0o777 if there else 0o640)
+        waiting.chmod(there.st_mode & 0o777 if there else 0o640)
         owner = there or config.parent.stat()
         if os.geteuid() == 0:
-            os.chown(place, owner.st_uid, owner.st_gid)
-        sync(place)
+            os.chown(waiting, owner.st_uid, owner.st_gid)
+        sync(waiting)
         sync(config.parent)
-    return place
+    return waiting
 
 
 def place_of(config: Path) -> Path:
@@ -259,13 +278,20 @@ def _left(kept: Kept, root: Path) -> Restored:
             elsewhere.append(label)
         if name in manifests and store.state(name).state != "installed":
             pull.append(name)
-    return Restored(kept, tuple(pull), tuple(elsewhere))
+    here = linked(root / "bundles", CURRENT)
+    return Restored(kept, tuple(pull), tuple(elsewhere), kept.bundle if kept.bundle != here else "")
 
 
 def finished(root: Path, config: Path | None = None) -> str:
     """Go on with a change that was broken off; its kind, empty when there was none. Raises as `finish` does."""
     with stopped(root):
-        return finish(root, config)
+        kind = finish(root, config)
+        swept(root)
+        if config is not None:
+            with storage(config):
+                # Of one that died before it was decided on: settings with their secrets, which nobody waits for.
+                place_of(config).unlink(missing_ok=True)
+        return kind
 
 
 def folder_of(config: Path | None) -> Path | None:
