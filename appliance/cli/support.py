@@ -23,7 +23,7 @@ def support_bundle(
 ) -> None:
     """支持包 / Collect versions, settings, state and logs for the maintainers, without secrets or anybody's words."""
     from appliance.support.bundle import kept, made
-    from appliance.support.collect import Case
+    from appliance.support.case import Case
     from appliance.support.masked import Mask
     from appliance.support.salvage import salvaged
     from appliance.support.stick import chosen, volumes

@@ -16,7 +16,8 @@ from appliance import __version__
 from appliance.artifacts.disk import storage, sync
 from appliance.artifacts.staging import write
 from appliance.errors import ApplianceError
-from appliance.support.collect import COLLECTORS, Case, Collector, written
+from appliance.support.case import Case, Collector, written
+from appliance.support.collect import COLLECTORS
 from appliance.trail import trail
 
 MOST_BYTES = 20 << 20

@@ -5,42 +5,29 @@ Replacing is written down first (`change`), so that a power cut leaves the old s
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-import sqlite3
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from appliance.artifacts.digest import CHUNK
-from appliance.artifacts.disk import room, storage, sync, sync_tree
+from appliance.artifacts.disk import storage, sync, sync_tree
 from appliance.artifacts.imported import FILE
 from appliance.artifacts.inuse import alone
 from appliance.artifacts.manifest import load_manifest, load_manifests, shipped_root
-from appliance.artifacts.schema import is_safe
 from appliance.artifacts.store import ModelStore
-from appliance.bundles.contents import ID
 from appliance.bundles.state import CURRENT, linked
 from appliance.errors import InvalidInput, SettingInvalid
-from appliance.records.database import APPLICATION, VERSION
-from appliance.records.ledger import head, verify
 from appliance.settings import data_dir, load_settings
-from appliance.support.backup import LAYOUT, MANIFEST, PACK, RECORDS, SETTINGS, TREES, Kept
+from appliance.support.backup import PACK, RECORDS, SETTINGS, TREES, Kept
 from appliance.support.change import Step, abandon, commit, finish, give, pending, prepare
 from appliance.support.scratch import place, swept
-from appliance.support.sealed import AGAIN, unseal
-
-MOST_FILES = 100_000
-MOST_MANIFEST = 64 << 20
-MOST_SETTINGS = 1 << 20
-_SPARE = 64 << 20
+from appliance.support.sealed import unseal
+from appliance.support.unpack import MOST_SETTINGS, check_records, manifest_of, reading, refused, unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +84,7 @@ def _replaced(plain: IO[bytes], root: Path, config: Path | None) -> Kept:
     """Unpack, judge, decide and do it."""
     new = prepare(root)
     try:
-        kept = _unpacked(plain, new, root)
+        kept = unpacked(plain, new, root)
         steps = _judged(kept, new, root, config)
         with storage(root):
             give(root, new, new.parent, *new.rglob("*"))
@@ -114,30 +101,15 @@ def _replaced(plain: IO[bytes], root: Path, config: Path | None) -> Kept:
 
 def _root(plain: IO[bytes], config: Path | None) -> Path:
     """The data folder by the settings in the backup; by those that are there where it holds none."""
-    with _reading(), zipfile.ZipFile(plain) as archive, tempfile.TemporaryDirectory() as folder:
-        kept = _manifest(archive)
+    with reading(), zipfile.ZipFile(plain) as archive, tempfile.TemporaryDirectory() as folder:
+        kept = manifest_of(archive)
         if SETTINGS not in kept.files or config is None:
             return data_dir(load_settings(config if config is not None and config.exists() else None))
         path = Path(folder) / "appliance.yaml"
         if archive.getinfo(SETTINGS).file_size > MOST_SETTINGS:
-            raise _refused("settings of some kilobytes", "larger ones")
+            raise refused("settings of some kilobytes", "larger ones")
         path.write_bytes(archive.read(SETTINGS))
         return data_dir(load_settings(path))
-
-
-_MALFORMED = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
-    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
-)
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Turn whatever a zip of another form makes the standard library raise into InvalidInput."""
-    try:
-        yield
-    except _MALFORMED as error:
-        raise _refused("what `appliance backup` writes", type(error).__name__) from error
 
 
 @contextmanager
@@ -155,61 +127,6 @@ def stopped(root: Path) -> Iterator[None]:
         yield
 
 
-def _refused(expected: str, got: object) -> InvalidInput:
-    return InvalidInput(f"backup: expected {expected}, got {got}", remedy=AGAIN)
-
-
-def _unpacked(plain: IO[bytes], new: Path, root: Path) -> Kept:
-    with _reading(), zipfile.ZipFile(plain) as archive:
-        kept = _manifest(archive)
-        names = [name for name in archive.namelist() if name != MANIFEST]
-        if sorted(names) != sorted(kept.files) or len(names) > MOST_FILES:
-            raise _refused("the files of its manifest", "others")
-        room(root, sum(int(row["size"]) for row in kept.files.values()) + _SPARE)
-        for name, row in kept.files.items():
-            if not is_safe(name) or not name.startswith((*(f"{tree}/" for tree in (*TREES, PACK, "models")), *_SINGLE)):
-                raise _refused("names that a backup has", repr(name[:80]))
-            with archive.open(name) as source, storage(root):
-                _write(source, new / name, int(row["size"]), str(row["sha256"]))
-    return kept
-
-
-_SINGLE = (SETTINGS, RECORDS)
-
-
-def _manifest(archive: zipfile.ZipFile) -> Kept:
-    if archive.getinfo(MANIFEST).file_size > MOST_MANIFEST:
-        raise _refused("a manifest of some megabytes", "a larger one")
-    said: dict[str, Any] = json.loads(archive.read(MANIFEST))
-    if int(said["layout"]) > LAYOUT or int(said["schema"]) > VERSION:
-        raise InvalidInput(
-            f"backup: expected layout {LAYOUT} and event log {VERSION}, got {said['layout']} and {said['schema']} "
-            f"of appliance {said['appliance']}",
-            remedy=("请先升级本机的 appliance", "Bring the appliance here up to that version first"),
-        )
-    kept = Kept(**{**said, "head": (int(said["head"][0]), str(said["head"][1]))})
-    # It becomes the name of a folder below packs, and no way out of it.
-    if kept.pack and (not is_safe(kept.pack) or "/" in kept.pack):
-        raise _refused("a pack's name", repr(kept.pack)[:80])
-    if kept.bundle and not ID.fullmatch(kept.bundle):
-        raise _refused("a bundle's name", repr(kept.bundle)[:80])
-    return kept
-
-
-def _write(source: IO[bytes], target: Path, size: int, sha256: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    state, left = hashlib.sha256(), size
-    with target.open("xb") as out:
-        while chunk := source.read(CHUNK):
-            left -= len(chunk)
-            if left < 0:
-                break
-            state.update(chunk)
-            out.write(chunk)
-    if left or state.hexdigest() != sha256:
-        raise _refused("files with the sizes and hashes of its manifest", "another")
-
-
 def _judged(kept: Kept, new: Path, root: Path, config: Path | None) -> list[Step]:
     """What is to be done, once everything has been looked at. Settings go first: only root may write them."""
     steps = []
@@ -217,7 +134,7 @@ def _judged(kept: Kept, new: Path, root: Path, config: Path | None) -> list[Step
         load_settings(new / SETTINGS, {})  # SettingInvalid names what this version does not know
         steps.append(Step(config, beside(new / SETTINGS, config)))
     if RECORDS in kept.files:
-        _check_records(new / RECORDS, kept)
+        check_records(new / RECORDS, kept)
         steps.append(Step(root / "records", new / "records"))
     steps += [Step(root / tree, new / tree) for tree in TREES if (new / tree).is_dir()]
     if kept.pack and (new / PACK / kept.pack).is_dir():
@@ -227,23 +144,9 @@ def _judged(kept: Kept, new: Path, root: Path, config: Path | None) -> list[Step
         for entry in manifest.files:
             found = kept.files.get(f"models/{model.name}/{manifest.digest}/{entry.path}")
             if not entry.archive and (found is None or found["sha256"] != entry.sha256):
-                raise _refused(f"the files of model {model.name}", "others")
+                raise refused(f"the files of model {model.name}", "others")
         steps.append(Step(root / "models" / model.name, model))
     return steps
-
-
-def _check_records(path: Path, kept: Kept) -> None:
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as log:
-            application = log.execute("PRAGMA application_id").fetchone()[0]
-            version = log.execute("PRAGMA user_version").fetchone()[0]
-            if (application, version) != (APPLICATION, VERSION):
-                raise _refused(f"an event log of version {VERSION}", f"another, or version {version}")
-            broken, last = verify(log), head(log)
-    except sqlite3.Error as error:
-        raise _refused("an event log", error) from error
-    if broken is not None or last != kept.head:
-        raise _refused("a whole event log", f"a chain that breaks at event {broken or last[0]}")
 
 
 def beside(staged: Path, config: Path) -> Path:
