@@ -1,8 +1,8 @@
 """Which request a thread works for: an identifier in its context, so that every line of the log can name it.
 
-The identifier comes from the client where it is well-formed, so that a system in front finds its own again, and is made
-here otherwise. Work that goes on in another thread takes it along with `carried`; a context itself is not handed on,
-because it holds whatever else a framework has put there.
+The identifier comes from the client where it has a shape that only programs make, so that a system in front finds its
+own again, and is made here otherwise. Work that goes on in another thread takes it along with `carried`; a context
+itself is not handed on, because it holds whatever else a framework has put there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from typing import TypeVar
 HEADER = "X-Request-Id"
 """The header that brings an identifier and takes it back."""
 
-_WELL_FORMED = re.compile(r"(?=[^A-Za-z]{0,63}[A-Za-z])[A-Za-z0-9._-]{8,64}")
-"""With a letter in it: an identifier stands in the log, and one that is only digits may be somebody's number."""
-_NUMBER = re.compile(r"(?:[0-9][._-]?){7}")
-"""Seven digits: the same length from which on redaction takes a number for somebody's."""
-_HEXADECIMAL = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|r?[0-9a-f]{16}([0-9a-f]{16})?")
-"""A UUID, an identifier of W3C traces or one of ours, in which digits stand together by chance."""
+_SHAPES = re.compile(
+    r"r[0-9a-f]{16}"  # ours
+    r"|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # UUID
+    r"|([0-9a-f]{32}){1,2}|([0-9A-F]{32}){1,2}"  # of proxies and traces; a shorter one could be an order's number
+    r"|[0-7][0-9A-HJKMNP-TV-Z]{25}"  # ULID
+    r"|[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"  # traceparent (W3C)
+)
+"""What programs make by chance, and nothing that a person would write: an identifier stands in the log as it came."""
+_MIXED = re.compile(r"(?=.*[0-9]).*[A-Za-z]")
+"""With digits alone it may be somebody's card, with letters alone a word; by chance none is that."""
 
 _CURRENT: ContextVar[str] = ContextVar("request", default="")
 
@@ -35,15 +39,20 @@ def current() -> str:
 
 
 def fresh() -> str:
-    """A new identifier."""
-    return f"r{secrets.token_hex(8)}"
+    """A new identifier, which is well-formed."""
+    while not _MIXED.match(made := f"r{secrets.token_hex(8)}"):
+        pass
+    return made
+
+
+def well_formed(name: str) -> bool:
+    """True for an identifier of a shape that can hold nobody's name or number: ours, a UUID, a ULID, of a trace."""
+    return bool(_SHAPES.fullmatch(name) and _MIXED.match(name))
 
 
 def chosen(given: str | None) -> str:
     """The client's identifier if it is well-formed, else a new one: a bad one is no reason to refuse anybody."""
-    if given is None or not _WELL_FORMED.fullmatch(given):
-        return fresh()
-    return given if _HEXADECIMAL.fullmatch(given) or not _NUMBER.search(given) else fresh()
+    return given if given is not None and well_formed(given) else fresh()
 
 
 def begin(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -143,3 +144,14 @@ def chinese_font() -> Path:
             return path
     lacking("a Chinese font", "fonts-wqy-microhei")
     raise AssertionError
+
+
+@pytest.fixture
+def root_logger() -> Iterator[None]:
+    """The root logger is as it was, afterwards."""
+    logger = logging.getLogger()
+    handlers, level = logger.handlers[:], logger.level
+    yield
+    logging.captureWarnings(False)
+    logger.handlers[:] = handlers
+    logger.setLevel(level)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,39 +15,27 @@ from appliance.app.appliance import Appliance
 from appliance.app.board import Instruments
 from appliance.app.bundled import shelf
 from appliance.app.camera import build_sight
+from appliance.app.decoding import decoder
 from appliance.app.engines import BACKEND, Engines
 from appliance.app.govern import Governing
 from appliance.app.history import History
+from appliance.app.load import Shelf, left_out, load
 from appliance.app.memory import heap
 from appliance.app.networks import Networks
 from appliance.app.rooms import Rooms
-from appliance.app.senses import Hears, Sense, audio_limits, build_hearing, build_reader
 from appliance.app.voice import build_voice
 from appliance.app.wording import build_wake, build_wording
-from appliance.app.words import Words, build_words
 from appliance.artifacts.engines import EngineStore
-from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
-from appliance.device.bill import holding, stage
+from appliance.device.bill import stage
 from appliance.dialogue.policy import Dialogue
 from appliance.inference.scheduler import Scheduler
-from appliance.language.clean import Cleaner
-from appliance.language.parse import Parser
 from appliance.language.redact import redact
-from appliance.language.suggest import Suggester
 from appliance.listener import Listener, silent
-from appliance.packs.compile import load_pack
-from appliance.packs.schema import Pack
-from appliance.packs.vocabulary import ABSENT
 from appliance.records.events import EventLog, LogState
 from appliance.settings import Settings, data_dir
-from appliance.speech.hear import Hearing
 from appliance.values import Feature, Reply
-from appliance.vision.image import WORK_PIXELS, Pixels, decode, probe
 from appliance.wall import Wall
-
-LARGE_PIXELS = WORK_PIXELS
-"""Images of more pixels are decoded one after the other: each takes hundreds of megabytes until it has been shrunk."""
 
 MakesEngines = Callable[[EngineStore, ModelStore, Settings], Engines]
 """Makes the engines of a device: `Engines` itself, or one on a fake device."""
@@ -124,7 +110,7 @@ def _build(
     # Closed in reverse: first the queue, which lets running work end, then the networks behind it.
     closing.callback(networks.close)
     closing.enter_context(scheduler)
-    loaded = _load(_Shelf(networks, store, manifests, folder / "cache", wall), settings, listener, senses, closing)
+    loaded = load(Shelf(networks, store, manifests, folder / "cache", wall), settings, listener, senses, closing)
     pack, parser, sight, words, ears = loaded.pack, loaded.parser, loaded.sight, loaded.words, loaded.ears
     parser.join(words.minds)
     events = EventLog(folder / "records" / "events.sqlite", redact=redact, listener=listener, clock=wall.now)
@@ -144,13 +130,13 @@ def _build(
     closing.callback(dialogue.close)
     wakes = build_wake(pack) if settings.voice == "wake" else None
     without = {"voice": ("microphone", "speech"), "camera": ("camera",)}
-    left_out = tuple(_left_out(name) for sense, names in without.items() if sense not in senses for name in names)
+    absent = tuple(left_out(name) for sense, names in without.items() if sense not in senses for name in names)
     flows = len(pack.flows)
     conversing = Feature("dialogue", "ready", "flows", f"{flows} 个流程 / {flows} flows")
 
     def features() -> tuple[Feature, ...]:
         late = _stuck(scheduler, settings.deadline_s)
-        found = (words.feature(), conversing, sight.feature(), *ears.features(), *left_out)
+        found = (words.feature(), conversing, sight.feature(), *ears.features(), *absent)
         if late:
             found = tuple(replace(f, state="failed", reason=late) if _computes(f) else f for f in found)
         found = (*found, *_amiss(events.state, wall))
@@ -180,7 +166,7 @@ def _build(
         suggester=loaded.suggester,
         dialogue=dialogue,
         reader=sight.reader,
-        decode=_decoder(settings),
+        decode=decoder(settings),
         hearing=ears.hearing,
         wording=build_wording(pack, parser, heard=lambda: ears.streaming),
         features=features,
@@ -204,68 +190,6 @@ def _build(
     governing.join((knobs.detector(sight.limit), knobs.concurrency(images, recordings), *turned))
     closing.callback(governing.close)
     return appliance
-
-
-@dataclass(frozen=True, slots=True)
-class _Shelf:
-    """Where models come from."""
-
-    networks: Networks
-    store: ModelStore
-    manifests: dict[str, Manifest]
-    cache: Path
-    wall: Wall
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """What takes its time at the start."""
-
-    pack: Pack
-    parser: Parser
-    suggester: Suggester
-    sight: Sense
-    words: Words
-    ears: Hears
-
-
-def _load(
-    shelf: _Shelf, settings: Settings, listener: Listener, senses: Collection[str], closing: ExitStack
-) -> _Loaded:
-    """Networks beside the pack's rules: most of their time goes by outside of Python, on another core."""
-    networks, store, manifests = shelf.networks, shelf.store, shelf.manifests
-
-    def see() -> Sense:
-        if "ocr" not in senses:
-            return Sense(None, lambda: _left_out("ocr"))
-        return build_reader(networks, store, manifests, settings, listener)
-
-    def understand(pack: Pack) -> Words:
-        words = build_words(networks, store, manifests, pack, shelf.cache, listener)
-        if words.learning is not None:
-            closing.callback(words.learning.close)
-        return words
-
-    def hear(pack: Pack) -> Hears:
-        if "asr" not in senses:
-            return _deaf(settings)
-        ears = build_hearing(networks, store, manifests, pack, settings, listener)
-        for close in ears.closing:
-            closing.callback(close)
-        return ears
-
-    with ThreadPoolExecutor(1, "loading") as beside:
-        try:
-            seeing = beside.submit(see)
-            pack = load_pack(settings.pack)
-            understanding, hearing = beside.submit(understand, pack), beside.submit(hear, pack)
-            parser = Parser(pack.lexicon, shelf.wall.today)
-            offered = [entry for entry in pack.lexicon.gazetteer if entry.key != ABSENT]
-            suggester = Suggester(pack.questions, offered, Cleaner())
-        except BaseException:
-            beside.shutdown(wait=False, cancel_futures=True)  # what loads already is waited for below
-            raise
-    return _Loaded(pack, parser, suggester, seeing.result(), understanding.result(), hearing.result())
 
 
 def _shown(reply: Reply) -> dict[str, Any]:
@@ -304,25 +228,3 @@ def _stuck(scheduler: Scheduler, patience_s: float) -> str:
 
 def _silent_s(scheduler: Scheduler) -> float:
     return time.monotonic() - scheduler.heartbeat.at
-
-
-def _decoder(settings: Settings) -> Callable[[bytes], tuple[Pixels, tuple[int, int]]]:
-    one_large = threading.Lock()
-
-    def decoded(data: bytes) -> tuple[Pixels, tuple[int, int]]:
-        info = probe(data)
-        large = info.width * info.height > LARGE_PIXELS
-        with holding(one_large) if large else nullcontext():
-            pixels = decode(data, max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-        return pixels, info.upright
-
-    return decoded
-
-
-def _left_out(name: str) -> Feature:
-    return Feature(name, "off", "none", "此命令不加载 / not loaded for this command")
-
-
-def _deaf(settings: Settings) -> Hears:
-    features = (_left_out("vad"), _left_out("asr"))
-    return Hears(Hearing(None, {}, limits=audio_limits(settings)), lambda: features)

@@ -6,7 +6,6 @@ import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 from appliance.app import gates
 from appliance.app.derive import derive
-from appliance.artifacts.derived import network_path, place, record_of
+from appliance.app.wanted import Outcome, Wanted, refusal, source, stands
 from appliance.artifacts.engines import EngineEntry, EngineKey, EngineRecord, EngineStore
-from appliance.artifacts.manifest import Derivation, Manifest
+from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import (
     ApplianceError,
@@ -39,41 +38,8 @@ from appliance.inference.tensorrt.progress import Stopped
 from appliance.inference.tensorrt.run import Plan, TensorRtBackend
 from appliance.listener import Listener, silent
 from appliance.settings import Settings
-from appliance.specs import ModelSpec
 
 BACKEND = "tensorrt"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An engine that there may be: one precision of one network."""
-
-    model: str
-    """Model name."""
-    file: str
-    """File of the network, as the manifest names it."""
-    spec: ModelSpec
-    """The network."""
-    precision: str
-    """fp32, fp16 or int8."""
-    derivation: Derivation | None = None
-    """What the precision's file is made by; None for the network's own file."""
-    weak: bool = False
-    """True when the builder chooses where halves are used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one engine."""
-
-    wanted: Wanted
-    """The engine."""
-    result: str
-    """`built`, `present`, `refused` (by its gate) or `failed`."""
-    record: EngineRecord | None = None
-    """Its record; None when there is none."""
-    error: ApplianceError | None = None
-    """Why it was refused or failed."""
 
 
 class Engines:
@@ -126,7 +92,7 @@ class Engines:
         device = self.facts()
         return EngineKey(
             network=wanted.spec.name,
-            onnx=self._source(wanted)[1],
+            onnx=source(self._models, wanted)[1],
             tensorrt=device.tensorrt,
             gpu=device.gpu,
             capability=device.capability,
@@ -173,7 +139,7 @@ class Engines:
                 with suppress(EngineMissing, EngineCorrupt):
                     record = self.store.find(key)[1]
                     refused = refusal(wanted, record)
-                    if refused is None or _stands(wanted, record):
+                    if refused is None or stands(wanted, record):
                         return Outcome(wanted, "refused" if refused else "present", record, refused)
             listener("engines.build", network=wanted.spec.name, precision=wanted.precision)
             try:
@@ -212,18 +178,6 @@ class Engines:
                         yield Wanted(manifest.name, file, spec, derivation.precision, derivation)
             yield Wanted(manifest.name, file, spec, "fp32")
 
-    def _source(self, wanted: Wanted) -> tuple[Path, str]:
-        """The verified ONNX file and its sha256."""
-        model, file, made = wanted.model, wanted.file, wanted.derivation
-        if made is not None:
-            record = record_of(self._models, model, file, made)
-            return place(self._models, model, file, made), record.sha256
-        path = network_path(self._models, model, file)
-        prepared = self._models.manifest(model).prepared.get(file)
-        if prepared is not None:
-            return path, record_of(self._models, model, file, prepared).sha256
-        return path, self._models.manifest(model).file(file).sha256
-
     def _serving(self, wanted: Wanted) -> Backend:
         key = self.key(wanted)
         refused = refusal(wanted, self.store.find(key)[1])
@@ -256,7 +210,7 @@ class Engines:
             device.close()
         cache = self.store.timing_cache(key.tensorrt, key.gpu, key.capability)
         options = BuildOptions(workspace(free), cache, weak=wanted.weak)
-        made = build(trt, wanted.spec, self._source(wanted)[0], options, listener, stopped=stopped)
+        made = build(trt, wanted.spec, source(self._models, wanted)[0], options, listener, stopped=stopped)
         if made.timing_cache:  # kept even when the gate refuses the engine: measuring again takes minutes
             self.store.keep_timing_cache(key.tensorrt, key.gpu, key.capability, made.timing_cache)
         # What is recorded decides, here and whenever it is read: hence rounded once, and down.
@@ -289,26 +243,3 @@ class Engines:
                 manifest.cases(),
                 self._models.folder(wanted.model),
             )
-
-
-def refusal(wanted: Wanted, record: EngineRecord) -> GateRefused | None:
-    """Why an engine must not serve: it scored too low, or by another metric than its gate asks for, or was not kept."""
-    gate = wanted.spec.gate
-    passes = gate is None or (record.metric == gate.metric and record.value >= gate.threshold)
-    if passes and record.size:
-        return None
-    asked = f"{gate.metric} of at least {gate.threshold}" if gate else "no gate"
-    return GateRefused(
-        f"{wanted.spec.name} {wanted.precision}: expected an engine with {asked} on the model's cases, got "
-        f"{record.metric or 'no metric'} {record.value}",
-        remedy=(
-            "由下一精度或 ONNX Runtime 继续服务；请把本机型号和 TensorRT 版本告知维护者",
-            "The next precision or ONNX Runtime serves; tell the maintainers this board and its TensorRT version",
-        ),
-    )
-
-
-def _stands(wanted: Wanted, record: EngineRecord) -> bool:
-    """True for a refusal that another build would only repeat: by the same metric, still below the threshold."""
-    gate = wanted.spec.gate
-    return gate is not None and record.metric == gate.metric and record.value < gate.threshold

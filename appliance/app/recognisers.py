@@ -10,21 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from appliance.app.networks import Network, Networks, said
+from appliance.app.hearers import Loading
+from appliance.app.networks import Networks, said
 from appliance.artifacts.imported import FILE, load_imported
 from appliance.artifacts.manifest import Manifest
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
-from appliance.inference.backend import Run
 from appliance.listener import Listener
 from appliance.packs.schema import Pack
 from appliance.speech.asr import Streaming
-from appliance.speech.ctc.load import recogniser as load_recogniser
-from appliance.speech.ctc.record import read_record
-from appliance.speech.ctc.stream import CtcStreaming
 from appliance.speech.hear import DEMO
 from appliance.speech.hear import MODELS as VOSK_MODELS
-from appliance.speech.vosk import VoskRecogniser
 from appliance.trail import trail
 from appliance.values import Feature, statements
 
@@ -48,8 +44,8 @@ class Recognisers:
         listener: Listener,
     ) -> None:
         """Load from `store`. What is imported later joins `manifests`, which store and networks read, too."""
-        self._networks, self._store, self._manifests = networks, store, manifests
-        self._names = _names(pack)
+        self._store, self._manifests = store, manifests
+        self._loading = Loading(networks, store, manifests, pack, listener)
         self._listener = listener
         self.by_language: dict[str, Streaming] = {}
         """What hears each language."""
@@ -116,10 +112,7 @@ class Recognisers:
 
     def _spare(self, language: str, model: str) -> Streaming:
         if model not in self._spares:
-            made = VoskRecogniser(
-                self._store.folder(model), language=language, name=model, rehearsed=True, listener=self._listener
-            )
-            made.load()
+            made = self._loading.vosk(language, model)
             self._open.append(made)
             self._spares[model] = made
         return self._spares[model]
@@ -206,31 +199,9 @@ class Recognisers:
             reasons.append(f"{language}: {model} 已加载 / {model} loaded")
 
     def _import(self, name: str, reasons: list[str]) -> None:
-        manifest = self._manifests[name]
-        if manifest.kind != "asr":
+        if self._manifests[name].kind != "asr":
             return
-        loaded: dict[str, Network] = {}
-
-        def run_of(file: str) -> Run | None:
-            if file not in loaded:
-                loaded[file] = self._networks.load(name, file)
-            return loaded[file].run
-
-        made: dict[str, Streaming] = {}
-        try:
-            folder = self._store.folder(name)
-            languages = read_record(folder).languages
-            for language in languages:
-                if self._wanted(language, name, _IMPORTED):
-                    made[language] = load_recogniser(
-                        folder, manifest, run_of, language=language, phrases=self._names, listener=self._listener
-                    )
-        except BaseException:
-            for network in loaded.values():  # nothing hears by them
-                self._networks.release(network)
-            for one in made.values():
-                one.close()
-            raise
+        languages, made = self._loading.imported(name, lambda language: self._wanted(language, name, _IMPORTED))
         for language, one in made.items():
             self._serve(language, name, _IMPORTED, one)
         for language in languages:
@@ -238,25 +209,15 @@ class Recognisers:
 
     def _vosk(self, language: str, model: str, reasons: list[str]) -> None:
         if self._wanted(language, model, _VOSK):
-            # The store has hashed every file against the manifest: a second load to find damage would only cost time.
-            made = VoskRecogniser(
-                self._store.folder(model), language=language, name=model, rehearsed=True, listener=self._listener
-            )
-            made.load()
-            self._serve(language, model, _VOSK, made)
+            self._serve(language, model, _VOSK, self._loading.vosk(language, model))
         self._loaded(language, model, reasons)
 
     def _demo(self, reasons: list[str]) -> None:
         if self._wanted("zh", DEMO, _DEMO):
-            network = self._networks.load(DEMO, "acoustic.onnx")
-            if network.run is None:
-                reasons += network.refusals(f"zh: {DEMO}")[:1]
+            made, refused = self._loading.demo()
+            if made is None:
+                reasons += refused
                 return
-            try:
-                made = CtcStreaming(network.run, self._store.folder(DEMO), name=DEMO, phrases=self._names)
-            except BaseException:
-                self._networks.release(network)
-                raise
             self._serve("zh", DEMO, _DEMO, made)
         if self._serving["zh"].rank == _DEMO:
             reasons.append(_INSTEAD)
@@ -282,10 +243,3 @@ _INSTEAD = (
     f"the demo recogniser {DEMO}, which has learnt from synthetic speech alone, hears instead; for customers run: "
     f"appliance models pull {VOSK_MODELS['zh']}, or appliance models import PATH"
 )
-
-
-def _names(pack: Pack | None) -> tuple[str, ...]:
-    """Names of the pack that a recogniser should rather hear than words that sound alike."""
-    if pack is None:
-        return ()
-    return tuple(dict.fromkeys(surface for entry in pack.lexicon.gazetteer for surface in entry.surfaces))

@@ -19,13 +19,16 @@ STAGE, ASIDE, TRIAL = ".in-", ".out-", ".try-"
 
 
 @contextmanager
-def storage(place: Path) -> Iterator[None]:
-    """Turn OSError into StorageFailed naming the file (or `place`) and what the system said."""
+def storage(place: Path, remedy: Both | None = None) -> Iterator[None]:
+    """Turn OSError into StorageFailed naming the file (or `place`) and what the system said.
+
+    Without a `remedy` it is to make the folder writable, or to choose another one for the data.
+    """
     try:
         yield
     except OSError as error:
         where = error.filename or place
-        raise StorageFailed(f"{where}: {error.strerror or error}", remedy=_remedy(error, place)) from error
+        raise StorageFailed(f"{where}: {error.strerror or error}", remedy=remedy or _remedy(error, place)) from error
 
 
 @contextmanager

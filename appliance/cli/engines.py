@@ -15,7 +15,8 @@ from rich.cells import set_cell_size
 from rich.console import Console
 
 from appliance.app.bundled import root_of, shelf
-from appliance.app.engines import Engines, Outcome, Wanted, refusal
+from appliance.app.engines import Engines
+from appliance.app.wanted import Outcome, Wanted, refusal
 from appliance.artifacts.engines import EngineEntry, EngineStore
 from appliance.bundles.choose import settled
 from appliance.cli.building import Building

@@ -121,7 +121,9 @@ def _anew() -> None:
 def _gone_on(folder: Path, config: Path | None) -> Iterator[None]:
     """First finish a restore or reset that was broken off; where that needs root, say so and serve what is there."""
     from appliance.support.change import finish
+    from appliance.support.scratch import swept
 
+    swept(folder)
     try:
         if kind := finish(folder, config):
             log.warning("%s: it was broken off, and is finished now", kind)

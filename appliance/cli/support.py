@@ -23,7 +23,7 @@ def support_bundle(
 ) -> None:
     """支持包 / Collect versions, settings, state and logs for the maintainers, without secrets or anybody's words."""
     from appliance.support.bundle import kept, made
-    from appliance.support.collect import Case
+    from appliance.support.case import Case
     from appliance.support.masked import Mask
     from appliance.support.salvage import salvaged
     from appliance.support.stick import chosen, volumes
@@ -72,6 +72,10 @@ def backup(
         typer.echo("未备份设置，请用 -c 指定 / settings are not in it: name their file with -c", err=True)
     for path in kept.apart:
         typer.echo(f"不在备份中，请另行复制 / not in it, copy it yourself: {path}", err=True)
+    if kept.bundle:
+        typer.echo(
+            f"更新包不在备份中，请保留其文件 / keep the file of the bundle, it is not in it: {kept.bundle}", err=True
+        )
 
 
 def restore(
@@ -107,6 +111,8 @@ def restore(
         typer.echo(f"不在备份中，请另行复制 / was not in it, copy it yourself: {path}", err=True)
     if done.pull:
         typer.echo(f"  → appliance models pull {' '.join(done.pull)}")
+    if done.bundle:
+        typer.echo(f"  → appliance bundle install FILE (当时使用的更新包 / the bundle that served: {done.bundle})")
     if done.elsewhere:
         typer.echo(f"本版本使用其他版本的模型 / other versions of models here: {', '.join(done.elsewhere)}")
     if kept.engines:
@@ -183,7 +189,9 @@ def _passphrase(file: Path | None, *, confirm: bool) -> str:
     from appliance.support.sealed import check_passphrase
 
     if file is not None:
-        with storage(file):
+        with storage(
+            file, ("请核对口令文件的路径和权限", "Check the path of the file with the passphrase, and who may read it")
+        ):
             said = file.read_text("utf-8").rstrip("\r\n")
     else:
         said = str(typer.prompt("口令 / passphrase", hide_input=True, confirmation_prompt=confirm, err=True))

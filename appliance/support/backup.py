@@ -26,15 +26,17 @@ from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.imported import FILE, load_imported
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
+from appliance.bundles.state import CURRENT, linked
 from appliance.errors import ApplianceError, InvalidInput, StorageFailed
 from appliance.records.database import VERSION
 from appliance.records.ledger import head, verify
 from appliance.settings import Settings, data_dir
+from appliance.support.scratch import beside, place, swept
 from appliance.support.sealed import seal
 
 MANIFEST = "manifest.json"
-LAYOUT = 1
-"""How the content is laid out; a higher number is of a newer appliance."""
+LAYOUT = 2
+"""How the content is laid out, 2: with the name of the bundle; a higher number is of a newer appliance."""
 SETTINGS, RECORDS, PACK = "settings/appliance.yaml", "records/events.sqlite", "pack"
 TREES = ("packs", "bundles/keys")
 """Folders of the data folder that are taken as they are."""
@@ -64,6 +66,8 @@ class Kept:
     """Name of a pack that lay outside of the data folder; empty when there was none."""
     apart: list[str] = field(default_factory=list)
     """What the settings name and the backup does not hold."""
+    bundle: str = ""
+    """Id of the bundle that serves: its file is not in it; empty when what came with the appliance serves."""
 
 
 class _Writer:
@@ -95,31 +99,38 @@ class _Writer:
 
 def back_up(settings: Settings, config: Path | None, target: Path, passphrase: str, *, models: bool = True) -> Kept:
     """Write the backup to `target`, whole or not at all; `models` takes imported ones along. Raises StorageFailed."""
+    folder = data_dir(settings)
+    swept(folder)
     # Not beside the target: that may be a stick, where what was deleted can be read by whoever finds it.
-    place = scratch(data_dir(settings))
-    with storage(target), tempfile.TemporaryFile(dir=place) as plain, tempfile.TemporaryDirectory(dir=place) as beside:
-        kept = _collect(settings, config, plain, Path(beside), models=models)
+    with storage(folder), tempfile.TemporaryFile(dir=place(folder)) as plain:
+        kept = _collect(settings, config, plain, models=models)
         plain.seek(0)
-        stage = target.with_name(f".{target.name}.part")
-        stage.unlink(missing_ok=True)
-        try:
-            with open(os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:  # noqa: PTH123 - its mode
-                seal(plain, out, passphrase)
-                out.flush()
-                os.fsync(out.fileno())
-            stage.replace(target)
-        finally:
-            stage.unlink(missing_ok=True)
-        sync(target.parent)
+        with storage(target, _ELSEWHERE):
+            _sealed(plain, target, passphrase)
     return kept
 
 
-def scratch(folder: Path) -> Path | None:
-    """Where large files may lie for a moment: in the data folder, if it can be written, for /tmp may be in memory."""
-    return folder if os.access(folder, os.W_OK) else None
+_ELSEWHERE = (
+    "请用 -o 换一个可写且空间足够的位置",
+    "Name another place with -o, which can be written and has room",
+)
 
 
-def _collect(settings: Settings, config: Path | None, out: IO[bytes], beside: Path, *, models: bool) -> Kept:
+def _sealed(plain: IO[bytes], target: Path, passphrase: str) -> None:
+    stage = target.with_name(f".{target.name}.part")
+    stage.unlink(missing_ok=True)
+    try:
+        with open(os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:  # noqa: PTH123 - its mode
+            seal(plain, out, passphrase)
+            out.flush()
+            os.fsync(out.fileno())
+        stage.replace(target)
+    finally:
+        stage.unlink(missing_ok=True)
+    sync(target.parent)
+
+
+def _collect(settings: Settings, config: Path | None, out: IO[bytes], *, models: bool) -> Kept:
     folder = data_dir(settings)
     with zipfile.ZipFile(out, "w") as archive:
         writer = _Writer(archive)
@@ -131,7 +142,7 @@ def _collect(settings: Settings, config: Path | None, out: IO[bytes], beside: Pa
         pack = _pack_outside(settings, folder)
         if pack is not None:
             writer.tree(pack, f"{PACK}/{pack.name}")
-        schema, last = _records(folder, writer, beside)
+        schema, last = _records(folder, writer)
         if models:
             _imported(folder / "models", writer)
         kept = Kept(
@@ -145,6 +156,7 @@ def _collect(settings: Settings, config: Path | None, out: IO[bytes], beside: Pa
             list(_engines(folder / "engines")),
             pack.name if pack is not None else "",
             [path for path in (settings.http_tls_certificate, settings.http_tls_key, settings.speech_voice) if path],
+            linked(folder / "bundles", CURRENT) or "",
         )
         archive.writestr(MANIFEST, json.dumps(asdict(kept)))
     return kept
@@ -156,12 +168,16 @@ def _pack_outside(settings: Settings, folder: Path) -> Path | None:
     return path.resolve() if "/" in settings.pack and path.is_dir() and not inside else None
 
 
-def _records(folder: Path, writer: _Writer, beside: Path) -> tuple[int, tuple[int, str]]:
+def _records(folder: Path, writer: _Writer) -> tuple[int, tuple[int, str]]:
     """Copy the event log as it is at one moment, whoever writes to it, and see that its chain holds."""
     path = folder / "records" / "events.sqlite"
     if not path.is_file():
         return 0, (0, "")
-    copy = beside / "events.sqlite"
+    with beside(folder) as there:
+        return _copied(path, there / "events.sqlite", writer)
+
+
+def _copied(path: Path, copy: Path, writer: _Writer) -> tuple[int, tuple[int, str]]:
     try:
         source_of = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(source_of, uri=True, timeout=10)) as log, closing(sqlite3.connect(copy)) as target:

@@ -16,7 +16,8 @@ from appliance import __version__
 from appliance.artifacts.disk import storage, sync
 from appliance.artifacts.staging import write
 from appliance.errors import ApplianceError
-from appliance.support.collect import COLLECTORS, Case, Collector, written
+from appliance.support.case import Case, Collector, written
+from appliance.support.collect import COLLECTORS
 from appliance.trail import trail
 
 MOST_BYTES = 20 << 20
@@ -111,9 +112,12 @@ def _in_time(work: Callable[[], bytes], patience_s: float) -> tuple[bytes, str]:
     return b"", failed[0] if failed else f"expected it within {patience_s:g} s, got nothing"
 
 
+_ELSEWHERE = ("请用 -o 换一个可写且空间足够的目录", "Name another folder with -o, which can be written and has room")
+
+
 def kept(content: bytes, folder: Path) -> Path:
     """Write the bundle into `folder`, whole or not at all, for its owner alone. Raises StorageFailed."""
-    with storage(folder):
+    with storage(folder, _ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         names = (f"appliance-support-{stamp}{more}.zip" for more in ("", *(f"-{n}" for n in range(1, 1000))))

@@ -107,7 +107,7 @@ def finish(root: Path, config: Path | None = None) -> str:
     with storage(root):
         (folder / _OLD).mkdir(exist_ok=True)
         for number, step in enumerate(steps):
-            _do(step, folder / _OLD / str(number))
+            _do(step, folder / _OLD / str(number), root)
         # The plan goes last of what counts: without it the rest is only rubbish, which the next one clears.
         (folder / _PLAN).unlink()
         sync(folder)
@@ -153,21 +153,28 @@ def _beside(path: Path, config: Path | None) -> bool:
     return config is not None and (path.name == config.name or path.name in (f".{config.name}.restore", MARK))
 
 
-def _do(step: Step, aside: Path) -> None:
+def _do(step: Step, aside: Path, root: Path) -> None:
     if step.new is not None and not os.path.lexists(step.new):
         return  # in its place already
     if step.new is not None and not step.new.is_dir():
-        step.home.parent.mkdir(parents=True, exist_ok=True)
+        _parent(step.home, root)
         step.new.replace(step.home)
     else:
         if step.new is None and not os.path.lexists(step.home):
             return
         _away(step.home, aside)
         if step.new is not None:
-            step.home.parent.mkdir(parents=True, exist_ok=True)
+            _parent(step.home, root)
             step.new.rename(step.home)
     if step.home.parent.is_dir():
         sync(step.home.parent)
+
+
+def _parent(home: Path, root: Path) -> None:
+    """Make the folders that `home` is to lie in, for the owner of the data folder where they lie in that."""
+    lacking = [folder for folder in home.parents if not folder.exists()]
+    home.parent.mkdir(parents=True, exist_ok=True)
+    give(root, *(folder for folder in lacking if root in folder.parents))
 
 
 def _away(home: Path, aside: Path) -> None:

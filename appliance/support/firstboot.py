@@ -28,7 +28,13 @@ from appliance.support.stick import partitions, volumes
 NAME = "appliance.yaml"
 MOST_BYTES = 64 * 1024
 _OPTIONS = "ro,nosuid,nodev,noexec"
-_KINDS = "vfat,exfat,ext4,ext3,ext2,iso9660,ntfs3"
+_WAYS = (
+    # A damaged file system that itself asks for errors=panic must not take the board with it.
+    ("ext4,ext3,ext2", f"{_OPTIONS},errors=remount-ro,noload"),
+    ("vfat,exfat", f"{_OPTIONS},errors=remount-ro"),
+    ("iso9660,ntfs3", _OPTIONS),
+)
+"""Kinds of file systems, each with the options that it knows; `noload` writes nothing back from a journal."""
 _MOUNT_S = 20.0
 _AGAIN_S = 0.5
 _GROUP = "appliance"
@@ -159,11 +165,21 @@ def _read(path: Path) -> bytes | None:
 def _mounted(device: str) -> Iterator[Path]:
     """Mount for reading alone, below the folder that the unit has for itself."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("RUNTIME_DIRECTORY")) as place:
-        _run("mount", "-t", _KINDS, "-o", _OPTIONS, device, place)
+        _mount(device, place)
         try:
             yield Path(place)
         finally:
             _run("umount", place)
+
+
+def _mount(device: str, place: str) -> None:
+    refused = OSError(f"{device}: no file system that is known")
+    for kinds, options in _WAYS:
+        try:
+            return _run("mount", "-t", kinds, "-o", options, device, place)
+        except OSError as error:
+            refused = error
+    raise refused
 
 
 def _run(*command: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from appliance.language.redact import redact
+from appliance.request import well_formed
 from appliance.settings import SETTINGS, Settings, is_loopback
 
 HIDDEN = "[hidden]"
@@ -25,7 +26,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.,+*/ -]{0,200}")
 _HEX = re.compile(r"[0-9a-f]{12,128}")
 _DIGEST = re.compile(r"(digest|sha256|onnx|hash|platform)$")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?")
-_REQUEST = re.compile(r"r[0-9a-f]{16}(,r[0-9a-f]{16})*")
 _IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
 _MAC = re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
@@ -148,7 +148,7 @@ class Mask:
 
 
 def _kept(name: str, value: str) -> bool:
-    if _STAMP.fullmatch(value) or (name == "request_id" and _REQUEST.fullmatch(value)):
+    if _STAMP.fullmatch(value) or (name == "request_id" and all(map(well_formed, value.split(",")))):
         return True
     return bool(_DIGEST.search(name) and _HEX.fullmatch(value))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from appliance.artifacts.disk import storage
 from appliance.artifacts.inuse import FILE as SERVING
-from appliance.support.change import FOLDER, Step, commit, finish, prepare
+from appliance.support.change import FOLDER, Step, abandon, commit, finish, pending, prepare
 from appliance.support.firstboot import done_mark
 from appliance.support.restore import beside, place_of, stopped
 
@@ -54,14 +54,26 @@ def reset(root: Path, config: Path | None, *, keep_models: bool = False) -> Rese
         return _reset(root, config, keep_models)
 
 
+_ROOM = (
+    "请先删除数据目录下的 cache 子目录以腾出少许空间，再重试",
+    "Delete the folder cache in the data folder first, for a little room, and try again",
+)
+
+
 def _reset(root: Path, config: Path | None, keep_models: bool) -> Reset:
-    new = prepare(root)
-    plan = planned(root, config, keep_models=keep_models)
-    if config is not None and config.exists():
-        # As they are installed: they say where the data lies. Without the file the service would not start.
-        with storage(new):
-            (new / "settings").write_text(f"data_dir: {json.dumps(str(root), ensure_ascii=False)}\n", "utf-8")
-        beside(new / "settings", config)
-    commit(root, "reset", list(plan.steps))
+    try:
+        plan = planned(root, config, keep_models=keep_models)
+        new = prepare(root)
+        if config is not None and config.exists():
+            # As they are installed: they say where the data lies. Without the file the service would not start.
+            with storage(new, _ROOM):
+                (new / "settings").write_text(f"data_dir: {json.dumps(str(root), ensure_ascii=False)}\n", "utf-8")
+            beside(new / "settings", config)
+        commit(root, "reset", list(plan.steps))
+    except BaseException:
+        abandon(root)
+        if config is not None and not pending(root):
+            place_of(config).unlink(missing_ok=True)
+        raise
     finish(root, config)
     return plan

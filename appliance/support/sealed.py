@@ -18,6 +18,8 @@ FORMAT = 1
 """What this version writes and reads."""
 LEAST_CHARACTERS = 10
 """Shortest passphrase: whoever finds the file may try for as long as they like."""
+AGAIN = ("请核对文件，并从来源重新复制", "Check which file it is, and copy it again from its source")
+"""What to do about a file that is no whole backup."""
 _PIECE = 1 << 20
 _TAG = 16
 _COST, _LEAST_COST, _MOST_COST = 1 << 15, 1 << 14, 1 << 18
@@ -87,7 +89,7 @@ def _refused(number: int) -> InvalidInput:
         )
     return InvalidInput(
         f"backup: expected a whole file, got one that is cut or changed behind {number} MiB",
-        remedy=("请从来源重新复制该文件", "Copy the file again from its source"),
+        remedy=AGAIN,
     )
 
 
@@ -104,9 +106,11 @@ def _header(source: IO[bytes]) -> tuple[bytes, bytes, bytes, int]:
             )
         salt, prefix, cost = bytes.fromhex(header["salt"]), bytes.fromhex(header["prefix"]), int(header["n"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInput("backup: expected a file that `appliance backup` wrote, got another") from error
+        raise InvalidInput(
+            "backup: expected a file that `appliance backup` wrote, got another", remedy=AGAIN
+        ) from error
     if len(salt) != 16 or len(prefix) != 7 or cost & (cost - 1) or not _LEAST_COST <= cost <= _MOST_COST:
-        raise InvalidInput("backup: expected the header that `appliance backup` writes, got another")
+        raise InvalidInput("backup: expected the header that `appliance backup` writes, got another", remedy=AGAIN)
     return MAGIC + line, salt, prefix, cost
 
 

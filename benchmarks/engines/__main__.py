@@ -29,7 +29,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from appliance.app.engines import Engines, Wanted
+from appliance.app.engines import Engines
+from appliance.app.wanted import Wanted
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.app.engines import BACKEND as TENSORRT
-from appliance.app.engines import Engines, Wanted
+from appliance.app.engines import Engines
+from appliance.app.wanted import Wanted
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError
 from appliance.inference.onnxruntime import CUDA, library

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from appliance.app.derive import derive
-from appliance.app.engines import Engines, refusal
+from appliance.app.engines import Engines
+from appliance.app.wanted import refusal
 from appliance.artifacts.engines import EngineStore
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, BackendFailed, EngineMissing, GateRefused, InvalidInput, ModelMissing

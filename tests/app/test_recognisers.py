@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from appliance.app import recognisers
+from appliance.app import hearers, recognisers
 from appliance.app.appliance import Appliance
 from appliance.app.build import build
 from appliance.app.recognisers import Recognisers
@@ -134,7 +134,7 @@ class FakeVosk:
 def test_a_lighter_recogniser_hears_while_that_is_wanted_and_the_best_again_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recognisers, "VoskRecogniser", FakeVosk)
+    monkeypatch.setattr(hearers, "VoskRecogniser", FakeVosk)
     bring(tmp_path / "data" / "models", tone_networks.sensevoice_folder(tmp_path / "SenseVoice Small"))
     with build(Settings(data_dir=str(tmp_path / "data")), senses=("asr",)) as appliance:
         ears = next(knob for knob in appliance._rooms.governing._knobs if knob.name == "recogniser")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from appliance.app import build
+from appliance.app import load
 from appliance.cli import main
 from appliance.language.lexicon import Lexicon
 from appliance.language.parse import Parser
@@ -87,8 +87,8 @@ def command(
         # The compiled templates are the dear part; who else thinks along is this appliance's own matter.
         return Parser(lexicon) if parser is None else copy.copy(parser)
 
-    monkeypatch.setattr(build, "load_pack", pack_of)
-    monkeypatch.setattr(build, "Parser", parser_of)
+    monkeypatch.setattr(load, "load_pack", pack_of)
+    monkeypatch.setattr(load, "Parser", parser_of)
 
     def run(*arguments: str, stdin: str = "") -> Ended:
         monkeypatch.setattr(sys, "argv", ["appliance", *arguments])

@@ -193,13 +193,13 @@ def test_from_the_desk_to_a_serving_appliance_and_back(site: Site, tmp_path: Pat
 
 DEADLY = """
 import os, sys
-import appliance.app.build as build
-real = build.load_pack
+import appliance.app.load as loading
+real = loading.load_pack
 def load(name):
     if "bundles" in name and name.startswith("/"):
         os._exit(7)
     return real(name)
-build.load_pack = load
+loading.load_pack = load
 from appliance.cli import main
 sys.argv = ["appliance", *sys.argv[1:]]
 main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -21,7 +22,7 @@ from appliance.settings import Settings, load_settings
 from appliance.support import sealed
 from appliance.support.backup import MANIFEST, Kept, back_up
 from appliance.support.change import FOLDER, Step, commit, finish
-from appliance.support.restore import folder_of, restore
+from appliance.support.restore import finished, folder_of, restore
 from tests.support.test_change import killed_at
 
 WORDS = "correct horse battery"
@@ -195,7 +196,7 @@ def saying(**fields: Any) -> Forge:
         edited("packs/own/pack.yaml", b"other"),
         edited("packs/own/more.yaml", b"unlisted"),
         lambda files, manifest: files.pop("records/events.sqlite"),
-        saying(layout=2),
+        saying(layout=3),
         saying(schema=99),
         saying(head=[7, "0"]),
         saying(files=7),
@@ -203,9 +204,11 @@ def saying(**fields: Any) -> Forge:
         saying(pack="../../../../etc"),
         saying(pack=".."),
         saying(pack=7),
+        saying(bundle="../7-1f0c"),
+        saying(bundle=7),
         lambda files, manifest: manifest.pop("head"),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_a_hostile_or_newer_one_replaces_nothing(tmp_path: Path, old: Machine, change: Forge) -> None:
     old.backup(tmp_path / "backup")
@@ -216,6 +219,40 @@ def test_a_hostile_or_newer_one_replaces_nothing(tmp_path: Path, old: Machine, c
         restore(tmp_path / "backup", new.root, new.config, WORDS)
     assert held(tmp_path / "new") == before
     assert not (tmp_path / "outside").exists()
+
+
+def test_one_of_an_older_version_is_put_back(tmp_path: Path, old: Machine) -> None:
+    old.backup(tmp_path / "backup")
+
+    def of_layout_1(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        manifest.pop("bundle")
+        manifest["layout"] = 1
+
+    forged(tmp_path / "backup", of_layout_1)
+    new = Machine(tmp_path / "new", "other")
+    assert restore(tmp_path / "backup", new.root, new.config, WORDS).bundle == ""
+    assert said(new.root) == ["first", "second"]
+
+
+def test_the_bundle_that_served_is_named_until_it_serves_again(tmp_path: Path, old: Machine) -> None:
+    served = "7-" + "1f0c" * 4
+    (old.root / "bundles/current").symlink_to(served)
+    assert old.backup(tmp_path / "backup").bundle == served
+    new = Machine(tmp_path / "new", "other")
+    assert restore(tmp_path / "backup", new.root, new.config, WORDS).bundle == served
+    (new.root / "bundles/current").symlink_to(served)
+    assert restore(tmp_path / "backup", new.root, new.config, WORDS).bundle == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_an_empty_board_of_another_user_gets_everything_as_its_own(tmp_path: Path, old: Machine) -> None:
+    old.backup(tmp_path / "backup")
+    new = Machine(tmp_path / "new")
+    os.chown(new.root, 12345, 12345)
+    restore(tmp_path / "backup", new.root, None, WORDS)
+    others = [path for path in new.root.rglob("*") if path.stat().st_uid != 12345 and path.name != FILE]
+    assert others == []
+    assert (new.root / "packs/own/pack.yaml").exists()
 
 
 def test_another_passphrase_replaces_nothing(tmp_path: Path, old: Machine) -> None:
@@ -253,6 +290,20 @@ def test_killed_anywhere_the_old_or_the_new_state_is_whole(
     assert ends == sorted(ends, reverse=True), "once decided it is never undone"
     assert True in ends
     assert ends.count(False) > 10
+
+
+def test_settings_of_one_that_died_before_its_decision_do_not_stay(tmp_path: Path, old: Machine) -> None:
+    old.backup(tmp_path / "backup")
+    new = Machine(tmp_path / "new", "other")
+    waiting = new.config.with_name(f".{new.config.name}.restore")
+    moments = 0
+    while not waiting.exists():
+        moments += 1
+        assert killed_at(moments, lambda: restore(tmp_path / "backup", new.root, new.config, WORDS))
+    assert "0123456789abcdef" in waiting.read_text()
+    assert finished(new.root, new.config) == ""
+    assert not waiting.exists()
+    assert said(new.root) == ["other"]
 
 
 def test_records_go_where_the_restored_settings_look_for_them(tmp_path: Path, old: Machine) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import time
 import zipfile
 from io import BytesIO
@@ -17,9 +16,10 @@ from appliance.errors import StorageFailed
 from appliance.language.redact import redact
 from appliance.records.events import EventLog
 from appliance.settings import load_settings
-from appliance.support import collect
+from appliance.support import journal
 from appliance.support.bundle import INDEX, MOST_BYTES, MOST_FILE, kept, made
-from appliance.support.collect import COLLECTORS, Case, Collector
+from appliance.support.case import Case, Collector
+from appliance.support.collect import COLLECTORS
 from appliance.support.masked import Mask
 from appliance.support.salvage import salvaged
 
@@ -75,7 +75,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
         "journalctl": "\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries) + "\nbroken {\n",
         "systemctl": f"Id=appliance.service\nActiveState=failed\nStatusText=on till-17 with {TOKEN}\n",
     }
-    monkeypatch.setattr(collect, "_run", lambda command: told[command[0]])
+    monkeypatch.setattr(journal, "run", lambda command: told[command[0]])
     found = salvaged(config)
     return Case(found.settings, "", Mask(found.secrets, name=lambda: "till-17"), config, root=tmp_path, check=False)
 
@@ -160,16 +160,6 @@ def test_settings_that_are_not_valid_are_no_reason_to_fail(tmp_path: Path) -> No
     assert salvaged(tmp_path / "nowhere.yaml").problem
     config.write_text(f"http_token: [{TOKEN}\n")
     assert TOKEN not in salvaged(config).problem
-
-
-def test_programs_that_are_missing_or_fail_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FileNotFoundError):
-        collect._run(["appliance-no-such-program"])
-    with pytest.raises(OSError, match="ended with 3"):
-        collect._run(["sh", "-c", "exit 3"])
-    monkeypatch.setattr(collect, "_PROGRAM_S", 0.2)
-    with pytest.raises(subprocess.TimeoutExpired):
-        collect._run(["sleep", "5"])
 
 
 def test_the_defaults_are_told_without_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import ApplianceError, InvalidInput, SettingInvalid, StorageFailed
+from appliance.support import firstboot
 from appliance.support.firstboot import MARK, MOST_BYTES, NAME, Found, close, configured, install, search
 from appliance.support.stick import partitions
 from tests.support.test_stick import disk, mounted
@@ -120,3 +121,27 @@ def test_the_mark_is_made_once_and_beside_the_settings(tmp_path: Path) -> None:
     assert (tmp_path / "etc" / MARK).exists()
     with pytest.raises(ApplianceError):
         close(tmp_path / "etc" / MARK / "below" / "a file")
+
+
+@pytest.mark.parametrize("kind", ["ext4", "vfat", "iso9660", "none"])
+def test_no_stick_can_make_the_board_panic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    tried: list[tuple[str, ...]] = []
+
+    def run(*command: str) -> None:
+        tried.append(command)
+        if command[0] == "mount" and kind not in command[2].split(","):
+            raise OSError("mount: wrong fs type")
+
+    monkeypatch.setattr(firstboot, "_run", run)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    if kind == "none":
+        with pytest.raises(OSError, match="wrong fs type"), firstboot._mounted("/dev/sdz1"):
+            pass
+    else:
+        with firstboot._mounted("/dev/sdz1") as place:
+            assert tried[-1][-2:] == ("/dev/sdz1", str(place))
+        assert tried.pop()[0] == "umount"
+    for _, _, kinds, _, options, *_ in tried:
+        assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
+        assert ("errors=remount-ro" in options) == (kinds != "iso9660,ntfs3"), "the others know no such option"
+    assert [*tmp_path.iterdir()] == []

@@ -14,8 +14,8 @@ LANGUAGE: Json = {"type": "string", "enum": ["zh", "en"]}
 TIMINGS: Json = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
 REQUEST_ID: Json = {
     "type": "string",
-    "description": "The request's X-Request-Id, as in the answer's header and in the log: the client's own if it is 8 "
-    "to 64 letters, digits, `.`, `_` and `-` with a letter among them, else a new one",
+    "description": "The request's X-Request-Id, as in the answer's header and in the log: the client's own if it is "
+    "a UUID, a ULID, a traceparent, or 32 or 64 hexadecimal digits, else a new one",
 }
 JOULES: Json = {"$ref": "#/components/schemas/Joules"}
 WATTS: Json = {"anyOf": [{"type": "number"}, {"type": "null"}]}

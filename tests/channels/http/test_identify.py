@@ -17,6 +17,9 @@ from appliance.errors import InvalidInput, Overloaded, Unavailable
 from appliance.logs import Log
 from appliance.request import HEADER, current
 
+GATEWAYS, ANOTHERS = "4bf92f3577b34da6a3ce929d0e0e4736", "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+"""Identifiers that a system in front gave."""
+
 
 def made(header: str) -> bool:
     return re.fullmatch("r[0-9a-f]{16}", header) is not None
@@ -30,15 +33,16 @@ def test_every_answer_has_one_and_each_another(shared, path):
 
 
 def test_a_well_formed_one_comes_back_and_another_does_not(shared):
-    assert shared.get("/healthz", headers={HEADER: "gateway-0042"}).headers[HEADER] == "gateway-0042"
-    assert made(shared.get("/healthz", headers={HEADER: "13812345678"}).headers[HEADER])
+    assert shared.get("/healthz", headers={HEADER: GATEWAYS}).headers[HEADER] == GATEWAYS
+    for given in ("13812345678", "ouyang-mingyue", "gateway-0042"):
+        assert made(shared.get("/healthz", headers={HEADER: given}).headers[HEADER])
 
 
 def test_a_problem_names_its_request(shared):
-    answer = shared.get("/v1/nowhere", headers={HEADER: "gateway-0042"})
-    assert answer.json()["request_id"] == answer.headers[HEADER] == "gateway-0042"
-    theirs = shared.post("/v1/audio/speech", json={}, headers={HEADER: "gateway-0043"})
-    assert theirs.json()["request_id"] == "gateway-0043"
+    answer = shared.get("/v1/nowhere", headers={HEADER: GATEWAYS})
+    assert answer.json()["request_id"] == answer.headers[HEADER] == GATEWAYS
+    theirs = shared.post("/v1/audio/speech", json={}, headers={HEADER: ANOTHERS})
+    assert theirs.json()["request_id"] == ANOTHERS
 
 
 def test_what_cannot_be_read_is_named_too(shared):
@@ -60,7 +64,7 @@ class Full(FakeDoor):
 
 def test_who_is_sent_away_at_the_door_is_named_too(serve):
     server = serve(Full())
-    for name in ("gateway-0001", "gateway-0002"):
+    for name in (GATEWAYS, ANOTHERS):
         answer = server.post("/v1/turns", json={"text": "a"}, headers={HEADER: name})
         assert (answer.status_code, answer.headers[HEADER], answer.json()["request_id"]) == (503, name, name)
     assert made(server.ask("a").headers[HEADER])
@@ -82,16 +86,16 @@ class Telling(FakeDoor):
 def test_the_work_is_done_for_the_request_in_whatever_thread(serve, accept):
     door = Telling()
     server = serve(door)
-    headers = {"Content-Type": "image/png", "Accept": accept, HEADER: "gateway-0042"}
+    headers = {"Content-Type": "image/png", "Accept": accept, HEADER: GATEWAYS}
     server.post("/v1/turns", data=PNG, headers=headers)
-    assert door.worked_for == ["gateway-0042"]
+    assert door.worked_for == [GATEWAYS]
 
 
 def test_a_thread_is_free_of_it_afterwards(serve, caplog):
     server = serve(FakeDoor(), http_threads=8, admitted=4)
-    server.get("/healthz", headers={HEADER: "gateway-0042"})
+    server.get("/healthz", headers={HEADER: GATEWAYS})
     seen = {server.get("/healthz").headers[HEADER] for _ in range(40)}
-    assert "gateway-0042" not in seen
+    assert GATEWAYS not in seen
 
 
 def test_requests_are_logged_by_route_alone(serve, caplog):
@@ -123,9 +127,9 @@ def test_the_log_is_read_and_made_louder_from_outside(serve):
     found = ask(settings, "/v1/log", method="PUT", body={"level": "debug", "minutes": 5})
     assert (found["level"], found["usual"]) == ("debug", "info")
     assert 290 < found["returns_in_s"] <= 300
-    server.get("/healthz", headers={HEADER: "gateway-0042"})
+    server.get("/healthz", headers={HEADER: GATEWAYS})
     told = ask(settings, "/v1/log")["lines"]
-    mine = [line for line in told if line.get("request_id") == "gateway-0042"]
+    mine = [line for line in told if line.get("request_id") == GATEWAYS]
     assert [line["message"].split(" 200")[0] for line in mine] == ["GET /healthz"]
     for wrong in ({"level": "loud"}, {"level": "debug", "minutes": 0}, {"level": "debug", "minutes": 1441}):
         with pytest.raises(InvalidInput):
