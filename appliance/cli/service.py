@@ -128,8 +128,8 @@ def usb(
     start_s: Annotated[
         float,
         typer.Option(
-            help="开机后这么多秒内，不再取已取过的更新包 / Seconds after the machine's start in which a stick counts as left in: "
-            "what one has brought before is not taken again."
+            help="开机后这么多秒内不再取以前取过的 / Seconds after the machine's start in which a stick counts as "
+            "left in: what one has brought before is not taken again."
         ),
     ] = 180.0,
 ) -> None:
@@ -158,7 +158,9 @@ def _pulled(_number: int, _frame: FrameType | None) -> None:
     """What is half goes as for any other error: the manager ends this as soon as the stick's device is gone."""
     from appliance.device.stick import PULLED
 
-    raise StorageFailed("stick: expected it to stay in, got told to end: pulled out, or it took too long", remedy=PULLED)
+    raise StorageFailed(
+        "stick: expected it to stay in, got told to end: pulled out, or it took too long", remedy=PULLED
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What sticks have brought already: digests of bundles in a small file of the inbox, so that a start brings none again."""
+"""What sticks have brought already: digests of bundles in a small file of the inbox, so that none comes again."""
 
 from __future__ import annotations
 

@@ -127,7 +127,9 @@ def _names(place: Path) -> list[str]:
         with os.scandir(place) as rows:
             return heapq.nsmallest(MOST_FILES * 4, (row.name for row in rows if row.name.endswith(".bundle")))
     except OSError as error:
-        raise StorageFailed(f"stick: expected a folder that can be read, got {error.strerror}", remedy=DAMAGED) from error
+        raise StorageFailed(
+            f"stick: expected a folder that can be read, got {error.strerror}", remedy=DAMAGED
+        ) from error
 
 
 def _plain(path: Path, most: int) -> BinaryIO | str:

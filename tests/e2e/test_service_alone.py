@@ -67,7 +67,9 @@ def test_it_is_ready_where_no_packet_can_leave(kiosk: Systemd) -> None:
     assert "Connection refused" in apart.stderr
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/status", "/metrics", "/", "/openapi.json", "/v1/greeting"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/v1/status", "/metrics", "/", "/openapi.json", "/v1/greeting"]
+)
 def test_it_tells_how_it_is_and_shows_its_page(kiosk: Systemd, path: str) -> None:
     status, body = ask(kiosk, path)
     assert status == 200
@@ -121,7 +123,15 @@ def test_it_speaks(kiosk: Systemd) -> None:
 
 def test_its_own_check_finds_everything(kiosk: Systemd) -> None:
     """`appliance check`, as the user that serves, where it serves."""
-    own = ("runuser", "-u", "appliance", "--", "env", *ENVIRONMENT.split(), "APPLIANCE_CONFIG=/etc/appliance/appliance.yaml")
+    own = (
+        "runuser",
+        "-u",
+        "appliance",
+        "--",
+        "env",
+        *ENVIRONMENT.split(),
+        "APPLIANCE_CONFIG=/etc/appliance/appliance.yaml",
+    )
     found = json.loads(within(kiosk, *own, PYTHON, "-m", "appliance.cli", "check", "--json", timeout=START_S))
     assert found["ready"]
     states = {feature["name"]: feature["state"] for feature in found["features"]}

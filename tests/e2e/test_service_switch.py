@@ -42,7 +42,7 @@ main()
 
 @contextmanager
 def serving(tmp_path: Path, program: str = "") -> Iterator[tuple[Systemd, Site]]:
-    """The shipped unit with a shorter watchdog, a desk that it trusts, and another `program`'s text in place of its own."""
+    """The shipped unit with a shorter watchdog and a desk that it trusts; `program` is the text of another program."""
     state = tmp_path / "state"
     copy_models(state)
     (state / "program.py").write_text(program or "from appliance.cli import main\nmain()\n")
