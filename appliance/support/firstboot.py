@@ -28,7 +28,10 @@ from appliance.support.stick import partitions, volumes
 NAME = "appliance.yaml"
 MOST_BYTES = 64 * 1024
 _OPTIONS = "ro,nosuid,nodev,noexec"
-_KINDS = "vfat,exfat,ext4,ext3,ext2,iso9660,ntfs3"
+_ERRORS = ",errors=remount-ro"
+"""A damaged file system whose own wish is errors=panic must not take the board with it."""
+_KINDS = (("vfat,exfat,ext4,ext3,ext2", _OPTIONS + _ERRORS), ("iso9660,ntfs3", _OPTIONS))
+"""File systems that are tried, with options; the latter know no such wish."""
 _MOUNT_S = 20.0
 _AGAIN_S = 0.5
 _GROUP = "appliance"
@@ -159,7 +162,10 @@ def _read(path: Path) -> bytes | None:
 def _mounted(device: str) -> Iterator[Path]:
     """Mount for reading alone, below the folder that the unit has for itself."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("RUNTIME_DIRECTORY")) as place:
-        _run("mount", "-t", _KINDS, "-o", _OPTIONS, device, place)
+        try:
+            _run("mount", "-t", _KINDS[0][0], "-o", _KINDS[0][1], device, place)
+        except OSError:
+            _run("mount", "-t", _KINDS[1][0], "-o", _KINDS[1][1], device, place)
         try:
             yield Path(place)
         finally:

@@ -18,7 +18,7 @@ from appliance.device.stick import LOCK
 from tests.e2e.conftest import copy_models
 from tests.e2e.shipped import ask, settle, ship, start, told, until, welcome
 from tests.e2e.test_bundle import Site
-from tests.systemd import Systemd
+from tests.systemd import ENVIRONMENT, PYTHON, Systemd
 from tests.udev import Udev, ruled
 
 pytestmark = [pytest.mark.systemd, pytest.mark.xdist_group("stick")]
@@ -208,6 +208,25 @@ def test_a_stick_that_wants_the_board_to_panic_does_not_get_it(
             assert "errors=remount-ro" in options
         systemd.until(unit_of(device), "ActiveState", "inactive")
         assert systemd.property(unit_of(device), "Result") == "success"
+
+
+FIRST_BOOT = """
+import sys
+from appliance.support.firstboot import _mounted
+with _mounted(sys.argv[1]) as place:
+    print(open("/proc/self/mounts").read())
+    assert (place / "menu.bundle").read_bytes() == b"menu"
+"""
+
+
+def test_nor_at_the_first_boot(tmp_path: Path, top: Path) -> None:
+    """Its settings are looked for on a stick in the same way."""
+    (top / "menu.bundle").write_bytes(b"menu")
+    with inserted(top, tune=("-e", "panic")) as (device, _), Systemd(tmp_path) as systemd:
+        done = systemd.run("env", *ENVIRONMENT.split(), PYTHON, "-c", FIRST_BOOT, device)
+        assert done.returncode == 0, done.stderr
+        (row,) = [row for row in done.stdout.splitlines() if row.startswith(f"{device} ")]
+        assert {"ro", "nosuid", "nodev", "noexec", "errors=remount-ro"} <= set(row.split()[3].split(","))
 
 
 def test_a_damaged_file_system_is_told_as_that(tmp_path: Path, top: Path) -> None:

@@ -24,16 +24,16 @@ HANGS = """
 import ctypes, sys
 import appliance.app.build as build
 from appliance.device.notify import Notifier
-load, ready, bundled = build.load_pack, Notifier.ready, []
+load, allow, bundled = build.load_pack, Notifier.allow, []
 def loaded(name):
     bundled.extend(["bundles"] if "bundles" in str(name) else [])
     return load(name)
-def hangs(self, status=""):
-    sent = ready(self, status)
-    if bundled:
+def hangs(self, seconds):
+    sent = allow(self, seconds)
+    if bundled and seconds == self.watchdog_s:
         ctypes.PyDLL(None).sleep(600)
     return sent
-build.load_pack, Notifier.ready = loaded, hangs
+build.load_pack, Notifier.allow = loaded, hangs
 from appliance.cli import main
 main()
 """
