@@ -188,7 +188,8 @@ device-check: $(VENV)/.dev models-once  ## verify and score the units, rehearse 
 	$(BIN)/python .ci/units.py
 	$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadgroup tests/ci/test_units.py tests/jetson tests/e2e/test_governor.py \
 		tests/e2e/test_bundle.py
-	$(BIN)/python -m pytest -m systemd -rs tests/device tests/e2e/test_service.py
+	$(BIN)/python -m pytest -m systemd -rs tests/device tests/e2e/test_service.py \
+		tests/e2e/test_service_*.py
 	$(BIN)/python -m benchmarks.governor --check
 
 fuzz: $(VENV)/.dev models-once  ## send 5,000 hostile images, recordings and bodies to the running appliance

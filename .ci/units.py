@@ -43,6 +43,15 @@ SANDBOX = re.compile(
     r"(Protect|Restrict|Private|SystemCall|Capability|Ambient|DevicePolicy|NoNew|Lock|Keyring|RemoveIPC|UMask|LimitCORE)"
 )
 
+RULE_PART = re.compile(r'\s*[A-Z_]+(?:\{[^}"]+\})?(?:==|!=|\+=|-=|:=|=)"(?:[^"\\]|\\.)*"\s*(?:,(?=\s*[A-Z])|$)')
+"""One part of a rule of udev's, with the comma behind it."""
+RULE_KEYS = (
+    *("ACTION", "DEVPATH", "KERNEL", "KERNELS", "NAME", "SYMLINK", "SUBSYSTEM", "SUBSYSTEMS", "DRIVER", "DRIVERS"),
+    *("ATTR", "ATTRS", "SYSCTL", "ENV", "CONST", "TAG", "TAGS", "TEST", "PROGRAM", "RESULT", "IMPORT", "OWNER"),
+    *("GROUP", "MODE", "SECLABEL", "RUN", "LABEL", "GOTO", "OPTIONS"),
+)
+"""What a rule may match or assign: udev(7)."""
+
 
 def directives(path: Path) -> dict[str, list[str]]:
     """What a unit assigns to each name, in order."""
@@ -111,6 +120,36 @@ def alike(first: Path, second: Path) -> Iterator[str]:
             yield f"{second.name}: expected {name}={' '.join(values)} as in {first.name}, got {theirs.get(name)}"
 
 
+def rules(path: Path) -> Iterator[str]:
+    """What is wrong with a file of udev's rules: its language, or a unit that a rule wants and that is not shipped.
+
+    `udevadm verify` knows more than what is looked for here; systemd has it since 254.
+    """
+    for line in path.read_text("utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        rest = RULE_PART.sub("", line).strip()
+        if rest:
+            yield f'{path.name}: expected KEY{{attribute}}op"value" separated by commas, got {rest}'
+        for key in re.findall(r"(?:^|,)\s*([A-Z_]+)", re.sub(r'"[^"]*"', '""', line)):
+            if key not in RULE_KEYS:
+                yield f"{path.name}: expected one of udev's keys, got {key}"
+        for wanted in re.findall(r'SYSTEMD_WANTS\}\+?="([^"]*)"', line):
+            template = re.sub(r"@[^.]*", "@", wanted)
+            if not (UNITS / template).exists():
+                yield f"{path.name}: expected a unit that is shipped, got {wanted}"
+    told = subprocess.run(["udevadm", "--help"], capture_output=True, text=True, check=False) if can_verify() else None
+    if told is not None and re.search(r"^\s+verify\b", told.stdout, re.MULTILINE):
+        done = subprocess.run(["udevadm", "verify", str(path)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            yield f"{path.name}: expected udevadm verify to agree, got {(done.stdout + done.stderr).strip()}"
+
+
+def can_verify() -> bool:
+    """True when there is an udevadm to ask."""
+    return shutil.which("udevadm") is not None
+
+
 def examples() -> Iterator[str]:
     """Whether the settings that are installed with the units can be read, also those that are commented out."""
     with tempfile.TemporaryDirectory() as folder:
@@ -175,6 +214,8 @@ def check() -> list[str]:
         wrong += verified(unit, beside=unit.with_suffix(".service"))
     for name in ALIKE[1:]:
         wrong += alike(UNITS / ALIKE[0], UNITS / name)
+    for path in sorted((UNITS / "udev").glob("*.rules")):
+        wrong += rules(path)
     wrong += examples()
     wrong += checked(scripts())
     return wrong

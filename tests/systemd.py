@@ -64,7 +64,20 @@ exec unshare --cgroup --mount --pid --fork --kill-child --ipc --uts --net --moun
   for place in / /dev /sys /proc/sys /opt/appliance/python /opt/appliance/repository /opt/appliance/site-packages; do
     mount -o remount,bind,ro "$place"
   done
-  umount -R /sys/fs/cgroup
+  if [ -n "$DEVICES" ]; then
+    mkdir -p /run/udev/data /run/udev/tags/systemd /run/sys
+    touch /run/udev/control
+    mount -t tmpfs -o mode=755 tmpfs /run/sys
+    for part in /sys/*; do
+      mkdir "/run/sys/${part##*/}"
+      mount --bind "$part" "/run/sys/${part##*/}"
+      mount -o remount,bind,ro "/run/sys/${part##*/}"
+    done
+    umount -R /sys/fs/cgroup
+    mount --move /run/sys /sys
+  else
+    umount -R /sys/fs/cgroup
+  fi
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
   ip link set lo up
   for address in $ADDRESSES; do ip address add "$address" dev lo; done
@@ -78,11 +91,17 @@ exec unshare --cgroup --mount --pid --fork --kill-child --ipc --uts --net --moun
 class Systemd:
     """One systemd; use as a context manager."""
 
-    def __init__(self, folder: Path, *, state: Path | None = None, addresses: tuple[str, ...] = ()) -> None:
-        """Keep its files in `folder`, INSIDE for it; `state` becomes /var/lib/appliance; loopback has `addresses`."""
+    def __init__(
+        self, folder: Path, *, state: Path | None = None, addresses: tuple[str, ...] = (), devices: bool = False
+    ) -> None:
+        """Keep its files in `folder`, INSIDE for it; `state` becomes /var/lib/appliance; loopback has `addresses`.
+
+        With `devices` it has units for devices, of which `tests.udev` tells it; systemd has none where /sys itself is
+        read-only, so that then only what lies in it is.
+        """
         self.folder, self._units = folder, folder / "units"
         self._added: list[str] = []
-        self._state, self._addresses = state, addresses
+        self._state, self._addresses, self._devices = state, addresses, devices
         self._group: Path | None = None
         self._outer: subprocess.Popen[bytes] | None = None
         self._pid = 0
@@ -106,6 +125,12 @@ class Systemd:
         return subprocess.run(
             [*inside, *command], capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
         )
+
+    @property
+    def pid(self) -> int:
+        """The process that it is for this machine."""
+        self._check()
+        return self._pid
 
     def property(self, unit: str, name: str) -> str:
         """One property of a unit."""
@@ -165,6 +190,7 @@ class Systemd:
             "PACKAGES": str(Path(pytest.__file__).parent.parent),
             "STATE": str(self._state or ""),
             "ADDRESSES": " ".join(f"{address}/32" for address in self._addresses),
+            "DEVICES": "yes" if self._devices else "",
             "INIT": str(INIT),
         }
         log = self.folder / "setup.log"

@@ -131,6 +131,8 @@ class Service:
                 return
         said = self._line(url)
         self._say(self._notifier.ready, said)
+        # A switch has left the watchdog CHANGE_S; what has answered needs that no more, and is looked at from here on.
+        self._notifier.allow(self._notifier.watchdog_s)
         self._watchdog.start()
         while not self._stopped.wait(LOOK_S):
             line = self._line(url)

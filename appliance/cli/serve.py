@@ -81,8 +81,6 @@ def serve(config: Config = None) -> None:
         app = create_app(appliance, chosen, metrics, events=events, kept=kept, deliveries=deliveries(chosen, config))
         server = Server(app, chosen, on_stop=events.close, listener=metrics.listener, handed=handed)
         server.start()
-        if handed is not None:
-            notifier.allow(notifier.watchdog_s)
         if chosen.wyoming_port:
             from appliance.channels.wyoming.listener import WyomingListener
 

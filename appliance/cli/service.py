@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ import typer
 from appliance.artifacts.disk import storage, sync
 from appliance.artifacts.staging import write
 from appliance.cli.options import Config, settings
+from appliance.errors import StorageFailed
 
 app = typer.Typer(
     help="服务所需：网络放行、功率模式、浏览器、维修 PIN / What the service needs: openings, power mode, browser, "
@@ -122,20 +125,42 @@ def usb(
     device: Annotated[str, typer.Argument(help="U盘分区 / The stick's partition, such as /dev/sda1.")],
     place: Annotated[Path, typer.Argument(help="挂载目录 / Empty folder to mount it at.")],
     config: Config = None,
+    start_s: Annotated[
+        float,
+        typer.Option(
+            help="开机后这么多秒内不再取以前取过的 / Seconds after the machine's start in which a stick counts as "
+            "left in: what one has brought before is not taken again."
+        ),
+    ] = 180.0,
 ) -> None:
     """U盘更新包 / Lay the bundles at the top of a stick into the inbox; for the unit appliance-usb@."""
     from appliance.bundles.inbox import folder_of
     from appliance.device.stick import carry, mounted
     from appliance.settings import data_dir
 
+    signal.signal(signal.SIGTERM, _pulled)
     chosen = settings(config)
     most = (chosen.bundle_max_mb + 64) * 1_000_000
+    start = time.clock_gettime(time.CLOCK_BOOTTIME) < start_s
     with mounted(device, place):
-        taken = carry(place, folder_of(data_dir(chosen)), most)
-    for path in taken:
+        found = carry(place, folder_of(data_dir(chosen)), most, start=start)
+    for path in found.taken:
         typer.echo(f"{path.name}: 已放入收件目录 / laid into the inbox")
-    if not taken:
-        typer.echo("没有更新包 / no bundles at its top")
+    for name in found.known:
+        typer.echo(f"{name}: 以前取过；要重试请重新插入 / taken before; put the stick in again to have it tried again")
+    for reason in found.passed:
+        typer.echo(f"略过 / passed over: {reason}")
+    if not (found.taken or found.known or found.passed):
+        typer.echo("没有更新包；U盘拔下前是否弹出？ / no bundles at its top; was it ejected where it was filled?")
+
+
+def _pulled(_number: int, _frame: FrameType | None) -> None:
+    """What is half goes as for any other error: the manager ends this as soon as the stick's device is gone."""
+    from appliance.device.stick import PULLED
+
+    raise StorageFailed(
+        "stick: expected it to stay in, got told to end: pulled out, or it took too long", remedy=PULLED
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -111,6 +111,7 @@ def test_the_watchdog_is_fed_while_the_scheduler_works_and_not_before_ready(
     assert supervisor.silent(0.3)
     made.serve()
     supervisor.until("READY=1")
+    assert supervisor.hear() == "WATCHDOG_USEC=400000"  # whatever it was given for a switch ends here, and not before
     for _ in range(5):
         assert supervisor.hear() == "WATCHDOG=1"
     made.door.silent = hung_after(Settings()) + 1

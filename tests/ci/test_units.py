@@ -159,3 +159,19 @@ def test_a_bad_script_is_found(units: ModuleType, tmp_path: Path) -> None:
 def test_the_units_that_are_shipped_pass(units: ModuleType) -> None:
     needed("shellcheck")
     assert units.check() == []
+
+
+def test_rules_of_udev_that_udev_would_drop_are_found(units: ModuleType, tmp_path: Path) -> None:
+    for path in (SHIPPED / "udev").glob("*.rules"):
+        assert list(units.rules(path)) == []
+    text = (SHIPPED / "udev/90-appliance-usb.rules").read_text("utf-8")
+    for old, new, said in (
+        ('ACTION=="add"', 'ACTION="add" ENV{X}=="y"', "separated by commas"),
+        ('"block", ', '"block, ', "separated by commas"),
+        ("SUBSYSTEM", "SUBSYTEM", "one of udev's keys, got SUBSYTEM"),
+        ("appliance-usb@%k", "appliance-stick@%k", "a unit that is shipped, got appliance-stick@%k.service"),
+    ):
+        assert old in text
+        place = tmp_path / "90-changed.rules"
+        place.write_text(text.replace(old, new), "utf-8")
+        assert any(said in line for line in units.rules(place)), (new, list(units.rules(place)))
