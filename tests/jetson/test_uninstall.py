@@ -105,7 +105,7 @@ def test_nothing_is_deleted_through_a_folder_that_is_a_link(machine: Machine, na
     assert machine.shown(done.stdout) == shown
     assert (machine.tree / name).is_symlink()
     assert before == set(disk.rglob("*"))
-    assert f"left: /{name}" in done.stdout
+    assert f"left: /{name}：" in done.stdout
     # Whose files are left is not given to the next user who is made.
     assert (machine.fake / "users/appliance").exists() == (name != "opt/appliance")
 
