@@ -132,6 +132,12 @@ def test_a_unit_that_should_begin_by_itself_and_one_that_should_not(tmp_path: Pa
         ("uid", "1000", "user: expected root, found uid 1000"),
         ("arch", "x86_64", "processor: expected aarch64, found x86_64"),
         ("python", "3.11", "python3: expected 3.10, for which JetPack 6 has TensorRT, found 3.11"),
+        ("python", "", "python3: expected 3.10, for which JetPack 6 has TensorRT, found"),
+        (
+            "prefix",
+            "/root/.pyenv/versions/3.10.1",
+            "expected the system's own of /usr, found one of /root/.pyenv/versions",
+        ),
         ("free", "900", "disk: expected 6000 MB for /opt and 0 MB more for /var/lib, found 900 and 900 MB"),
         ("year", "1970", "clock: expected 2025 or later, found 1970"),
     ],
