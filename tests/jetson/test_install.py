@@ -135,8 +135,8 @@ def test_a_unit_that_should_begin_by_itself_and_one_that_should_not(tmp_path: Pa
         ("python", "", "python3: expected 3.10, for which JetPack 6 has TensorRT, found"),
         (
             "prefix",
-            "/root/.pyenv/versions/3.10.1",
-            "expected the system's own of /usr, found one of /root/.pyenv/versions",
+            "/opt/conda/envs/x",
+            "expected the system's own of /usr, found one of /opt/conda/envs/x",
         ),
         ("free", "900", "disk: expected 6000 MB for /opt and 0 MB more for /var/lib, found 900 and 900 MB"),
         ("year", "1970", "clock: expected 2025 or later, found 1970"),
