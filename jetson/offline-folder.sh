@@ -222,7 +222,7 @@ cat <<TEXT
    Debian packages: on a machine with the same JetPack (Ubuntu $ubuntu, arm64) and a network, in $folder/debs:
      apt-get download python3-venv python$python-venv $features
    （连同其依赖）然后重新校验 / with what they depend on, and then seal the folder anew:
-     jetson/offline-folder.sh --seal $folder
+     jetson/offline-folder.sh --seal $folder${sign:+ --sign $sign}
    在 Jetson 上 / on the Jetson:
      sudo FOLDER/jetson/install.sh
 TEXT
