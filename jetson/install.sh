@@ -11,6 +11,7 @@ usage() {
   --dry-run              只显示将执行的命令 / show the commands, in order, and change nothing
   --yes                  不询问 / ask nothing
   --offline FOLDER       使用离线目录（jetson/offline-folder.sh 制作）/ take wheels and models from FOLDER
+  --key FILE             离线目录签名者的公钥 / public key (PEM) of whoever must have signed that folder
   --cpu                  不用 GPU / neither TensorRT nor CUDA: ONNX Runtime on the CPU
   --gpu-wheel FILE       自备的 onnxruntime-gpu / your own onnxruntime-gpu wheel for this board
   --again                重新制作环境 / make the environment anew, for example when a GPU wheel was not to be had
@@ -25,9 +26,13 @@ TEXT
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source=$(dirname "$here")
-root='' dry=no yes=no offline='' cpu=no gpu_wheel='' kiosk_user='' echo_cancellation=yes again=no uninstall=no purge=no
+root='' dry=no yes=no offline='' key_file='' cpu=no gpu_wheel='' kiosk_user='' echo_cancellation=yes again=no uninstall=no purge=no
 # shellcheck source=lib/say.sh
 . "$here/lib/say.sh"
+# shellcheck source=lib/options.sh
+. "$here/lib/options.sh"
+# shellcheck source=lib/pip.sh
+. "$here/lib/pip.sh"
 # shellcheck source=lib/run.sh
 . "$here/lib/run.sh"
 # shellcheck source=lib/step.sh
@@ -51,13 +56,6 @@ root='' dry=no yes=no offline='' cpu=no gpu_wheel='' kiosk_user='' echo_cancella
 # shellcheck source=lib/uninstall.sh
 . "$here/lib/uninstall.sh"
 
-needs() {
-  if [ -z "${2:-}" ]; then refuse "$1 需要一个值" "$1: expected a value, found none" "见 --help" "See --help"; fi
-}
-absolute() {
-  [ -e "$1" ] || refuse "$1 不存在" "$1: expected a file or folder, found none" "请检查路径" "Check the path"
-  realpath -- "$1"
-}
 while [ $# -gt 0 ]; do
   case "$1" in
     --dry-run) dry=yes ;;
@@ -68,11 +66,12 @@ while [ $# -gt 0 ]; do
     --uninstall) uninstall=yes ;;
     --purge) purge=yes ;;
     --offline) needs "$@"; offline=$(absolute "$2"); shift ;;
-    --gpu-wheel) needs "$@"; gpu_wheel=$(absolute "$2"); shift ;;
-    --kiosk-user) needs "$@" && kiosk_user=$2 && shift ;;
+    --key) needs "$@"; key_file=$(absolute_file "$@"); shift ;;
+    --gpu-wheel) needs "$@"; gpu_wheel=$(wheel_file "$@"); shift ;;
+    --kiosk-user) needs "$@"; kiosk_user=$2; shift ;;
     --root) needs "$@"; root=$(absolute "$2"); shift ;;
     --help | -h) usage && exit ;;
-    *) usage >&2 && exit 2 ;;
+    *) unknown "$1" ;;
   esac
   shift
 done
@@ -82,12 +81,15 @@ if [ "$purge" = yes ] && [ "$uninstall" = no ]; then
 fi
 # A folder made by offline-folder.sh carries this installer, too.
 if [ -z "$offline" ] && [ -f "$source/SHA256SUMS" ] && [ -f "$source/contents" ]; then offline=$source; fi
+if [ -n "$key_file" ] && [ -z "$offline" ]; then
+  refuse "--key 只与离线目录一起使用" "--key: expected with --offline FOLDER, found no folder" "见 --help" "See --help"
+fi
 
-# What surrounds the caller (ROS sets PYTHONPATH, some shells PIP_USER) must not reach into the environment made here.
-unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_INDEX_URL PIP_EXTRA_INDEX_URL
 state=$root/opt/appliance/.install
+pip_own PIP_CERT PIP_PROXY PIP_TIMEOUT PIP_RETRIES PIP_CONFIG_FILE
+[ -z "$offline" ] || pip_closed
 # Kept until the end: what was cut off need not be fetched again.
-export PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_CACHE_DIR=$state/pip
+export PIP_CACHE_DIR=$state/pip
 # Somebody's checkout may be closed to the user that serves.
 cd /
 

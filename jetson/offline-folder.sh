@@ -7,11 +7,12 @@ umask 022
 usage() {
   cat <<'TEXT'
 用法 / usage: jetson/offline-folder.sh --jetpack 6|7 FOLDER [选项 / OPTION...]
-              jetson/offline-folder.sh --seal FOLDER
+              jetson/offline-folder.sh --seal FOLDER [--sign KEY]
 
   --cpu               不要 GPU 轮子 / without ONNX Runtime for the GPU and cuda-bindings
   --gpu-wheel FILE    自备的 onnxruntime-gpu / your own onnxruntime-gpu wheel
   --seal FOLDER       重新计算校验和（加入 debs/*.deb 之后）/ write SHA256SUMS anew, after debs were added
+  --sign KEY          用 ed25519 私钥（PEM）签名 / sign the sums with a private key, as `appliance bundle key new` makes it
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 TEXT
@@ -19,31 +20,56 @@ TEXT
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source=$(dirname "$here")
-cpu=no gpu_wheel='' number='' folder='' seal=no module=''
+cpu=no gpu_wheel='' number='' folder='' seal=no sign='' module=''
 # shellcheck source=lib/say.sh
 . "$here/lib/say.sh"
+# shellcheck source=lib/options.sh
+. "$here/lib/options.sh"
+# shellcheck source=lib/pip.sh
+. "$here/lib/pip.sh"
 # shellcheck source=lib/release.sh
 . "$here/lib/release.sh"
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    --jetpack) number=${2:-} && shift ;;
+    --jetpack) needs "$@"; number=$2; shift ;;
     --cpu) cpu=yes ;;
-    --gpu-wheel) gpu_wheel=$(realpath -- "${2:-}") && shift ;;
+    --gpu-wheel) needs "$@"; gpu_wheel=$(wheel_file "$@"); shift ;;
+    --sign) needs "$@"; sign=$(absolute_file "$@"); shift ;;
     --seal) seal=yes ;;
     --help | -h) usage && exit ;;
-    -*) usage >&2 && exit 2 ;;
-    *) folder=$1 ;;
+    -*) unknown "$1" ;;
+    *)
+      if [ -n "$folder" ]; then
+        refuse "只能给出一个目录" "FOLDER: expected one, found two: $folder and $1" "见 --help" "See --help"
+      fi
+      folder=$1
+      ;;
   esac
   shift
 done
 
+# What was signed before is not what is there now.
 sealed() {
+  rm -f "$folder/SHA256SUMS.sig"
   (cd "$folder" && find . ! -type d ! -path ./SHA256SUMS ! -path ./.sums -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >.sums)
   mv "$folder/.sums" "$folder/SHA256SUMS"
+  [ -n "$sign" ] || return 0
+  # openssl asks for the key's passphrase.
+  openssl pkeyutl -sign -inkey "$sign" -rawin -in "$folder/SHA256SUMS" -out "$work/signature" || fail "未能签名" \
+    "--sign: expected an ed25519 private key in PEM and its passphrase, openssl could not sign with $sign (above)" \
+    "见上面 openssl 的输出" "Take a key that appliance bundle key new made; the folder is whole, but not signed"
+  mv "$work/signature" "$folder/SHA256SUMS.sig"
+  say "已签名" "signed: give whoever installs it the public key, by another way than the folder"
 }
 
-if [ -z "$folder" ]; then usage >&2 && exit 2; fi
+if [ -z "$folder" ]; then
+  printf '错误：缺少目录 / FOLDER: expected one, found none\n\n' >&2
+  usage >&2
+  exit 2
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 if [ "$seal" = yes ]; then
   if [ ! -f "$folder/contents" ]; then
     refuse "$folder 不是离线目录" "$folder: expected a folder made by this script, found none" "先制作它" "Make it first"
@@ -55,7 +81,10 @@ fi
 case "$number" in
   6) release 36.4 ;;
   7) release 39.2 ;;
-  *) usage >&2 && exit 2 ;;
+  *)
+    refuse "--jetpack 应为 6 或 7" "--jetpack: expected 6 or 7, found ${number:-none}" \
+      "例如 jetson/offline-folder.sh --jetpack 6 FOLDER" "For example: jetson/offline-folder.sh --jetpack 6 FOLDER"
+    ;;
 esac
 if [ -e "$folder" ] && [ ! -f "$folder/contents" ] && [ -n "$(ls -A "$folder")" ]; then
   refuse "$folder 不是空目录" "$folder: expected an empty folder or one that this script made, found another" \
@@ -71,11 +100,9 @@ version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$source/appliance/__init__.p
 mkdir -p "$folder"
 folder=$(realpath -- "$folder")
 printf 'version=%s\njetpack=%s\n' "$version" "$jetpack" >"$folder/contents"
-unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+# A mirror and a proxy are this machine's own matter; the lock says which versions, whoever delivers them.
+pip_own PIP_CONFIG_FILE PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_TRUSTED_HOST PIP_CERT PIP_PROXY PIP_TIMEOUT PIP_RETRIES
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 trap 'printf "错误 / failed: %s\n  → 再次运行，已下载的会保留 / run it again: what has come is kept\n" "$BASH_COMMAND" >&2' ERR
 # What an earlier version of the lock wanted must not be found by pip on the board.
 rm -rf "$folder/wheels.new"
@@ -195,7 +222,7 @@ cat <<TEXT
    Debian packages: on a machine with the same JetPack (Ubuntu $ubuntu, arm64) and a network, in $folder/debs:
      apt-get download python3-venv python$python-venv $features
    （连同其依赖）然后重新校验 / with what they depend on, and then seal the folder anew:
-     jetson/offline-folder.sh --seal $folder
+     jetson/offline-folder.sh --seal $folder${sign:+ --sign $sign}
    在 Jetson 上 / on the Jetson:
      sudo FOLDER/jetson/install.sh
 TEXT

@@ -53,12 +53,17 @@ board_check() {
 }
 
 interpreter_check() {
-  local found
-  found=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
+  local found='' prefix=''
+  read -r found prefix < <(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.base_prefix)' 2>/dev/null || true) || true
   if [ "$found" != "$python" ]; then
     refuse "python3 版本不对" "python3: expected $python, for which JetPack $jetpack has TensorRT, found ${found:-none}" \
       "请让 python3 指向系统自带的 $python（apt-get install python3）" \
       "Let python3 be the system's own $python again (apt-get install python3, no conda in PATH)"
+  fi
+  # The same version from pyenv or conda sees no Debian package, and in root's home the service may not even run it.
+  if [ "$prefix" != /usr ]; then
+    refuse "python3 不是系统自带的" "python3: expected the system's own of /usr, found one of $prefix, which sees no TensorRT" \
+      "请把 pyenv 或 conda 从 root 的 PATH 中去掉" "Take pyenv or conda out of root's PATH: sudo env PATH=/usr/sbin:/usr/bin:/sbin:/bin jetson/install.sh"
   fi
 }
 

@@ -47,6 +47,7 @@ environment_do() {
   local -a from
   mapfile -t from < <(from)
   run mkdir -p "$state"
+  noted "${venv#"$root"}"
   run rm -rf "$venv"
   if [ "$cpu" = yes ]; then
     run python3 -m venv "$venv"

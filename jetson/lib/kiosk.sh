@@ -65,8 +65,8 @@ sound_do() {
     say "设置中已有 microphone 或 speaker，保持不变；回声消除的名称是 echo-cancel、echo-cancel-out" \
       "microphone or speaker are set already and stay; those with echo cancellation are echo-cancel and echo-cancel-out"
   else
-    shown append "microphone: echo-cancel, speaker: echo-cancel-out" "$root$settings_file"
-    [ "$dry" = yes ] || printf '\n# Echo cancellation in the session of the kiosk user, by jetson/install.sh.\nmicrophone: echo-cancel\nspeaker: echo-cancel-out\n' >>"$root$settings_file"
+    appended $'\n# Echo cancellation in the session of the kiosk user, by jetson/install.sh.\nmicrophone: echo-cancel\nspeaker: echo-cancel-out' \
+      "$root$settings_file" "microphone: echo-cancel, speaker: echo-cancel-out"
   fi
   say "$kiosk_user 重新登录后生效" "in force when $kiosk_user has logged in anew, or after a reboot"
 }

@@ -38,9 +38,27 @@ written() {
   mv -f "$target.new" "$target"
 }
 
-# noted PATH: remember a path outside of /opt/appliance that this installer made.
+# appended TEXT FILE SHOWN: at the end of somebody's file, all of it or nothing; owner, mode and every line of theirs stay.
+# Where the file is a link, it stays one.
+appended() {
+  shown append "$3" "$2"
+  [ "$dry" = yes ] && return
+  local target
+  target=$(realpath -- "$2")
+  cp -p -- "$target" "$target.new"
+  # A last line of theirs without an end is ended first.
+  if [ -s "$target.new" ] && [ -n "$(tail -c 1 "$target.new")" ]; then echo >>"$target.new"; fi
+  printf '%s\n' "$1" >>"$target.new"
+  sync -- "$target.new"
+  mv -f -- "$target.new" "$target"
+}
+
+# noted PATH: remember, before it is made, a path that this installer makes, a whole environment too: --uninstall takes
+# these away and no others. Its own notes in .install need none.
 noted() {
-  if [ "$dry" = yes ] || [[ $1 == /opt/appliance/* ]]; then return; fi
+  if [ "$dry" = yes ] || [[ $1 == /opt/appliance/.install/* ]]; then return; fi
   [ -d "$state" ] || mkdir -p "$state"
   grep -sqxF -- "$1" "$state/files" || printf '%s\n' "$1" >>"$state/files"
 }
+
+made_here() { grep -sqxF -- "$1" "$state/files"; }

@@ -129,6 +129,7 @@ switch_do() {
   fi
   if [ -n "$before" ] && [ "$before" != "${venv##*/}" ]; then written 0644 /opt/appliance/.install/previous "$before"; fi
   if [ "$before" = venv-by-hand ]; then run mv "$link" "$root/opt/appliance/venv-by-hand"; fi
+  noted /opt/appliance/venv
   run ln -sfn "${venv##*/}" "$link.new"
   run mv -T "$link.new" "$link"
 }
@@ -185,11 +186,14 @@ roll_back() {
   run systemctl restart appliance.service || true
 }
 
-# What only this run needed, and versions older than the one before.
+# What only this run needed, and environments of its own that are older than the one before; others are somebody's.
 tidy() {
   local one keep
   keep=$(cat "$state/previous" 2>/dev/null || true)
-  for one in "$root"/opt/appliance/venv-* "$state/pip" "$state/source" "$state/models" "$state/units-before"; do
-    if [ -e "$one" ] && [ "$one" != "$venv" ] && [ "${one##*/}" != "$keep" ]; then run rm -rf "$one"; fi
+  for one in "$root"/opt/appliance/venv-*; do
+    if made_here "${one#"$root"}" && [ ! -L "$one" ] && [ "$one" != "$venv" ] && [ "${one##*/}" != "$keep" ]; then run rm -rf "$one"; fi
+  done
+  for one in "$state/pip" "$state/source" "$state/models" "$state/units-before"; do
+    if [ -e "$one" ]; then run rm -rf "$one"; fi
   done
 }

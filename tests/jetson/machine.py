@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,14 +113,16 @@ class Machine:
         self.set(f"users/{name}", f"/home/{name}")
         (self.tree / "home" / name).mkdir(parents=True)
 
-    def install(self, *options: str, yes: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run the installer, whose questions nobody answers; `calls` tells what it did."""
+    def install(
+        self, *options: str, yes: bool = True, environ: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the installer, whose questions nobody answers; `calls` tells what it did, `environ` is the caller's."""
         self.clear("calls", "count")
-        environ = {"PATH": f"{self.fake}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+        own = {"PATH": f"{self.fake}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         command = [str(self.repository / "jetson/install.sh"), *["--yes"] * yes, "--root", str(self.tree), *options]
         return subprocess.run(
             ["bash", "-c", 'echo $$ >"$FAKE/installer"; exec "$@"', "bash", *command],
-            env=environ | {"FAKE": str(self.fake), "TREE": str(self.tree)},
+            env={**(environ or {}), **own} | {"FAKE": str(self.fake), "TREE": str(self.tree)},
             capture_output=True,
             text=True,
             timeout=120,
@@ -158,3 +160,10 @@ class Machine:
                     yield shown, f"{path.stat().st_mode & 0o777:o} {self.plain(path.read_text(errors='replace'))}"
                 elif not any(path.iterdir()):
                     yield shown, "empty"
+
+
+def installed(machine: Machine, *options: str) -> str:
+    """What the installer said when it went through."""
+    done = machine.install(*options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr

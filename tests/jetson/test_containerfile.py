@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from fnmatch import fnmatch
 
 from tests.conftest import REPOSITORY, tracked
@@ -72,5 +73,21 @@ def test_it_installs_what_the_installer_does() -> None:
     assert all("--no-install-recommends" in line for line in named("RUN") if "apt-get install" in line)
 
 
+def test_its_commands_are_shell() -> None:
+    for command in named("RUN"):
+        done = subprocess.run(["sh", "-n", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert not re.search(r"&& *(&&|$)", command)
+
+
+def test_what_a_later_stage_takes_an_earlier_one_made() -> None:
+    stages = re.findall(r"^FROM \S+ AS (\w+)$", TEXT, re.MULTILINE)
+    for line in named("COPY"):
+        if line.startswith("--from="):
+            stage, source, _ = line.removeprefix("--from=").split()
+            assert stage in stages
+            assert f"{source}/" in TEXT.split("\nFROM ")[1 + stages.index(stage)]
+
+
 def test_it_says_that_nobody_ran_it() -> None:
-    assert "not yet run" in TEXT.splitlines()[0]
+    assert "not yet built, not yet run" in TEXT.splitlines()[0]

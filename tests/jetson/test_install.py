@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.jetson.machine import AGX_6, BOARDS, JETPACK_6, JETPACK_7, THOR_7, Board, Machine
+from tests.jetson.machine import AGX_6, BOARDS, JETPACK_6, JETPACK_7, THOR_7, Board, Machine, installed
 
 GOLDEN = Path(__file__).parent
 """The commands for each JetPack, one a line: `dry_run_jetpack6.txt`. Read them before they are changed."""
@@ -26,13 +26,6 @@ def steady(lines: list[str]) -> list[str]:
     units = r"/systemd/system/(?!appliance\.service)|udev|kiosk\.service\.new"
     varies = re.compile(units + r"|^systemctl (enable|restart .*\.path)")
     return [line for line in lines if not varies.search(line)]
-
-
-def installed(machine: Machine, *options: str) -> str:
-    """What the installer said when it went through."""
-    done = machine.install(*options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("number, board, server", [(6, JETPACK_6, "pulseaudio"), (7, JETPACK_7, "pipewire-pulse")])
@@ -139,6 +132,12 @@ def test_a_unit_that_should_begin_by_itself_and_one_that_should_not(tmp_path: Pa
         ("uid", "1000", "user: expected root, found uid 1000"),
         ("arch", "x86_64", "processor: expected aarch64, found x86_64"),
         ("python", "3.11", "python3: expected 3.10, for which JetPack 6 has TensorRT, found 3.11"),
+        ("python", "", "python3: expected 3.10, for which JetPack 6 has TensorRT, found"),
+        (
+            "prefix",
+            "/opt/conda/envs/x",
+            "expected the system's own of /usr, found one of /opt/conda/envs/x",
+        ),
         ("free", "900", "disk: expected 6000 MB for /opt and 0 MB more for /var/lib, found 900 and 900 MB"),
         ("year", "1970", "clock: expected 2025 or later, found 1970"),
     ],
@@ -215,11 +214,20 @@ def test_nobody_asked_is_no_consent(machine: Machine) -> None:
         (("--offline",), "--offline: expected a value, found none"),
         (("--offline", "/no/such/folder"), "/no/such/folder: expected a file or folder, found none"),
         # An option in place of a value is never a path, nor is the rest gone on with: --root would be the real one.
-        (("--gpu-wheel", "--cpu"), "--cpu: expected a file or folder, found none"),
-        (("--root", "--dry-run"), "--dry-run: expected a file or folder, found none"),
+        (("--gpu-wheel", "--cpu"), "--gpu-wheel: expected a value, found the option --cpu"),
+        (("--root", "--dry-run"), "--root: expected a value, found the option --dry-run"),
+        (("--kiosk-user", "--cpu"), "--kiosk-user: expected a value, found the option --cpu"),
+        *(
+            ((one,), f"{one}: expected a value, found none")
+            for one in ("--gpu-wheel", "--kiosk-user", "--root", "--key")
+        ),
+        (("--gpu-wheel", "/etc/passwd"), "--gpu-wheel: expected onnxruntime_gpu-VERSION-...whl, found passwd"),
+        (("--gpu-wheel", "/etc"), "--gpu-wheel: expected a file, found none at /etc"),
+        (("--key", "/etc/passwd"), "--key: expected with --offline FOLDER, found no folder"),
         (("--purge",), "--purge: expected with --uninstall alone"),
         (("--kiosk-user", "nobody-here"), "expected the ordinary user of the screen, found 'nobody-here'"),
         (("--kiosk-user", "root"), "expected the ordinary user of the screen"),
+        (("--nonsense",), "--nonsense: expected an option of those below"),
         (("--nonsense",), "用法 / usage"),
     ],
 )
@@ -227,6 +235,15 @@ def test_wrong_options_are_refused(machine: Machine, options: tuple[str, ...], t
     done = machine.install(*options)
     assert (done.returncode, machine.calls) == (2, [])
     assert told in done.stderr
+
+
+def test_what_the_caller_has_set_for_pip_and_python_does_not_reach_them(machine: Machine) -> None:
+    theirs = {"PIP_CONSTRAINT": "/x", "PIP_TARGET": "/x", "PYTHONPATH": "/opt/ros", "PIP_PROXY": "http://proxy:3128"}
+    done = machine.install(environ=theirs | {"https_proxy": "http://proxy:3128"})
+    assert done.returncode == 0, done.stderr
+    seen = set((machine.fake / "environment").read_text().splitlines())
+    assert not [line for line in seen if line.startswith(("PIP_CONSTRAINT", "PIP_TARGET", "PYTHONPATH"))]
+    assert {"PYTHONNOUSERSITE=1", "PIP_PROXY=http://proxy:3128", "https_proxy=http://proxy:3128"} <= seen
 
 
 def test_two_at_a_time_are_one_too_many(machine: Machine) -> None:
@@ -446,9 +463,12 @@ def test_an_environment_made_by_hand_is_kept_and_comes_back(machine: Machine) ->
 
 def test_versions_older_than_the_one_before_are_removed(machine: Machine) -> None:
     installed(machine)
+    somebodys = machine.tree / "opt/appliance/venv-copy"
+    somebodys.mkdir()
     for _ in range(3):
         installed(machine, "--again")
-    assert len(list((machine.tree / "opt/appliance").glob("venv-*"))) == 2
+    assert somebodys.is_dir()
+    assert len(list((machine.tree / "opt/appliance").glob("venv-*"))) == 3
 
 
 def test_what_serves_is_never_built_over(machine: Machine) -> None:
@@ -501,6 +521,32 @@ def test_the_screens_user_gets_browser_and_echo_cancellation(machine: Machine, s
     assert not others & files.keys()
     assert "done already" in installed(machine, "--kiosk-user", "shop")
     assert machine.files() == files
+
+
+def test_settings_that_somebody_wrote_get_echo_cancellation_whole_or_not_at_all(machine: Machine) -> None:
+    machine.kiosk()
+    (machine.fake / "packages/pulseaudio").touch()
+    place = machine.tree / "etc/appliance/appliance.yaml"
+    real = machine.tree / "srv/settings.yaml"
+    for folder in (place.parent, real.parent):
+        folder.mkdir(parents=True)
+    theirs = "# the shop's own\ndata_dir: /var/lib/appliance  # on the NVMe disk"  # without an end of the line
+    real.write_text(theirs)
+    real.chmod(0o604)
+    place.symlink_to(real)
+    opened = real.open()  # who reads it at the time sees the old text to its end
+    installed(machine, "--kiosk-user", "shop")
+    assert opened.read() == theirs
+    opened.close()
+    assert place.is_symlink()
+    text = real.read_text()
+    assert text.startswith(theirs + "\n\n# Echo cancellation")
+    assert text.endswith("\nmicrophone: echo-cancel\nspeaker: echo-cancel-out\n")
+    assert real.stat().st_mode & 0o777 == 0o604
+    assert list(real.parent.iterdir()) == [real]
+    (machine.tree / "opt/appliance/.install/steps").unlink()
+    installed(machine, "--kiosk-user", "shop")
+    assert real.read_text() == text
 
 
 def test_echo_cancellation_can_be_left_out(machine: Machine) -> None:
@@ -578,48 +624,7 @@ def facts(machine: Machine) -> dict[str, object]:
     }
 
 
-# --- gone again ---
-
-
-@pytest.mark.parametrize("purge", [False, True])
-def test_uninstalling_leaves_what_it_says_and_nothing_else(machine: Machine, purge: bool) -> None:
-    machine.kiosk()
-    (machine.fake / "packages/pulseaudio").touch()
-    before = machine.files()
-    installed(machine, "--kiosk-user", "shop")
-    shown = machine.shown(installed(machine, "--uninstall", "--dry-run", *["--purge"] * purge))
-    assert machine.shown(installed(machine, "--uninstall", *["--purge"] * purge)) == shown
-    after = {path: text for path, text in machine.files().items() if before.get(path) != text and text != "empty"}
-    kept = {path for path in after if path != "/run/lock/appliance-install" and "appliance" in path}
-    gone = ("/opt", "/etc/systemd", "/usr", "/home", "/etc/udev", "/etc/pulse", "/etc/alsa", "/etc/tmpfiles.d")
-    assert not [path for path in after if path.startswith(gone)]
-    assert not list((machine.fake / "enabled").iterdir())
-    assert not list((machine.fake / "active").glob("appliance*"))
-    if purge:
-        assert kept == set()
-        assert not (machine.fake / "users/appliance").exists()
-    else:
-        assert "/etc/appliance/appliance.yaml" in kept
-        assert (machine.tree / "var/lib/appliance/models").is_dir()
-        assert (machine.fake / "users/appliance").exists()
-
-
-def test_uninstalling_what_was_cut_off(machine: Machine) -> None:
-    machine.set("fail_at", "63")
-    assert machine.install().returncode == 1
-    machine.clear("fail_at")
-    installed(machine, "--uninstall", "--purge")
-    assert not (machine.tree / "opt/appliance").exists()
-    installed(machine, "--uninstall", "--purge")  # and again
-
-
-def test_an_integrators_own_drop_in_stays(machine: Machine) -> None:
-    installed(machine)
-    own = machine.tree / "etc/systemd/system/appliance.service.d/mine.conf"
-    own.write_text("[Service]\n")
-    installed(machine, "--uninstall")
-    assert own.exists()
-    assert not own.with_name("openings.conf").exists()
+# --- the boards ---
 
 
 def test_the_table_of_boards_is_what_the_programs_know() -> None:
