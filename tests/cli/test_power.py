@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -107,21 +109,41 @@ def test_a_recording_and_its_picture(command: Command, board: Path, tmp_path: Pa
     assert (tmp_path / "power.svg").read_text("utf-8").startswith("<svg")
 
 
-def test_what_was_recorded_until_ctrl_c_is_kept(
-    command: Command, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_recorded_until_it_was_ended_is_kept(
+    command: Command, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    turns, real = iter(range(100)), time.sleep
+    turns, real, before = iter(range(100)), time.sleep, signal.getsignal(number)
 
     def sleep(seconds: float) -> None:
         if next(turns) == 3:
-            raise KeyboardInterrupt
+            assert len(read(tmp_path / "power.csv").readings) >= 2  # on disk while it records
+            os.kill(os.getpid(), number)
         real(seconds)
 
-    monkeypatch.setattr("appliance.cli.power.time.sleep", sleep)
+    monkeypatch.setattr("appliance.cli.recorder.time.sleep", sleep)
     ended = command("power", "--record", str(tmp_path / "power.csv"), "--seconds", "600")
     assert ended.code == Exit.OK
     assert "提前结束" in ended.err
     assert len(read(tmp_path / "power.csv").readings) >= 2
+    assert (tmp_path / "power.svg").exists()
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("name", ["power.csv", "power.svg"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_first_reading(
+    command: Command, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+
+    def never(_: float) -> None:
+        raise AssertionError("a reading was waited for")
+
+    monkeypatch.setattr("appliance.cli.recorder.time.sleep", never)
+    ended = command("power", "--record", str(tmp_path / "power.csv"), "--seconds", "3600")
+    assert ended.code == Exit.FAILED
+    assert f"{tmp_path / name}" in ended.err
+    assert sorted(path.name for path in tmp_path.glob("power.*")) == [name]
 
 
 @pytest.mark.parametrize("name", ["power.svg", "no folder/power.csv"])
