@@ -5,14 +5,20 @@ but text and touch. Down is fast: one level as often as the mean over 10 s can s
 when it is urgent, and to refusing at once at the critical temperature. Up is slow: one level at a time, after a calm
 time that doubles whenever a step up had to be taken back, and only when what the step down saved still fits.
 
-It cannot flap: no more than MOST_UPS steps up fall into any hour, each is of one level, and a step down needs a level
-to go to, so that an hour has at most `bound(deepest)` steps whatever is read.
+One reading alone at the critical temperature, out of a cool chip, takes the deepest level and refuses nobody yet: a
+chip has mass, a bad reading has none. A second one within CONFIRM_S refuses, and so does the first where the chip was
+half-way there before.
+
+It cannot flap: no more than MOST_UPS steps up fall into any hour beside the ends of refusing, of which the time that
+doubles with each return leaves MOST_REFUSALS; each is of one level, and a step down needs a level to go to, so that an
+hour has at most `bound(deepest)` steps whatever is read.
 
 What is not known is neither cool nor cheap nor too much: while a sense that has spoken before is silent, nothing goes
 up; after BLIND_S of that the deepest level is taken, where a machine whose fan broke too does the least harm and
 everything still serves. It is not refusing, because the kernel switches a chip off that really burns, and a broken
 sensor must not close the counter: where it breaks while all is refused, refusing ends after LOST_S. A sense that has
-never spoken is not waited for; without any the governor is off.
+never spoken is not waited for; without any the governor is off. A sense that stands still while the other moves is
+stuck, and says no more than a silent one (`device.stuck`).
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from appliance.device.stuck import Stuck
 from appliance.errors import Both
 
 CAUSES = ("power", "heat", "critical", "alarm", "waiting", "blind", "calm", "cooled")
@@ -44,6 +51,12 @@ FORGIVEN_S = 1800.0
 """Seconds without a step down after which earlier ones taken back are forgotten."""
 REFUSED_S = 60.0
 """Least seconds for which all but text is refused."""
+LONGEST_REFUSED_S = 480.0
+"""The same, after it had to be refused again and again: the time doubles with each return within FORGIVEN_S."""
+MOST_REFUSALS = 9
+"""Ends of refusing in any hour at most: 120, 240 and then 480 s after the one before."""
+CONFIRM_S = 5.0
+"""Seconds within which a second reading bears out a first one at the critical temperature."""
 STALE_S = 5.0
 """A look older than this says nothing of now."""
 BLIND_S = 60.0
@@ -115,6 +128,9 @@ class Reading:
     """Longest time that a request has waited for power lately."""
     age_s: float = 0.0
     """Seconds since the board was looked at."""
+    read_at: float | None = None
+    """When the temperature was read, so that one reading that is looked at twice is none that bears itself out; None
+    where each look is a reading of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +205,7 @@ def room(celsius: float | None, limits: Limits, before: float) -> float:
 
 def bound(deepest: int) -> int:
     """Steps in any hour at most: each level that is gone down was there at its beginning or was gone up since."""
-    return 2 * MOST_UPS + deepest + 1
+    return 2 * (MOST_UPS + MOST_REFUSALS) + deepest + 1
 
 
 @dataclass(slots=True)
@@ -231,7 +247,11 @@ class Governor:
         self._now = self._since = clock()
         self._last_down = self._last_up = -math.inf
         self._calm = self._blind = self._lost = 0.0
-        self._wanted = FIRST_S
+        self._wanted, self._refused_s = FIRST_S, REFUSED_S
+        self._refusal_ended = -math.inf
+        self._critical: tuple[float, float] | None = None  # when one was last looked at, and when that was read
+        self._before: float | None = None  # the temperature of the look before
+        self._stuck = Stuck(limits.budget_w)
         self._taken_back = True  # no step up to take back yet
         self._ups: deque[float] = deque()
         self._steps: deque[Step] = deque(maxlen=_STEPS)
@@ -245,6 +265,7 @@ class Governor:
         passed, self._now = min(now - self._now, _LONGEST_TURN_S), now
         watts, celsius, alarms = _known(reading)
         memory = self._memory
+        watts, celsius = self._stuck.moving(now, watts, celsius)
         memory.knows_watts |= watts is not None
         memory.knows_celsius |= celsius is not None
         if not self.watching:
@@ -254,7 +275,8 @@ class Governor:
         self._lost = self._lost + passed if celsius is None else 0.0
         self._settle(watts)
         ahead = self._ahead(celsius)
-        step = self._down(watts, celsius, ahead, alarms, reading.waited_s)
+        sure = self._is_critical(celsius, reading.read_at)
+        step = self._down(watts, celsius, ahead, alarms, reading.waited_s, sure=sure)
         if step is not None:
             self._calm = 0.0
             return step
@@ -282,14 +304,34 @@ class Governor:
             downs=self._counts["down"],
             ups=self._counts["up"],
             calm_s=self._calm,
-            wanted_s=self._wanted,
+            wanted_s=self._refused_s if self._refusing else self._wanted,
         )
 
+    def _is_critical(self, celsius: float | None, read_at: float | None) -> bool:
+        """Whether the chip is at its critical temperature, by more than one reading that may be a bad one."""
+        before, self._before = self._before, celsius
+        if celsius is None or celsius < self.limits.critical_c:
+            return False
+        seen, self._critical = self._critical, (self._now, self._now if read_at is None else read_at)
+        if seen is not None and seen[1] == self._critical[1]:  # one reading, looked at twice
+            self._critical, self._before = seen, before
+            return False
+        if before is not None and before >= self.limits.urgent_c:
+            return True
+        return seen is not None and self._now - seen[0] <= CONFIRM_S
+
     def _down(
-        self, watts: float | None, celsius: float | None, ahead: float, alarms: tuple[str, ...], waited_s: float
+        self,
+        watts: float | None,
+        celsius: float | None,
+        ahead: float,
+        alarms: tuple[str, ...],
+        waited_s: float,
+        *,
+        sure: bool,
     ) -> Step | None:
         limits, level = self.limits, self._level
-        if celsius is not None and celsius >= limits.critical_c and level <= self._deepest:
+        if celsius is not None and sure and level <= self._deepest:
             return self._step(
                 self._deepest + 1,
                 "critical",
@@ -332,8 +374,11 @@ class Governor:
             return None
         if self._now - self._last_down >= FORGIVEN_S:
             self._wanted = FIRST_S
-        wanted = REFUSED_S if self._refusing else self._wanted
-        if self._calm < wanted or self._now - self._since < wanted or not self._may_go_up():
+        wanted = self._refused_s if self._refusing else self._wanted
+        calm = REFUSED_S if self._refusing else wanted
+        if self._calm < calm or self._now - self._since < wanted:
+            return None
+        if not self._refusing and not self._may_go_up():
             return None
         if self._refusing and celsius is not None:
             reason = (f"芯片已降到 {celsius:.0f} °C", f"the chip has cooled to {celsius:.0f} °C")
@@ -343,7 +388,7 @@ class Governor:
 
     def _unseen(self, watts: float | None) -> Step | None:
         """Refusing ends, too, when nobody can tell any more whether the chip has cooled."""
-        if not self._refusing or self._lost < LOST_S or not self._may_go_up():
+        if not self._refusing or self._lost < LOST_S or self._now - self._since < self._refused_s:
             return None
         return self._step(self._deepest, "blind", _LOST, watts)
 
@@ -365,8 +410,14 @@ class Governor:
             self._taken_back = True
             self._last_down = self._now
             self._memory.settling = _Settling(step, watts) if watts is not None else None
+            if level > self._deepest:
+                again = self._now - self._refusal_ended < FORGIVEN_S
+                self._refused_s = min(2 * self._refused_s, LONGEST_REFUSED_S) if again else REFUSED_S
         else:
-            self._ups.append(self._now)
+            if self._refusing:
+                self._refusal_ended = self._now
+            else:
+                self._ups.append(self._now)
             self._last_up, self._taken_back = self._now, False
             self._memory.settling = None
         self._counts[step.direction] += 1
