@@ -1,4 +1,4 @@
-"""A recording of any length in bounded memory, for its picture: of each stretch its lowest and its highest reading stay."""
+"""A long recording in bounded memory, for its picture: of each stretch its lowest and its highest reading stay."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def test_a_temperature_that_stands_while_the_load_comes_and_goes_is_no_longer_be
 
 def test_power_that_stands_while_the_chip_warms_and_cools_is_no_longer_believed() -> None:
     told = course(lambda _: 6.0, lambda at: 50.0 + (15.0 if at % 240 < 120 else 0.0) + 0.5 * (at % 3))
-    assert told[700][0] is None and told[700][1] is not None
+    assert told[700][0] is None
+    assert told[700][1] is not None
 
 
 def test_what_stands_still_with_reason_is_believed() -> None:

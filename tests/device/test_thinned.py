@@ -38,6 +38,7 @@ def test_a_long_one_takes_no_more_room_and_keeps_its_peak_its_gap_and_its_energy
 def test_without_power_there_is_no_mean() -> None:
     thinned = Thinned()
     thinned.add(Reading(0.0, None, {}, 50.0))
-    assert not thinned.powered and thinned.mean_w is None
+    assert not thinned.powered
+    assert thinned.mean_w is None
     with pytest.raises(ValueError, match="at least 8"):
         Thinned(7)
