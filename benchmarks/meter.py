@@ -10,9 +10,9 @@ Without `--root` a tree of files is read that has what the board NAME has (defau
 the kernel's files, and not the I2C bus, whose readings take half a millisecond each, most of it waiting. On a Jetson:
 `--root /`. Not yet measured on hardware.
 
-`--turns RATE` measures instead what a kiosk never sees: so many text turns a second, each billed in five stretches, on a
-clock of its own. Printed is what the division takes in the requests' threads and in the meter's, and whether idle,
-shared and rest sum up to what was drawn; `--check` exits 1 when they are off by more than 2 %. There is no limit of CPU.
+`--turns RATE` measures instead what a kiosk never sees: so many text turns a second, each billed in five stretches,
+on a clock of its own. Printed is what the division takes in the requests' threads and in the meter's, and whether idle,
+shared and rest sum up to what was drawn; `--check` exits 1 when they are off by more than 2 %; CPU has no limit here.
 """
 
 from __future__ import annotations

@@ -31,6 +31,13 @@ KEPT = 60
 FIRST_S = 3.0
 """Longest wait for the first look and the first power."""
 
+UNASKED = (
+    "http_port 为 0，无法询问运行中的服务；若服务正在运行，请勿让本命令长时间运行：读取会清除芯片告警 / "
+    "http_port is 0, so that no appliance can be asked; where one serves, do not leave this running: "
+    "to read an alarm clears it"
+)
+"""Said where an appliance may serve that cannot be asked."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _KINDS = {"over": "超限 / over", "throttled": "降频 / throttled", "event": "事件 / events"}
 
@@ -88,6 +95,8 @@ def _source(chosen: Settings) -> Iterator[tuple[str, Callable[[], dict[str, Any]
         _block(first)
         yield "appliance", ask
         return
+    if not chosen.http_port:
+        typer.echo(UNASKED, err=True)
     with Instruments(Path(chosen.device_root)) as board:
         _wait(board)
         yield "sensors", lambda: device(board)

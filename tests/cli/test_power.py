@@ -41,6 +41,7 @@ def test_one_look_as_json(command: Command, board: Path) -> None:
     ended = command("power", "--json")
     assert ended.code == Exit.OK
     assert ended.json["from"] == "sensors"
+    assert "http_port is 0" in ended.err, "one that serves without HTTP would not know of this"
     assert ended.json["power"]["source"] == "VDD_IN"
     assert ended.json["power"]["watts"] == 9.58
     assert ended.json["rails"]["VDD_SOC"]["watts"] == 2.026
@@ -193,7 +194,9 @@ def test_an_appliance_that_serves_is_asked_and_nobody_reads_beside_it(
         assert ended.code == Exit.OK
         assert "任务 / work 777.0 J" in ended.out
         assert "运行中的服务" in ended.out
-        assert command("power", "--json").json["from"] == "appliance"
+        ended = command("power", "--json")
+        assert ended.json["from"] == "appliance"
+        assert "http_port" not in ended.err
 
 
 @pytest.mark.parametrize(
