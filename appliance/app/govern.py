@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, replace
 
 from appliance.app.board import Instruments
 from appliance.device.allowance import Allowance
-from appliance.device.governor import STALE_S, Governor, Limits, Reading, Step, room
+from appliance.device.governor import STALE_S, Governor
 from appliance.device.ladder import DEEPEST, Rung, rung_of, serves
+from appliance.device.level import Limits, Reading, Step, room
 from appliance.device.look import Look
 from appliance.device.pace import Pace
 from appliance.errors import Both, TooHot

@@ -11,26 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.device.governor import (
-    BLIND_S,
-    CAUSES,
     FIRST_S,
     FORGIVEN_S,
     HOUR_S,
     LONGEST_REFUSED_S,
     LONGEST_S,
-    LOST_S,
     MOST_REFUSALS,
     MOST_UPS,
     REFUSED_S,
     TRIAL_S,
-    TRICKLE,
     Governor,
-    Limits,
-    Reading,
-    Step,
     bound,
-    room,
 )
+from appliance.device.level import CAUSES, TRICKLE, Limits, Reading, Step, room
+from appliance.device.reasons import BLIND_S, LOST_S
 
 LIMITS = Limits(budget_w=15.0, ceiling_c=85.0, critical_c=95.0, hysteresis_c=5.0)
 COOL = Reading(watts=6.0, celsius=50.0)
