@@ -46,6 +46,7 @@ class FakeBoard:
         self.celsius: float | None = 50.0
         self.alarms = QUIET
         self.age_s = 0.0
+        self.looked_at: float | None = None
         self.meter = SimpleNamespace(spans=self.spans)
         self.sensors = SimpleNamespace(zones=())
 
@@ -58,7 +59,19 @@ class FakeBoard:
     @property
     def seen(self) -> Seen:
         heat = Heat({} if self.celsius is None else {"tj": self.celsius}, ())
-        return Seen(Look(self.now, {}, {}, heat, None, {}, Modes({}, "", "", ""), self.alarms), self.age_s)
+        return Seen(
+            Look(
+                self.now if self.looked_at is None else self.looked_at,
+                {},
+                {},
+                heat,
+                None,
+                {},
+                Modes({}, "", "", ""),
+                self.alarms,
+            ),
+            self.age_s,
+        )
 
 
 class Bench:
@@ -132,6 +145,16 @@ def test_above_the_critical_temperature_senses_are_refused_politely_until_it_has
     with bench.governing.enter("image"):
         pass
     assert bench.governing.level == DEEPEST
+
+
+def test_one_look_of_the_board_that_is_read_twice_refuses_nobody() -> None:
+    bench = Bench()
+    bench.pass_s(2, celsius=96.0, looked_at=1000.5)
+    bench.governing.check("image")
+    assert bench.governing.level == DEEPEST
+    bench.pass_s(1, looked_at=1002.5)
+    with pytest.raises(TooHot):
+        bench.governing.check("image")
 
 
 def test_features_that_are_refused_are_off_and_say_why_and_others_are_as_they_were() -> None:

@@ -159,6 +159,17 @@ def test_spikes_without_end_keep_refusing_short_and_text_is_not_all_that_is_left
     assert not bench.governor.state.refusing, "forgiven: a minute as at first"
 
 
+def test_refusing_ends_though_the_steps_up_of_this_hour_are_used_up() -> None:
+    bench = Bench()
+    while sum(step.direction == "up" for step in bench.steps) < MOST_UPS:
+        bench.pass_s(1, HOT)
+        bench.pass_s(TRIAL_S + FIRST_S, COOL)
+    bench.pass_s(2, Reading(watts=6.0, celsius=96.0))
+    assert bench.governor.state.refusing
+    bench.pass_s(REFUSED_S, COOL)
+    assert bench.level == DEEPEST
+
+
 def test_a_temperature_that_stands_still_under_changing_load_is_as_good_as_none() -> None:
     bench = Bench()
     bench.pass_s(900, lambda at: Reading(watts=5.0 if at % 240 < 120 else 12.0 + at % 2, celsius=60.0))
