@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from appliance.device.allowance import WINDOW_S, Allowance, Work
-from appliance.device.governor import Governor, Limits, Reading, Step, bound, room
+from appliance.device.governor import Governor, bound
 from appliance.device.ladder import DEEPEST, RUNGS, Rung, rung_of, serves
+from appliance.device.level import Limits, Reading, Step, room
 from appliance.device.pace import LATELY_S, PATIENCE_S
 from appliance.device.trace import Span
 from appliance.settings import Settings

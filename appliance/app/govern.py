@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, replace
 
 from appliance.app.board import Instruments
 from appliance.device.allowance import Allowance
-from appliance.device.governor import STALE_S, Governor, Limits, Reading, Step, room
+from appliance.device.governor import STALE_S, Governor
 from appliance.device.ladder import DEEPEST, Rung, rung_of, serves
+from appliance.device.level import Limits, Reading, Step, room
 from appliance.device.look import Look
 from appliance.device.pace import Pace
 from appliance.errors import Both, TooHot
@@ -237,11 +238,13 @@ class Governing:
         seen = self._board.seen
         fresh = seen is not None and seen.age_s <= STALE_S
         if seen is not None and seen.look is not self._looked:
-            alarms = seen.look.alarms
-            grown = alarms.since(self._looked.alarms) if self._looked is not None else {}
-            self._alarms, self._looked = tuple(dict.fromkeys((*alarms.throttled, *alarms.over, *grown))), seen.look
+            told = seen.look.alarms
+            grown = told.since(self._looked.alarms) if self._looked is not None else {}
+            self._alarms, self._looked = tuple(dict.fromkeys((*told.throttled, *told.over, *grown))), seen.look
         self._celsius = seen.look.heat.hottest_c if seen is not None and fresh else None
-        return Reading(self._board.mean_watts(), self._celsius, self._alarms if fresh else (), self.pace.waited_s)
+        read_at = seen.look.at if seen is not None else None
+        alarms = self._alarms if fresh else ()
+        return Reading(self._board.mean_watts(), self._celsius, alarms, self.pace.waited_s, read_at=read_at)
 
     def _turn(self, *, slow: bool) -> None:
         rung = rung_of(self._level)

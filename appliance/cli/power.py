@@ -14,13 +14,14 @@ import typer
 
 from appliance.cli.exits import Exit
 from appliance.cli.options import AsJson, Config, settings
-from appliance.errors import InvalidInput, StorageFailed, Unavailable
+from appliance.cli.recorder import NOTHING
+from appliance.cli.recorder import record as write_down
+from appliance.errors import Unavailable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from appliance.app.board import Instruments
-    from appliance.device.recording import Reading
     from appliance.settings import Settings
 
 EVERY_S = 1.0
@@ -30,13 +31,15 @@ KEPT = 60
 FIRST_S = 3.0
 """Longest wait for the first look and the first power."""
 
+UNASKED = (
+    "http_port 为 0，无法询问运行中的服务；若服务正在运行，请勿让本命令长时间运行：读取会清除芯片告警 / "
+    "http_port is 0, so that no appliance can be asked; where one serves, do not leave this running: "
+    "to read an alarm clears it"
+)
+"""Said where an appliance may serve that cannot be asked."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _KINDS = {"over": "超限 / over", "throttled": "降频 / throttled", "event": "事件 / events"}
-
-NOTHING = (
-    "本机没有可读的功率和温度传感器：请在 Jetson 上运行；x86 上 RAPL 计数器仅 root 可读，可用 sudo 运行本命令",
-    "No sensor of power or heat can be read here: run it on a Jetson; on x86 only root may read RAPL: try sudo",
-)
 
 
 def power(
@@ -56,7 +59,7 @@ def power(
     """
     chosen = settings(config)
     if record is not None:
-        _record(chosen, record, seconds)
+        write_down(Path(chosen.device_root), record, seconds)
         return
     with _source(chosen) as (origin, look):
         found = look()
@@ -92,6 +95,8 @@ def _source(chosen: Settings) -> Iterator[tuple[str, Callable[[], dict[str, Any]
         _block(first)
         yield "appliance", ask
         return
+    if not chosen.http_port:
+        typer.echo(UNASKED, err=True)
     with Instruments(Path(chosen.device_root)) as board:
         _wait(board)
         yield "sensors", lambda: device(board)
@@ -215,79 +220,3 @@ def _bars(past: deque[float | None]) -> str:
         return ""
     last = len(_BARS) - 1
     return "".join(" " if watts is None else _BARS[round(last * max(0.0, watts) / highest)] for watts in past)
-
-
-def _record(chosen: Settings, file: Path, seconds: float) -> None:
-    """Read power, rails and heat for so long, and never the alarms; what was read is written also after Ctrl+C."""
-    from appliance.device.plot import draw
-    from appliance.device.recording import Recording, write
-
-    if file.suffix.lower() == ".svg":
-        raise InvalidInput(f"--record: expected the name of a CSV file, got {file}; the picture is written beside it")
-    if not file.parent.is_dir():
-        raise InvalidInput(f"--record: expected a folder to write into, got {file.parent}")
-    about, readings, joules = _readings(Path(chosen.device_root), seconds)
-    if not any(reading.watts is not None for reading in readings):
-        raise Unavailable(f"--record: expected power, got none ({about})", remedy=NOTHING)
-    recording, picture = Recording(about, tuple(readings)), file.with_suffix(".svg")
-    try:
-        write(recording, file)
-        picture.write_text(draw(recording), "utf-8")
-    except OSError as error:
-        raise StorageFailed(f"--record: expected to write {file} and {picture}, got: {error.strerror}") from error
-    covered = recording.covered_s
-    mean = f"{joules / covered:.2f} W" if covered else "?"
-    typer.echo(f"{file}, {picture}: {covered:.1f} s, {joules:.1f} J, 平均 / mean {mean}（{about}）")
-
-
-def _readings(root: Path, seconds: float) -> tuple[str, list[Reading], float]:
-    """What was read, on one line; the readings; and the joules, which a counter tells more exactly than its means."""
-    from appliance.device.board import recognise
-    from appliance.device.heat import feel, find_zones
-    from appliance.device.meter import EVERY_S as TURN_S
-    from appliance.device.mode import read_modes
-    from appliance.device.rails import find_rails
-    from appliance.device.recording import Reading
-    from appliance.device.source import find_power
-    from appliance.errors import SensorUnreadable
-
-    source, rails, zones = find_power(root), find_rails(root), find_zones(root)
-    machine, mode = recognise(root), read_modes(root).now or "none"
-    about = f"source={source.name} board={machine.family} l4t={machine.l4t} mode={mode} covers={source.covers[1]}"
-    found: list[Reading] = []
-    joules, beside = 0.0, (_watts(rails), feel(zones).hottest_c)
-    if not source.available:
-        return about, found, joules
-    began = time.monotonic()
-    turn = 0
-    try:
-        while (now := time.monotonic()) - began <= seconds:
-            watts = None
-            try:
-                span = source.span()
-                if span is not None:
-                    watts, joules, now = span.last, joules + span.joules, span.end
-                    if not found or found[-1].watts is None:
-                        found.append(Reading(max(0.0, span.begin - began), span.first, *beside))
-            except SensorUnreadable as error:
-                typer.echo(error.detail, err=True)
-            beside = (_watts(rails), feel(zones).hottest_c)
-            if turn:
-                found.append(Reading(now - began, watts, *beside))
-            turn += 1
-            time.sleep(max(0.0, began + turn * TURN_S - time.monotonic()))
-    except KeyboardInterrupt:
-        typer.echo("提前结束 / ended early", err=True)
-    return about, found, joules
-
-
-def _watts(rails: tuple[Any, ...]) -> dict[str, float]:
-    from appliance.errors import SensorUnreadable
-
-    found = {}
-    for rail in rails:
-        try:
-            found[rail.name] = rail.watts()
-        except SensorUnreadable:
-            continue
-    return found

@@ -122,8 +122,11 @@ class Bill:
     def _told(self, work: Work, energy: Energy) -> None:
         with self._lock:
             self._open.discard(work)
-            self._costs[work.name] = _sum(self._costs.get(work.name, _NOTHING), energy)
-        self._settle()
+            before = self._costs.get(work.name)
+            self._costs[work.name] = energy if before is None else _sum(before, energy)
+            waits = not self._closed or (bool(self._open) and not self._settled)
+        if not waits:
+            self._settle()
 
     def _settle(self) -> None:
         """Say what has not been said yet, once nothing is open any more; what begins after that is said bit by bit."""
@@ -273,6 +276,7 @@ def _sum(one: Energy, other: Energy) -> Energy:
     return Energy(one.joules + other.joules, one.covered_s + other.covered_s, one.seconds + other.seconds)
 
 
-def _difference(now: Energy, before: Energy | None) -> Energy:
-    was = before or _NOTHING
+def _difference(now: Energy, was: Energy | None) -> Energy:
+    if was is None:
+        return now
     return Energy(now.joules - was.joules, now.covered_s - was.covered_s, now.seconds - was.seconds)

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from appliance.device.idle import Idle
 from appliance.device.trace import Energy, Span, Trace
@@ -171,8 +172,10 @@ class Sharing:
             busy = self._divide(span)
             if not busy and span.begin >= self._quiet_from:
                 self._idle.add(span.watts)
-            done = [work for work in self._ended if _by(work, span.end)]
-            self._ended = [work for work in self._ended if not _by(work, span.end)]
+            done, later = list[Work](), list[Work]()
+            for work in self._ended:
+                (done if _by(work, span.end) else later).append(work)
+            self._ended = later
             costs = [(work, self._cost(work, None, None)) for work in done]
             long = [work for work in (*self._long, *done) if not _by(work, work.began + _SHORT_S)]
             self._long = [work for work in long if not _by(work, span.end - KEEP_S)]
@@ -189,44 +192,57 @@ class Sharing:
 
     def _divide(self, span: Span) -> bool:
         """Book `span` piece by piece: between two changes the same work runs. Whether any was no standing one."""
-        idle = self._idle.watts
+        # Hundreds of short turns a second make hundreds of pieces of each reading: plain numbers, and no objects, in
+        # this loop keep the meter below its share of a core (`benchmarks.meter`).
         busy, changes = False, list[tuple[float, float]]()  # moments, and the weight that comes or goes
         for work in (*self._running, *self._ended):
             began, ended = max(work.began, span.begin), span.end if work.ended is None else min(work.ended, span.end)
             if ended > began:
                 changes += [(began, work.weight), (ended, -work.weight)]
                 busy = busy or not work.standing
-        changes.sort(key=lambda change: change[0])
-        moment, weight, count = span.begin, 0.0, 0
-        for at, change in (*changes, (span.end, 0.0)):
-            piece = span.cut(moment, at) if at > moment else None
-            if piece is not None:
-                self._book(piece, idle, weight if count else 0.0)
-            moment, weight, count = max(moment, at), weight + change, count + (change > 0) - (change < 0)
+        changes.sort(key=_moment)
+        changes.append((span.end, 0.0))
+        slope, begin, first = (span.last - span.first) / span.seconds, span.begin, span.first
+        moment, watts, weight, count = begin, first, 0.0, 0
+        # Before the board was at rest for a while: what is drawn when nothing runs is that rest, and else unknown.
+        known = self._idle.watts
+        whole_j = shared_j = rest_j = 0.0
+        for at, change in changes:
+            if at > moment:
+                then = first + slope * (at - begin)
+                whole_j += (at - moment) * (watts + then) / 2
+                if count:
+                    shared_j += self._price_of(moment, at, watts, then, known or 0.0, weight)
+                elif known is not None:
+                    rest_j += sum(part.joules for part in _above(Span(moment, at, watts, then), known))
+                moment, watts = at, then
+            weight, count = weight + change, count + (change > 0) - (change < 0)
+        was = self._division
+        self._division = Division(
+            idle_j=was.idle_j + whole_j - shared_j - rest_j,
+            shared_j=was.shared_j + shared_j,
+            rest_j=was.rest_j + rest_j,
+            seconds=was.seconds + span.seconds,
+        )
         return busy
 
-    def _book(self, piece: Span, idle: float | None, weight: float) -> None:
-        # Before the board was at rest for a while: what is drawn when nothing runs is that rest, and else unknown.
-        above = _above(piece, idle if idle is not None else 0.0 if weight else math.inf)
-        joules = sum(part.joules for part in above)
-        was = self._division
-        self._division = replace(
-            was,
-            idle_j=was.idle_j + piece.joules - joules,
-            shared_j=was.shared_j + (joules if weight else 0.0),
-            rest_j=was.rest_j + (0.0 if weight else joules),
-            seconds=was.seconds + piece.seconds,
-        )
-        if weight:
-            for part in above:
-                self._price.add(replace(part, first=part.first / weight, last=part.last / weight))
+    def _price_of(self, begin: float, end: float, first: float, last: float, idle: float, weight: float) -> float:
+        """Keep the price of a piece in which work of `weight` runs; the joules above `idle`."""
+        first, last = first - idle, last - idle
+        if first >= 0 and last >= 0:
+            self._price.add(Span(begin, end, first / weight, last / weight))
+            return (end - begin) * (first + last) / 2
+        above = _above(Span(begin, end, first, last), 0.0)
+        for part in above:
+            self._price.add(Span(part.begin, part.end, part.first / weight, part.last / weight))
+        return sum(part.joules for part in above)
 
     def _cost(self, work: Work, begin: float | None, end: float | None) -> Energy:
         ended = self._clock() if work.ended is None else work.ended
         begin = work.began if begin is None else max(begin, work.began)
         end = ended if end is None else min(end, ended)
         priced = self._price.energy(begin, end)
-        return replace(priced, joules=priced.joules * work.weight)
+        return priced if work.weight == 1.0 else replace(priced, joules=priced.joules * work.weight)
 
     def _tell(self, late: list[Work]) -> None:
         for work in late:
@@ -244,6 +260,9 @@ class Sharing:
             seconds=cost.seconds,
             net=work.net,
         )
+
+
+_moment = itemgetter(0)
 
 
 def _by(work: Work, moment: float) -> bool:

@@ -5,14 +5,20 @@ but text and touch. Down is fast: one level as often as the mean over 10 s can s
 when it is urgent, and to refusing at once at the critical temperature. Up is slow: one level at a time, after a calm
 time that doubles whenever a step up had to be taken back, and only when what the step down saved still fits.
 
-It cannot flap: no more than MOST_UPS steps up fall into any hour, each is of one level, and a step down needs a level
-to go to, so that an hour has at most `bound(deepest)` steps whatever is read.
+One reading alone at the critical temperature, out of a cool chip, takes the deepest level and refuses nobody yet: a
+chip has mass, a bad reading has none. A second one within CONFIRM_S refuses, and so does the first where the chip was
+half-way there before.
+
+It cannot flap: no more than MOST_UPS steps up fall into any hour beside the ends of refusing, of which the time that
+doubles with each return leaves MOST_REFUSALS; each is of one level, and a step down needs a level to go to, so that an
+hour has at most `bound(deepest)` steps whatever is read.
 
 What is not known is neither cool nor cheap nor too much: while a sense that has spoken before is silent, nothing goes
 up; after BLIND_S of that the deepest level is taken, where a machine whose fan broke too does the least harm and
 everything still serves. It is not refusing, because the kernel switches a chip off that really burns, and a broken
 sensor must not close the counter: where it breaks while all is refused, refusing ends after LOST_S. A sense that has
-never spoken is not waited for; without any the governor is off.
+never spoken is not waited for; without any the governor is off. A sense that stands still while the other moves is
+stuck, and says no more than a silent one (`device.stuck`).
 """
 
 from __future__ import annotations
@@ -23,11 +29,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from appliance.device.level import Limits, Reading, State, Step
+from appliance.device.reasons import BLIND, BLIND_S, LOST, LOST_S, NO_STEP, OFF, hot, over
+from appliance.device.stuck import Stuck
 from appliance.errors import Both
-
-CAUSES = ("power", "heat", "critical", "alarm", "waiting", "blind", "calm", "cooled")
-"""Why a step is taken: the mean power, the ceiling, the critical temperature, what the board itself complains of,
-requests that wait for power, silent sensors; and upwards a calm time, or a chip that has cooled from the critical."""
 
 MOST_UPS = 12
 """Steps up in any hour at most."""
@@ -44,12 +49,14 @@ FORGIVEN_S = 1800.0
 """Seconds without a step down after which earlier ones taken back are forgotten."""
 REFUSED_S = 60.0
 """Least seconds for which all but text is refused."""
+LONGEST_REFUSED_S = 480.0
+"""The same, after it had to be refused again and again: the time doubles with each return within FORGIVEN_S."""
+MOST_REFUSALS = 9
+"""Ends of refusing in any hour at most: 120, 240 and then 480 s after the one before."""
+CONFIRM_S = 5.0
+"""Seconds within which a second reading bears out a first one at the critical temperature."""
 STALE_S = 5.0
 """A look older than this says nothing of now."""
-BLIND_S = 60.0
-"""Seconds without a sense that has spoken before, after which the deepest level is taken."""
-LOST_S = 600.0
-"""Seconds without a temperature after which what was refused for heat is taken again, at the deepest level."""
 LEAD_S = 20.0
 """Seconds by which a temperature that rises is seen ahead."""
 URGENT = 1.5
@@ -60,8 +67,6 @@ WAITING_S = 3.0
 """Seconds that requests wait for power, from which smaller work is worth its price."""
 EASY_WAIT_S = 0.5
 """The same below which the waiting counts as calm."""
-TRICKLE = 0.1
-"""Share of the room for heavy work that is left at the ceiling."""
 FADES_S = 300.0
 """Seconds in which half of what is known of a step's saving is forgotten: the load has changed meanwhile."""
 
@@ -72,124 +77,9 @@ _SLOPE_LEAST_S = 5.0
 _STEPS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is to be kept."""
-
-    budget_w: float
-    """Watts, in the mean over 10 s."""
-    ceiling_c: float
-    """Temperature that is to be kept, in degrees."""
-    critical_c: float
-    """Temperature from which all but text and touch is refused."""
-    hysteresis_c: float
-    """Degrees below a limit at which it counts as kept again."""
-
-    @property
-    def calm_c(self) -> float:
-        """Temperature up to which a step up may be taken."""
-        return self.ceiling_c - self.hysteresis_c
-
-    @property
-    def cooled_c(self) -> float:
-        """Temperature at which refusing ends."""
-        return min(self.ceiling_c, self.critical_c - self.hysteresis_c)
-
-    @property
-    def urgent_c(self) -> float:
-        """Temperature from which the deepest level is taken at once: half-way to the critical one."""
-        return (self.ceiling_c + self.critical_c) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What is known of the machine at one moment."""
-
-    watts: float | None = None
-    """Mean power of the last 10 s; None when unknown."""
-    celsius: float | None = None
-    """The hottest place; None when unknown."""
-    alarms: tuple[str, ...] = ()
-    """What the board complains of: clocks held down by heat, rails over their limit."""
-    waited_s: float = 0.0
-    """Longest time that a request has waited for power lately."""
-    age_s: float = 0.0
-    """Seconds since the board was looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change of the level."""
-
-    at: float
-    """Seconds of the clock."""
-    before: int
-    """Level before it."""
-    after: int
-    """Level after it."""
-    cause: str
-    """One of CAUSES."""
-    reason: Both
-    """In Chinese and in English."""
-
-    @property
-    def direction(self) -> str:
-        """`down` for less work, `up` for more."""
-        return "down" if self.after > self.before else "up"
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where the governor stands."""
-
-    level: int
-    """0 for everything, `deepest` for the least, one more while all but text is refused."""
-    deepest: int
-    """The last level at which everything serves."""
-    watching: bool
-    """Whether anything was ever read: without sensors it is off."""
-    since_s: float
-    """Seconds at this level."""
-    cause: str
-    """Why it is this level, one of CAUSES; empty before the first step."""
-    reason: Both
-    """The same in words."""
-    steps: tuple[Step, ...]
-    """The last steps, the latest last."""
-    downs: int
-    """Steps down since the start."""
-    ups: int
-    """Steps up since the start."""
-    calm_s: float
-    """Seconds of calm so far."""
-    wanted_s: float
-    """Seconds of calm before the next step up."""
-
-    @property
-    def refusing(self) -> bool:
-        """Whether all but text and touch is refused."""
-        return self.level > self.deepest
-
-
-def room(celsius: float | None, limits: Limits, before: float) -> float:
-    """Share of the room for heavy work that heat leaves, 1 up to the calm temperature.
-
-    While it is not known that is `before`, but TRICKLE at least: a sensor that broke must not close the counter.
-
-    It shrinks on the way to the ceiling, so that a board which cannot be cooled comes to rest below it and need not
-    fall from one extreme to the other; at the ceiling TRICKLE is left, and half-way to the critical one nothing.
-    """
-    if celsius is None or not math.isfinite(celsius):
-        return max(TRICKLE, before)
-    if celsius <= limits.ceiling_c:
-        part = (limits.ceiling_c - celsius) / max(limits.hysteresis_c, 1e-9)
-        return min(1.0, TRICKLE + (1.0 - TRICKLE) * part)
-    return max(0.0, TRICKLE * (limits.urgent_c - celsius) / (limits.urgent_c - limits.ceiling_c))
-
-
 def bound(deepest: int) -> int:
     """Steps in any hour at most: each level that is gone down was there at its beginning or was gone up since."""
-    return 2 * MOST_UPS + deepest + 1
+    return 2 * (MOST_UPS + MOST_REFUSALS) + deepest + 1
 
 
 @dataclass(slots=True)
@@ -231,7 +121,11 @@ class Governor:
         self._now = self._since = clock()
         self._last_down = self._last_up = -math.inf
         self._calm = self._blind = self._lost = 0.0
-        self._wanted = FIRST_S
+        self._wanted, self._refused_s = FIRST_S, REFUSED_S
+        self._refusal_ended = -math.inf
+        self._critical: tuple[float, float] | None = None  # when one was last looked at, and when that was read
+        self._before: float | None = None  # the temperature of the look before
+        self._stuck = Stuck(limits.budget_w)
         self._taken_back = True  # no step up to take back yet
         self._ups: deque[float] = deque()
         self._steps: deque[Step] = deque(maxlen=_STEPS)
@@ -245,6 +139,7 @@ class Governor:
         passed, self._now = min(now - self._now, _LONGEST_TURN_S), now
         watts, celsius, alarms = _known(reading)
         memory = self._memory
+        watts, celsius = self._stuck.moving(now, watts, celsius)
         memory.knows_watts |= watts is not None
         memory.knows_celsius |= celsius is not None
         if not self.watching:
@@ -254,7 +149,8 @@ class Governor:
         self._lost = self._lost + passed if celsius is None else 0.0
         self._settle(watts)
         ahead = self._ahead(celsius)
-        step = self._down(watts, celsius, ahead, alarms, reading.waited_s)
+        sure = self._is_critical(celsius, reading.read_at)
+        step = self._down(watts, celsius, ahead, alarms, reading.waited_s, sure=sure)
         if step is not None:
             self._calm = 0.0
             return step
@@ -277,40 +173,60 @@ class Governor:
             watching=self.watching,
             since_s=max(0.0, self._clock() - self._since),
             cause=last.cause if last else "",
-            reason=last.reason if last else _NO_STEP if self.watching else _OFF,
+            reason=last.reason if last else NO_STEP if self.watching else OFF,
             steps=tuple(self._steps),
             downs=self._counts["down"],
             ups=self._counts["up"],
             calm_s=self._calm,
-            wanted_s=self._wanted,
+            wanted_s=self._refused_s if self._refusing else self._wanted,
         )
 
+    def _is_critical(self, celsius: float | None, read_at: float | None) -> bool:
+        """Whether the chip is at its critical temperature, by more than one reading that may be a bad one."""
+        before, self._before = self._before, celsius
+        if celsius is None or celsius < self.limits.critical_c:
+            return False
+        seen, self._critical = self._critical, (self._now, self._now if read_at is None else read_at)
+        if seen is not None and seen[1] == self._critical[1]:  # one reading, looked at twice
+            self._critical, self._before = seen, before
+            return False
+        if before is not None and before >= self.limits.urgent_c:
+            return True
+        return seen is not None and self._now - seen[0] <= CONFIRM_S
+
     def _down(
-        self, watts: float | None, celsius: float | None, ahead: float, alarms: tuple[str, ...], waited_s: float
+        self,
+        watts: float | None,
+        celsius: float | None,
+        ahead: float,
+        alarms: tuple[str, ...],
+        waited_s: float,
+        *,
+        sure: bool,
     ) -> Step | None:
         limits, level = self.limits, self._level
-        if celsius is not None and celsius >= limits.critical_c and level <= self._deepest:
+        if celsius is not None and sure and level <= self._deepest:
             return self._step(
                 self._deepest + 1,
                 "critical",
-                _hot(celsius, limits.critical_c, "临界温度", "critical temperature"),
+                hot(celsius, limits.critical_c, "临界温度", "critical temperature"),
                 watts,
             )
         if level >= self._deepest:
             return None
         if celsius is not None and celsius >= limits.urgent_c:
-            return self._step(self._deepest, "heat", _hot(celsius, limits.ceiling_c, "上限", "ceiling"), watts)
+            return self._step(self._deepest, "heat", hot(celsius, limits.ceiling_c, "上限", "ceiling"), watts)
         if watts is not None and watts > URGENT * limits.budget_w:
-            return self._step(self._deepest, "power", _over(watts, limits.budget_w), watts)
+            return self._step(self._deepest, "power", over(watts, limits.budget_w), watts)
         if self._blind >= BLIND_S:
-            return self._step(self._deepest, "blind", _BLIND, watts)
+            return self._step(self._deepest, "blind", BLIND, watts)
         if self._now - self._last_down < DOWN_S:
             return None
         found: tuple[str, Both] | None = None
         if celsius is not None and (celsius >= limits.ceiling_c or ahead >= limits.ceiling_c):
-            found = "heat", _hot(celsius, limits.ceiling_c, "上限", "ceiling")
+            found = "heat", hot(celsius, limits.ceiling_c, "上限", "ceiling")
         elif watts is not None and watts > limits.budget_w:
-            found = "power", _over(watts, limits.budget_w)
+            found = "power", over(watts, limits.budget_w)
         elif alarms:
             found = "alarm", (f"板卡告警：{'、'.join(alarms)}", f"the board complains of {', '.join(alarms)}")
         elif waited_s >= WAITING_S:
@@ -332,8 +248,11 @@ class Governor:
             return None
         if self._now - self._last_down >= FORGIVEN_S:
             self._wanted = FIRST_S
-        wanted = REFUSED_S if self._refusing else self._wanted
-        if self._calm < wanted or self._now - self._since < wanted or not self._may_go_up():
+        wanted = self._refused_s if self._refusing else self._wanted
+        calm = REFUSED_S if self._refusing else wanted
+        if self._calm < calm or self._now - self._since < wanted:
+            return None
+        if not self._refusing and not self._may_go_up():
             return None
         if self._refusing and celsius is not None:
             reason = (f"芯片已降到 {celsius:.0f} °C", f"the chip has cooled to {celsius:.0f} °C")
@@ -343,9 +262,9 @@ class Governor:
 
     def _unseen(self, watts: float | None) -> Step | None:
         """Refusing ends, too, when nobody can tell any more whether the chip has cooled."""
-        if not self._refusing or self._lost < LOST_S or not self._may_go_up():
+        if not self._refusing or self._lost < LOST_S or self._now - self._since < self._refused_s:
             return None
-        return self._step(self._deepest, "blind", _LOST, watts)
+        return self._step(self._deepest, "blind", LOST, watts)
 
     def _may_go_up(self) -> bool:
         """Whether one more step up keeps their number in the last hour."""
@@ -365,8 +284,14 @@ class Governor:
             self._taken_back = True
             self._last_down = self._now
             self._memory.settling = _Settling(step, watts) if watts is not None else None
+            if level > self._deepest:
+                again = self._now - self._refusal_ended < FORGIVEN_S
+                self._refused_s = min(2 * self._refused_s, LONGEST_REFUSED_S) if again else REFUSED_S
         else:
-            self._ups.append(self._now)
+            if self._refusing:
+                self._refusal_ended = self._now
+            else:
+                self._ups.append(self._now)
             self._last_up, self._taken_back = self._now, False
             self._memory.settling = None
         self._counts[step.direction] += 1
@@ -411,32 +336,3 @@ def _known(reading: Reading) -> tuple[float | None, float | None, tuple[str, ...
     watts = reading.watts if reading.watts is not None and math.isfinite(reading.watts) else None
     celsius = reading.celsius if reading.celsius is not None and math.isfinite(reading.celsius) else None
     return watts, celsius, reading.alarms
-
-
-def _hot(celsius: float, limit: float, chinese: str, english: str) -> Both:
-    return (
-        f"芯片 {celsius:.0f} °C，{chinese} {limit:g} °C",
-        f"the chip is at {celsius:.0f} °C, its {english} is {limit:g} °C",
-    )
-
-
-def _over(watts: float, budget: float) -> Both:
-    return (
-        f"10 秒平均功率 {watts:.1f} W，预算 {budget:g} W",
-        f"{watts:.1f} W in the mean over 10 s, the budget is {budget:g} W",
-    )
-
-
-_OFF: Both = (
-    "本机没有可读的功率或温度传感器，调节器不工作",
-    "this machine has no power or temperature sensor that can be read: the governor is off",
-)
-_NO_STEP: Both = ("自启动以来未调节", "nothing had to be changed since the start")
-_BLIND: Both = (
-    f"传感器已 {BLIND_S:.0f} 秒没有读数",
-    f"sensors that were read before have been silent for {BLIND_S:.0f} s",
-)
-_LOST: Both = (
-    f"温度传感器已 {LOST_S:.0f} 秒没有读数，恢复最低档服务",
-    f"no temperature was read for {LOST_S:.0f} s: what was refused is served again at the deepest level",
-)

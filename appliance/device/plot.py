@@ -26,8 +26,12 @@ _STEPS = (1.0, 2.0, 5.0, 10.0)
 Value = Callable[[Reading], float | None]
 
 
-def draw(recording: Recording) -> str:
-    """The picture of `recording` as an SVG document. Raises ValueError for one without any power."""
+def draw(recording: Recording, *, gap_s: float = LONGEST_GAP_S, mean_w: float | None = None) -> str:
+    """The picture of `recording` as an SVG document. Raises ValueError for one without any power.
+
+    Lines break where neighbours lie more than `gap_s` seconds apart; `mean_w` is the mean in watts where it is known
+    better than from these readings.
+    """
     watts = [reading.watts for reading in recording.readings if reading.watts is not None]
     if not watts:
         raise ValueError("plot: expected a recording with power, got none")
@@ -44,7 +48,7 @@ def draw(recording: Recording) -> str:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - min(1.0, max(0.0, share)))
 
     def line(value: Value, low: float, high: float, colour: str, width: float) -> Iterator[str]:
-        for part in _parts(recording.readings, value):
+        for part in _parts(recording.readings, value, gap_s):
             points = " ".join(f"{at(moment):.1f},{up((number - low) / (high - low)):.1f}" for moment, number in part)
             yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
 
@@ -71,7 +75,7 @@ def draw(recording: Recording) -> str:
     for number, rail in enumerate(shown, 1):
         lines += line(lambda reading, rail=rail: reading.rails.get(rail), 0.0, highest, _colour(number), 1)  # type: ignore[misc]
     lines += line(lambda reading: reading.watts, 0.0, highest, COLOURS[0], 2)
-    mean = recording.joules / recording.covered_s if recording.covered_s else sum(watts) / len(watts)
+    mean = mean_w if mean_w is not None else _mean(recording, watts)
     level = up(mean / highest)
     lines.append(
         f'<path d="M{LEFT} {level:.1f}H{WIDTH - RIGHT}" stroke="{COLOURS[0]}" stroke-dasharray="4 4" fill="none"/>'
@@ -82,12 +86,16 @@ def draw(recording: Recording) -> str:
     return "\n".join([*lines, "</svg>\n"])
 
 
-def _parts(readings: Sequence[Reading], value: Value) -> Iterator[list[tuple[float, float]]]:
+def _mean(recording: Recording, watts: Sequence[float]) -> float:
+    return recording.joules / recording.covered_s if recording.covered_s else sum(watts) / len(watts)
+
+
+def _parts(readings: Sequence[Reading], value: Value, gap_s: float) -> Iterator[list[tuple[float, float]]]:
     """Stretches of neighbouring readings that have a value and lie close together."""
     part: list[tuple[float, float]] = []
     for reading in readings:
         number = value(reading)
-        if part and (number is None or reading.seconds - part[-1][0] > LONGEST_GAP_S):
+        if part and (number is None or reading.seconds - part[-1][0] > gap_s):
             yield part
             part = []
         if number is not None:

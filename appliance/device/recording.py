@@ -8,8 +8,12 @@ not read.
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import math
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,16 +73,59 @@ def joined(sooner: Reading, later: Reading) -> bool:
     return near and sooner.watts is not None and later.watts is not None
 
 
+class Writer:
+    """A CSV file that is whole after every reading: what is written stays, however the recording ends."""
+
+    def __init__(self, path: Path, about: str, rails: Sequence[str]) -> None:
+        """Begin `path` anew, for readings of these rails. Raises OSError where it cannot be written."""
+        self._rails, self._whole = tuple(rails), 0
+        self._file = path.open("wb", buffering=0)
+        try:
+            self._line(f"# {' '.join(about.split())}\n")
+            self._row([SECONDS, WATTS, *self._rails, HOTTEST])
+        except OSError:
+            self._file.close()
+            raise
+
+    def add(self, reading: Reading) -> None:
+        """Append a reading. Raises OSError, and leaves the readings before it whole."""
+        values = [reading.watts, *(reading.rails.get(rail) for rail in self._rails), reading.hottest_c]
+        self._row([f"{reading.seconds:.3f}", *("" if value is None else f"{value:.3f}" for value in values)])
+
+    def close(self) -> None:
+        """Raises OSError."""
+        self._file.close()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _row(self, fields: Sequence[str]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(fields)
+        self._line(text.getvalue())
+
+    def _line(self, line: str) -> None:
+        told = line.encode()
+        try:
+            # Without a buffer, so that a disk that fills up is told here and takes no half of a line with it.
+            if self._file.write(told) != len(told):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(self._whole)
+            raise
+        self._whole += len(told)
+
+
 def write(recording: Recording, path: Path) -> None:
     """Write `recording` as CSV. Raises OSError."""
     rails = list(dict.fromkeys(rail for reading in recording.readings for rail in reading.rails))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(f"# {' '.join(recording.about.split())}\n")
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow([SECONDS, WATTS, *rails, HOTTEST])
+    with Writer(path, recording.about, rails) as writer:
         for reading in recording.readings:
-            values = [reading.watts, *(reading.rails.get(rail) for rail in rails), reading.hottest_c]
-            table.writerow([f"{reading.seconds:.3f}", *("" if value is None else f"{value:.3f}" for value in values)])
+            writer.add(reading)
 
 
 def read(path: Path) -> Recording:

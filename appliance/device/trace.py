@@ -95,6 +95,8 @@ class Trace:
             raise ValueError(f"trace: expected room for at least 1 span, got {most}")
         self._most = most
         self._spans: list[Span] = []
+        self._begins: list[float] = []  # of each span, and its end: what is searched, a thousand times a second
+        self._ends: list[float] = []
         self._joules: list[float] = []  # up to and with each span, since the first one ever
         self._seconds: list[float] = []
         self._gone = 0  # spans at the beginning of the lists that are no longer kept
@@ -106,12 +108,14 @@ class Trace:
             raise ValueError(f"trace: expected a span after {last}, got {span}")
         self._joules.append((self._joules[-1] if self._joules else 0.0) + span.joules)
         self._seconds.append((self._seconds[-1] if self._seconds else 0.0) + span.seconds)
+        self._begins.append(span.begin)
+        self._ends.append(span.end)
         self._spans.append(span)
         self._forget(len(self._spans) - self._most)
 
     def forget(self, before: float) -> None:
         """Let go of what ended before that moment."""
-        self._forget(bisect_right(self._spans, before, key=lambda span: span.end))
+        self._forget(bisect_right(self._ends, before))
 
     @property
     def last(self) -> Span | None:
@@ -140,12 +144,14 @@ class Trace:
 
     def _between(self, begin: float, end: float) -> tuple[int, int]:
         """Indices of the spans that lie between two moments, wholly or in part."""
-        low = bisect_right(self._spans, begin, self._gone, key=lambda span: span.end)
-        return low, bisect_left(self._spans, end, low, key=lambda span: span.begin)
+        if self._ends and begin >= self._ends[-1]:  # the commonest question: about what lies behind the last reading
+            return len(self._ends), len(self._ends)
+        low = bisect_right(self._ends, begin, self._gone)
+        return low, bisect_left(self._begins, end, low)
 
     def _forget(self, count: int) -> None:
         self._gone = max(self._gone, count)
         if self._gone >= max(_LEAST_KEPT, len(self._spans) // 2):
-            for kept in (self._spans, self._joules, self._seconds):
+            for kept in (self._spans, self._begins, self._ends, self._joules, self._seconds):
                 del kept[: self._gone]
             self._gone = 0

@@ -12,14 +12,17 @@ import pytest
 
 from appliance.app.derive import derive
 from appliance.app.engines import Engines
+from appliance.app.networks import Networks
 from appliance.app.wanted import refusal
 from appliance.artifacts.engines import EngineStore
+from appliance.artifacts.manifest import load_manifests, shipped_root
 from appliance.artifacts.store import ModelStore
 from appliance.errors import ApplianceError, BackendFailed, EngineMissing, GateRefused, InvalidInput, ModelMissing
 from appliance.inference.fallback import select
+from appliance.inference.scheduler import Scheduler
 from appliance.inference.tensorrt.cuda_bindings import CudaBindingsDevice
 from appliance.settings import Settings
-from tests.app.test_derive import INT8, QDQ, Heard, shelf, tagging, understanding
+from tests.app.test_derive import FP16, INT8, QDQ, Heard, shelf, tagging, understanding
 
 sys.path.append(str(Path(__file__).parent.parent / "inference" / "tensorrt"))  # tests are no packages
 
@@ -251,3 +254,56 @@ def test_without_a_device_there_is_one_candidate_that_says_so_and_nothing_is_pru
         candidate.make()
     assert blind.prune(0) == ()
     assert len(blind.store.entries()) == 2
+
+
+def test_the_governors_int8_step_goes_from_the_fp16_engine_to_the_int8_one_and_back(tmp_path: Path) -> None:
+    understanding(tmp_path, derived=(FP16 | {"backend": "tensorrt"}, QDQ))
+    store = shelf(tmp_path)
+    derive(store, MODEL)
+    board = Board(tmp_path, store)
+    assert board.results() == {f"{NETWORK} {precision}": "built" for precision in ("fp16", "int8", "fp32")}
+    with Scheduler() as scheduler:
+        networks = Networks(
+            store.manifests, store, Settings(backends=("tensorrt",)), scheduler, board.heard, board.engines
+        )
+        try:
+            assert networks.load(MODEL, "model.onnx").run is not None
+            (backend,) = networks.backends
+            assert backend.candidate == "tensorrt fp16"
+            assert networks.lighten(True) == {}
+            assert backend.candidate == "tensorrt int8"
+            assert networks.lighten(False) == {}
+            assert backend.candidate == "tensorrt fp16"
+        finally:
+            networks.close()
+
+
+def test_an_int8_engine_that_was_not_built_is_named_and_the_one_that_serves_goes_on(tmp_path: Path) -> None:
+    understanding(tmp_path, derived=(FP16 | {"backend": "tensorrt"}, QDQ))
+    store = shelf(tmp_path)
+    derive(store, MODEL)
+    board = Board(tmp_path, store)
+    best = board.engines.wanted()[0]
+    assert board.engines.build(best, board.heard).result == "built"
+    with Scheduler() as scheduler:
+        networks = Networks(
+            store.manifests, store, Settings(backends=("tensorrt",)), scheduler, board.heard, board.engines
+        )
+        try:
+            assert networks.load(MODEL, "model.onnx").run is not None
+            (reason,) = networks.lighten(True).values()
+            assert "engine" in reason
+            (backend,) = networks.backends
+            assert backend.candidate == "tensorrt fp16"
+        finally:
+            networks.close()
+
+
+def test_of_the_shipped_networks_those_that_are_fp16_on_a_board_have_an_int8_engine_too(tmp_path: Path) -> None:
+    engines = Board(tmp_path, ModelStore(tmp_path / "models", load_manifests(shipped_root()))).engines
+    found: dict[str, list[str]] = {}
+    for one in engines.wanted():
+        found.setdefault(one.spec.name, []).append(one.precision)
+    halves = {name for name, precisions in found.items() if precisions == ["fp16", "int8", "fp32"]}
+    assert halves == {name for name, precisions in found.items() if "fp16" in precisions}
+    assert {name.partition("/")[0] for name in halves} == {"ctc-pinyin-zh", "pp-ocrv6-small", "understand-zh"}

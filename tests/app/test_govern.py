@@ -46,6 +46,7 @@ class FakeBoard:
         self.celsius: float | None = 50.0
         self.alarms = QUIET
         self.age_s = 0.0
+        self.looked_at: float | None = None
         self.meter = SimpleNamespace(spans=self.spans)
         self.sensors = SimpleNamespace(zones=())
 
@@ -58,7 +59,19 @@ class FakeBoard:
     @property
     def seen(self) -> Seen:
         heat = Heat({} if self.celsius is None else {"tj": self.celsius}, ())
-        return Seen(Look(self.now, {}, {}, heat, None, {}, Modes({}, "", "", ""), self.alarms), self.age_s)
+        return Seen(
+            Look(
+                self.now if self.looked_at is None else self.looked_at,
+                {},
+                {},
+                heat,
+                None,
+                {},
+                Modes({}, "", "", ""),
+                self.alarms,
+            ),
+            self.age_s,
+        )
 
 
 class Bench:
@@ -115,7 +128,7 @@ def test_a_step_turns_the_knobs_and_is_told_with_its_reason() -> None:
 
 def test_above_the_critical_temperature_senses_are_refused_politely_until_it_has_cooled() -> None:
     bench = Bench()
-    bench.pass_s(1, celsius=96.0)
+    bench.pass_s(2, celsius=96.0)
     for kind in ("image", "audio", "speech"):
         with pytest.raises(TooHot) as refused:
             bench.governing.check(kind)
@@ -134,6 +147,16 @@ def test_above_the_critical_temperature_senses_are_refused_politely_until_it_has
     assert bench.governing.level == DEEPEST
 
 
+def test_one_look_of_the_board_that_is_read_twice_refuses_nobody() -> None:
+    bench = Bench()
+    bench.pass_s(2, celsius=96.0, looked_at=1000.5)
+    bench.governing.check("image")
+    assert bench.governing.level == DEEPEST
+    bench.pass_s(1, looked_at=1002.5)
+    with pytest.raises(TooHot):
+        bench.governing.check("image")
+
+
 def test_features_that_are_refused_are_off_and_say_why_and_others_are_as_they_were() -> None:
     bench = Bench()
     features = (
@@ -143,7 +166,7 @@ def test_features_that_are_refused_are_off_and_say_why_and_others_are_as_they_we
         Feature("speech", "ready", "espeak", ""),
     )
     assert bench.governing.shown(features) == features
-    bench.pass_s(1, celsius=96.0)
+    bench.pass_s(2, celsius=96.0)
     language, ocr, asr, speech = bench.governing.shown(features)
     assert language == features[0]
     assert asr == features[2], "what is missing anyway goes on saying so"
@@ -154,7 +177,7 @@ def test_features_that_are_refused_are_off_and_say_why_and_others_are_as_they_we
 
 def test_a_sensor_that_falls_silent_while_it_is_too_hot_does_not_end_the_refusal() -> None:
     bench = Bench()
-    bench.pass_s(1, celsius=96.0)
+    bench.pass_s(2, celsius=96.0)
     bench.pass_s(300, celsius=None)
     with pytest.raises(TooHot, match="unknown"):
         bench.governing.check("image")
@@ -249,7 +272,7 @@ def test_slow_knobs_are_turned_beside_the_looking_and_for_the_latest_level() -> 
         bench.pass_s(1, watts=16.0)
         until(lambda: turned)
         bench.pass_s(21)
-        bench.pass_s(1, celsius=96.0)
+        bench.pass_s(2, celsius=96.0)
         with pytest.raises(TooHot):
             bench.governing.check("image")
         going.set()
@@ -351,7 +374,7 @@ def test_at_the_critical_temperature_of_a_real_board_photos_and_sound_are_refuse
 
 def test_each_feature_that_is_shown_off_is_one_that_there_is() -> None:
     bench = Bench()
-    bench.pass_s(1, celsius=96.0)
+    bench.pass_s(2, celsius=96.0)
     known = ("ocr", "asr", "vad", "microphone", "speech")
     shown = bench.governing.shown(Feature(name, "ready", "x", "") for name in (*known, "language", "dialogue"))
     assert [feature.state for feature in shown] == ["off"] * 5 + ["ready"] * 2

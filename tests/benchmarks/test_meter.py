@@ -49,3 +49,10 @@ def test_a_machine_without_power_fails_the_check(
     written = json.loads(out.read_text("utf-8"))
     assert (written["source"], written["limit"]) == ("none", 0.005)
     assert {"board", "jetpack", "power_mode"} <= set(written["machine"])
+
+
+def test_hundreds_of_turns_a_second_are_billed_what_was_drawn_and_a_sum_that_is_off_is_told() -> None:
+    result = meter.turns(280, 4.0)
+    assert result["billed_j"] > 0
+    assert meter.summed(result) == []
+    assert len(meter.summed(result | {"billed_j": 0.97 * result["shared_j"]})) == 1

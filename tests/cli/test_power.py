@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -39,6 +41,7 @@ def test_one_look_as_json(command: Command, board: Path) -> None:
     ended = command("power", "--json")
     assert ended.code == Exit.OK
     assert ended.json["from"] == "sensors"
+    assert "http_port is 0" in ended.err, "one that serves without HTTP would not know of this"
     assert ended.json["power"]["source"] == "VDD_IN"
     assert ended.json["power"]["watts"] == 9.58
     assert ended.json["rails"]["VDD_SOC"]["watts"] == 2.026
@@ -107,21 +110,41 @@ def test_a_recording_and_its_picture(command: Command, board: Path, tmp_path: Pa
     assert (tmp_path / "power.svg").read_text("utf-8").startswith("<svg")
 
 
-def test_what_was_recorded_until_ctrl_c_is_kept(
-    command: Command, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_recorded_until_it_was_ended_is_kept(
+    command: Command, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    turns, real = iter(range(100)), time.sleep
+    turns, real, before = iter(range(100)), time.sleep, signal.getsignal(number)
 
     def sleep(seconds: float) -> None:
         if next(turns) == 3:
-            raise KeyboardInterrupt
+            assert len(read(tmp_path / "power.csv").readings) >= 2  # on disk while it records
+            os.kill(os.getpid(), number)
         real(seconds)
 
-    monkeypatch.setattr("appliance.cli.power.time.sleep", sleep)
+    monkeypatch.setattr("appliance.cli.recorder.time.sleep", sleep)
     ended = command("power", "--record", str(tmp_path / "power.csv"), "--seconds", "600")
     assert ended.code == Exit.OK
     assert "提前结束" in ended.err
     assert len(read(tmp_path / "power.csv").readings) >= 2
+    assert (tmp_path / "power.svg").exists()
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("name", ["power.csv", "power.svg"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_first_reading(
+    command: Command, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+
+    def never(_: float) -> None:
+        raise AssertionError("a reading was waited for")
+
+    monkeypatch.setattr("appliance.cli.recorder.time.sleep", never)
+    ended = command("power", "--record", str(tmp_path / "power.csv"), "--seconds", "3600")
+    assert ended.code == Exit.FAILED
+    assert f"{tmp_path / name}" in ended.err
+    assert sorted(path.name for path in tmp_path.glob("power.*")) == [name]
 
 
 @pytest.mark.parametrize("name", ["power.svg", "no folder/power.csv"])
@@ -171,7 +194,9 @@ def test_an_appliance_that_serves_is_asked_and_nobody_reads_beside_it(
         assert ended.code == Exit.OK
         assert "任务 / work 777.0 J" in ended.out
         assert "运行中的服务" in ended.out
-        assert command("power", "--json").json["from"] == "appliance"
+        ended = command("power", "--json")
+        assert ended.json["from"] == "appliance"
+        assert "http_port" not in ended.err
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.device.governor import (
-    BLIND_S,
-    CAUSES,
     FIRST_S,
+    FORGIVEN_S,
     HOUR_S,
+    LONGEST_REFUSED_S,
     LONGEST_S,
-    LOST_S,
+    MOST_REFUSALS,
     MOST_UPS,
     REFUSED_S,
     TRIAL_S,
-    TRICKLE,
     Governor,
-    Limits,
-    Reading,
-    Step,
     bound,
-    room,
 )
+from appliance.device.level import CAUSES, TRICKLE, Limits, Reading, Step, room
+from appliance.device.reasons import BLIND_S, LOST_S
 
 LIMITS = Limits(budget_w=15.0, ceiling_c=85.0, critical_c=95.0, hysteresis_c=5.0)
 COOL = Reading(watts=6.0, celsius=50.0)
@@ -105,6 +102,7 @@ def test_a_temperature_that_rises_is_seen_ahead() -> None:
 
 def test_at_the_critical_temperature_all_but_text_is_refused_at_once_and_taken_up_again_after_cooling() -> None:
     bench = Bench()
+    bench.pass_s(1, Reading(watts=6.0, celsius=91.0))
     (step,) = bench.pass_s(1, Reading(watts=6.0, celsius=95.0))
     assert (step.cause, step.after) == ("critical", DEEPEST + 1)
     assert bench.governor.state.refusing
@@ -113,6 +111,69 @@ def test_at_the_critical_temperature_all_but_text_is_refused_at_once_and_taken_u
     (up,) = bench.pass_s(1, Reading(watts=4.0, celsius=85.0))
     assert (up.cause, up.before, up.after) == ("cooled", DEEPEST + 1, DEEPEST)
     assert not bench.governor.state.refusing
+
+
+def test_one_reading_out_of_a_cool_chip_refuses_nobody_and_a_second_one_does() -> None:
+    bench = Bench()
+    bench.pass_s(5, COOL)
+    (step,) = bench.pass_s(1, Reading(watts=6.0, celsius=127.0))
+    assert (step.cause, step.after) == ("heat", DEEPEST), "as safe as can be while everybody is served"
+    assert not bench.pass_s(30, COOL)
+    assert not bench.pass_s(1, Reading(watts=6.0, celsius=127.0)), "another one, much later"
+    (step,) = bench.pass_s(1, Reading(watts=6.0, celsius=96.0))
+    assert (step.cause, step.after) == ("critical", DEEPEST + 1)
+
+
+def test_a_reading_that_comes_and_goes_is_borne_out_by_the_next_of_its_kind() -> None:
+    bench = Bench()
+    bench.pass_s(4, lambda at: Reading(watts=6.0, celsius=96.0 if at % 3 == 2 else 50.0))
+    assert bench.governor.state.refusing
+
+
+def test_one_reading_that_is_looked_at_twice_does_not_bear_itself_out() -> None:
+    bench = Bench()
+    bench.pass_s(2, Reading(watts=6.0, celsius=127.0, read_at=100.5))
+    assert bench.level == DEEPEST
+    bench.pass_s(1, Reading(watts=6.0, celsius=127.0, read_at=102.5))
+    assert bench.governor.state.refusing
+
+
+def test_spikes_without_end_keep_refusing_short_and_text_is_not_all_that_is_left() -> None:
+    bench = Bench()
+    began, longest, refused = bench.now, 0.0, 0.0
+    since: float | None = None
+    while bench.now < began + HOUR_S:
+        spike = bench.level <= DEEPEST
+        bench.pass_s(1, Reading(watts=4.0, celsius=96.0 if spike else 50.0))
+        if bench.governor.state.refusing:
+            since = bench.now if since is None else since
+            refused, longest = refused + 1.0, max(longest, bench.now - since)
+        else:
+            since = None
+    assert longest <= LONGEST_REFUSED_S
+    assert sum(step.cause == "cooled" for step in bench.steps) == MOST_REFUSALS
+    bench.pass_s(FORGIVEN_S + LONGEST_REFUSED_S, COOL)
+    bench.pass_s(2, Reading(watts=4.0, celsius=96.0))
+    assert bench.governor.state.refusing
+    bench.pass_s(REFUSED_S, COOL)
+    assert not bench.governor.state.refusing, "forgiven: a minute as at first"
+
+
+def test_refusing_ends_though_the_steps_up_of_this_hour_are_used_up() -> None:
+    bench = Bench()
+    while sum(step.direction == "up" for step in bench.steps) < MOST_UPS:
+        bench.pass_s(1, HOT)
+        bench.pass_s(TRIAL_S + FIRST_S, COOL)
+    bench.pass_s(2, Reading(watts=6.0, celsius=96.0))
+    assert bench.governor.state.refusing
+    bench.pass_s(REFUSED_S, COOL)
+    assert bench.level == DEEPEST
+
+
+def test_a_temperature_that_stands_still_under_changing_load_is_as_good_as_none() -> None:
+    bench = Bench()
+    bench.pass_s(900, lambda at: Reading(watts=5.0 if at % 240 < 120 else 12.0 + at % 2, celsius=60.0))
+    assert (bench.level, bench.steps[-1].cause) == (DEEPEST, "blind")
 
 
 def test_up_again_only_after_a_calm_time() -> None:
@@ -176,7 +237,7 @@ def test_after_a_minute_of_silence_the_deepest_level_is_taken_and_left_when_the_
 
 def test_a_sensor_that_breaks_in_heat_does_not_close_the_counter() -> None:
     bench = Bench()
-    bench.pass_s(1, replace(COOL, celsius=120.0))
+    bench.pass_s(2, replace(COOL, celsius=120.0))
     assert bench.level == DEEPEST + 1
     unknown = replace(COOL, celsius=None)
     assert not bench.pass_s(LOST_S - 1, unknown), "it may burn still"
@@ -187,7 +248,7 @@ def test_a_sensor_that_breaks_in_heat_does_not_close_the_counter() -> None:
 
 def test_silent_power_alone_does_not_end_refusing_in_heat() -> None:
     bench = Bench()
-    bench.pass_s(1, replace(COOL, celsius=96.0))
+    bench.pass_s(2, replace(COOL, celsius=96.0))
     assert not bench.pass_s(2 * LOST_S, Reading(celsius=96.0))
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from appliance.device.governor import Limits, room
 from appliance.device.ladder import DEEPEST, HOT, RUNGS, SENSES, WORDS, rung_of, serves
+from appliance.device.level import Limits, room
 
 LIMITS = Limits(budget_w=15.0, ceiling_c=85.0, critical_c=95.0, hysteresis_c=5.0)
 

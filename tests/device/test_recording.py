@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from appliance.device.plot import draw
-from appliance.device.recording import Reading, Recording, read, write
+from appliance.device.recording import Reading, Recording, Writer, read, write
 from appliance.errors import InvalidInput
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -100,3 +102,18 @@ def test_any_power_makes_a_picture(watts: float) -> None:
 def test_no_power_makes_none() -> None:
     with pytest.raises(ValueError, match="expected a recording with power"):
         draw(Recording("", (Reading(0.0, None, {}, 50.0),)))
+
+
+def test_a_disk_that_fills_up_leaves_the_lines_before_whole(tmp_path: Path) -> None:
+    file = tmp_path / "power.csv"
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with Writer(file, "a small disk", ["VDD_IN"]) as writer:
+            writer.add(Reading(0.0, 4.0, {"VDD_IN": 4.0}, 50.0))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 7, before[1]))
+            with pytest.raises(OSError):
+                writer.add(Reading(1.0, 8.0, {"VDD_IN": 8.0}, 51.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [reading.seconds for reading in read(file).readings] == [0.0]
