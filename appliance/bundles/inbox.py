@@ -17,8 +17,8 @@ SUFFIX, REFUSED, PART = ".bundle", ".refused", ".part"
 REASON = "refused.txt"
 UPLOADS = "upload-"
 TRIED = "tried.json"
-"""Bundles that are being taken in, each with how often it was begun: what ends the process in the middle, as a power cut
-or a machine without memory does, cannot say why, and would be begun again for ever."""
+"""Bundles that are being taken in, each with how often it was begun: what ends the process in the middle, as a power
+cut or a machine without memory does, cannot say why, and would be begun again for ever."""
 TRIES = 5
 """Times that a bundle is begun: engines that were built by then are there the next time."""
 
@@ -81,6 +81,7 @@ def emptied(folder: Path, take: Callable[[Path], None], tell: Callable[[Path, Ap
                 _aside(path, error, tell)
             except Exception as error:
                 refused(path, ApplianceError(trail(error)))
+                _ended(path)
                 raise
             else:
                 path.unlink(missing_ok=True)
@@ -126,6 +127,9 @@ def _tried(folder: Path) -> dict[str, int]:
 
 def _count(folder: Path, tried: dict[str, int]) -> None:
     with storage(folder):
+        if not tried:
+            (folder / TRIED).unlink(missing_ok=True)
+            return
         beside = folder / f".{TRIED}{PART}"
         beside.write_text(json.dumps(tried), "utf-8")
         sync(beside)
