@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from appliance.artifacts.disk import exclusive, storage
+from appliance.artifacts.disk import exclusive, storage, sync
 from appliance.errors import ApplianceError, BundleRefused
 from appliance.trail import trail
 
 SUFFIX, REFUSED, PART = ".bundle", ".refused", ".part"
 REASON = "refused.txt"
 UPLOADS = "upload-"
+TRIED = "tried.json"
+"""Bundles that are being taken in, each with how often it was begun: what ends the process in the middle, as a power
+cut or a machine without memory does, cannot say why, and would be begun again for ever."""
+TRIES = 5
+"""Times that a bundle is begun: engines that were built by then are there the next time."""
 
 
 def folder_of(data: Path) -> Path:
@@ -68,16 +74,67 @@ def emptied(folder: Path, take: Callable[[Path], None], tell: Callable[[Path, Ap
                 _aside(path, BundleRefused(f"{path.name}: expected a plain file, got a link or a folder"), tell)
         for path in waiting(folder):
             try:
+                _begun(path)
                 take(path)
             except ApplianceError as error:
                 good = False
                 _aside(path, error, tell)
             except Exception as error:
                 refused(path, ApplianceError(trail(error)))
+                _ended(path)
                 raise
             else:
                 path.unlink(missing_ok=True)
+            _ended(path)
     return good
+
+
+def _begun(path: Path) -> None:
+    """Count a try, on the disk, before it. Raises BundleRefused for one too many, StorageFailed."""
+    tried = _tried(path.parent)
+    times = tried.get(_mark(path), 0)
+    if times >= TRIES:
+        raise BundleRefused(
+            f"{path.name}: expected one that is taken in, got {times} tries that were broken off in the middle",
+            remedy=(
+                "请查看 journalctl -u appliance-update；重新放入则再试",
+                "See journalctl -u appliance-update; laid down again it is tried again",
+            ),
+        )
+    _count(path.parent, tried | {_mark(path): times + 1})
+
+
+def _ended(path: Path) -> None:
+    tried = _tried(path.parent)
+    kept = {mark: times for mark, times in tried.items() if mark.partition(" ")[0] != path.name}
+    if kept != tried:
+        _count(path.parent, kept)
+
+
+def _mark(path: Path) -> str:
+    """The file as it lies there: another one under its name, or the same laid down anew, has tries of its own."""
+    found = path.lstat()
+    return f"{path.name} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
+
+def _tried(folder: Path) -> dict[str, int]:
+    try:
+        found = json.loads((folder / TRIED).read_bytes())
+        return {str(mark): int(times) for mark, times in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):  # never counted, or torn: counted from nothing
+        return {}
+
+
+def _count(folder: Path, tried: dict[str, int]) -> None:
+    with storage(folder):
+        if not tried:
+            (folder / TRIED).unlink(missing_ok=True)
+            return
+        beside = folder / f".{TRIED}{PART}"
+        beside.write_text(json.dumps(tried), "utf-8")
+        sync(beside)
+        beside.replace(folder / TRIED)
+        sync(folder)
 
 
 def _aside(path: Path, error: ApplianceError, tell: Callable[[Path, ApplianceError], None]) -> None:

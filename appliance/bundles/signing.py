@@ -115,6 +115,22 @@ def check_roles(contents: Contents, by: tuple[Public, ...], threshold: int, *, o
         raise BundleUntrusted(
             f"keys: expected {threshold} signatures of role `keys` for a change of keys, got {len(changing)}"
         )
+    held = {role for key in by for role in key.roles}
+    for key in contents.keys.add:
+        if more := sorted(set(key.roles) - held):
+            raise BundleUntrusted(
+                f"keys.add: expected roles that those who signed have, got {more[0]} for {key.id} ({key.title}) "
+                f"by {_said(by)}"
+            )
+    staying = {key.id for key in (*changing, *contents.keys.add) if "keys" in key.roles} - set(contents.keys.revoke)
+    if contents.keys.revoke and not staying:
+        raise BundleUntrusted(
+            "keys.revoke: expected one of role `keys` to stay, of those who signed or are added, got all revoked",
+            remedy=(
+                "请同时用 --add-key 加入新密钥，或由留下的密钥签名",
+                "Add the new key along with it (--add-key), or sign with one that stays",
+            ),
+        )
     if older and not any("downgrade" in key.roles for key in by):
         raise BundleUntrusted(
             f"signatures: expected one of role `downgrade`, which lets an older version in, got {_said(by)}"

@@ -19,19 +19,19 @@ from appliance.bundles.choose import roll_back
 from appliance.bundles.contents import Change, Contents, bundle_id, read
 from appliance.bundles.inbox import emptied, folder_of
 from appliance.bundles.install import check, install
-from appliance.bundles.keys import Public, load_private, load_public
+from appliance.bundles.keys import ROLES, Public, load_private, load_public
 from appliance.bundles.make import described, gather, heads, pack_up
 from appliance.bundles.make import sign as sign_file
 from appliance.bundles.moments import now, stamp
 from appliance.bundles.report import report
-from appliance.bundles.signing import signatures
+from appliance.bundles.signing import check_roles, signatures
 from appliance.bundles.state import CURRENT, linked, read_state
 from appliance.cli import bundle_keys
 from appliance.cli.bundle_keys import Days, PassphraseFile, passphrase
 from appliance.cli.exits import Exit
 from appliance.cli.options import AsJson, Config, settings
 from appliance.cli.progress import Display
-from appliance.errors import ApplianceError, InvalidInput
+from appliance.errors import ApplianceError, BundleUntrusted, InvalidInput
 from appliance.packs.compile import find_pack
 from appliance.packs.schema import SCHEMA
 from appliance.settings import data_dir
@@ -149,10 +149,16 @@ def inspect(path: File, as_json: AsJson = False) -> None:
 def verify(path: File, config: Config = None) -> None:
     """验证 / Verify signature and every byte of a bundle against the keys trusted here; nothing is installed."""
     with Display(Console(stderr=True)) as display, _opened(path) as file:
-        signed = check(root_of(settings(config)), file, now(), display)
+        given = settings(config)
+        signed = check(root_of(given), file, now(), display)
     for line in _lines(signed.contents, signed.id, [f"{key.id} ({key.title})" for key in signed.by]):
         typer.echo(line)
-    typer.echo("完整且受信任 / whole and trusted")
+    roles = ", ".join(role for role in ROLES if any(role in key.roles for key in signed.by)) or "-"
+    typer.echo(f"完整且受信任，可用于 / whole and trusted, for: {roles}")
+    try:
+        check_roles(signed.contents, signed.by, given.bundle_key_signatures, older=False)
+    except BundleUntrusted as error:
+        typer.echo(f"但不能装入 / but may not come in: {error.detail}")
 
 
 @app.command("install")

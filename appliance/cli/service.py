@@ -36,18 +36,21 @@ def drop_in(
     ] = None,
     config: Config = None,
 ) -> None:
-    """网络放行 / The drop-in that opens the addresses which the settings name, in a unit that drops all others."""
+    """网络放行 / The drop-in that opens what the settings name, addresses and printer, in a unit that shuts all."""
     from appliance.device.openings import drop_in as text_of
     from appliance.device.openings import openings
 
-    opened = openings(settings(config))
-    text = text_of(opened)
+    given = settings(config)
+    opened = openings(given)
+    text = text_of(opened, given.printer)
     if output is None:
         typer.echo(text, nl=False)
         return
     _replace(output, text.encode("utf-8"))
     for one in opened:
         typer.echo(f"开放 / open: {one.network} ({', '.join(one.names)})")
+    if given.printer:
+        typer.echo(f"开放 / open: {given.printer} (printer)")
     if not opened:
         typer.echo("不开放任何地址 / nothing is opened beyond loopback")
     typer.echo(f"{output}\n  → systemctl daemon-reload && systemctl restart appliance")

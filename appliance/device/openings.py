@@ -87,15 +87,32 @@ def openings(settings: Settings) -> tuple[Opening, ...]:
     return tuple(Opening(network, tuple(names)) for network, names in found.items())
 
 
-def drop_in(opened: Iterable[Opening]) -> str:
-    """Text of the drop-in that opens `opened` and nothing else; also a valid one when that is nothing."""
+def drop_in(opened: Iterable[Opening], printer: str = "") -> str:
+    """Text of the drop-in that opens `opened` and the device `printer` alone; also a valid one without any."""
     opened = tuple(opened)
     lines = ["# Written by `appliance service drop-in`: write it anew when the settings change.", "[Service]"]
     lines += [f"# {', '.join(one.names)}\nIPAddressAllow={one.network}" for one in opened]
     if not opened:
         lines.append("# The settings name no address beyond loopback.")
+    if printer:
+        devices, group = _device(printer)
+        lines.append(f"# printer\nDeviceAllow={devices} rw\nSupplementaryGroups={group}")
     lines.append(f'Environment="{VARIABLE}={" ".join(one.network for one in opened)}"')
     return "\n".join(lines) + "\n"
+
+
+def _device(printer: str) -> tuple[str, str]:
+    """Devices that the unit has to let through for a printer, and the group whose they are.
+
+    By the kernel's name of the kind where it has one: a path alone would count only while the printer is switched on.
+    """
+    kinds = (
+        ("/dev/usb/lp", "char-usb", "lp"),
+        ("/dev/ttyUSB", "char-ttyUSB", "dialout"),
+        ("/dev/ttyACM", "char-ttyACM", "dialout"),
+        ("/dev/tty", printer, "dialout"),
+    )
+    return next(((devices, group) for start, devices, group in kinds if printer.startswith(start)), (printer, "lp"))
 
 
 def filter_of(settings: Settings, environ: Mapping[str, str] | None = None) -> Filter:

@@ -159,6 +159,11 @@ class Settings:
         "Hash of the technician's PIN, as `appliance service pin` prints it, for the service page behind a corner of "
         "the kiosk's screen; empty: there is no such page",
     )
+    printer: str = _setting(
+        "",
+        "Device of an ESC/POS receipt printer, `/dev/usb/lp0` say, for the service page's test of it; empty: none. The "
+        "unit lets it through after `appliance service drop-in`",
+    )
     data_dir: str = _setting("", "Where models and records are kept; empty means XDG_DATA_HOME/appliance")
     pack: str = _setting("store", "Name of a shipped pack, or the path of a pack folder")
     backends: tuple[str, ...] = _setting(

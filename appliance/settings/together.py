@@ -8,6 +8,9 @@ from appliance.errors import SettingInvalid
 from appliance.settings.address import check_network, is_loopback
 from appliance.settings.table import PIN_HASH, Settings
 
+PRINTER = r"/dev/(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/:-]*"
+"""A device's path, fit for a line of a systemd unit too."""
+
 
 def check_together(settings: Settings) -> None:
     """Raises SettingInvalid for the first rule that `settings` break."""
@@ -48,6 +51,11 @@ def check_together(settings: Settings) -> None:
                 "请运行 `appliance service pin` 并写入其输出",
                 "Run `appliance service pin` and take its output",
             ),
+        )
+    if settings.printer and re.fullmatch(PRINTER, settings.printer) is None:
+        raise SettingInvalid(
+            f"printer: expected a device such as /dev/usb/lp0 or /dev/ttyUSB0, got {settings.printer!r}",
+            remedy=("请用 ls /dev/usb /dev/tty* 查看设备路径", "See its path by `ls /dev/usb /dev/tty*`"),
         )
     if settings.speech_engine == "sherpa" and not settings.speech_voice:
         raise SettingInvalid("speech_engine: expected speech_voice to name a voice's folder beside sherpa, got none")

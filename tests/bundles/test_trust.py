@@ -64,9 +64,11 @@ def test_a_key_without_the_role_signs_in_vain(board: Board) -> None:
 def test_keys_change_when_the_bundle_has_proved_itself(board: Board) -> None:
     desk = board.desk
     change = Change(add=(desk.public(desk.other, "bundle"),), revoke=(key_id(raw_public(desk.key)),))
+    stays = Ed25519PrivateKey.generate()
+    board.trust(desk.public(stays, "keys"))
     board.serve(desk.bundle(1))
-    board.install(desk.bundle(2, keys=change))
-    assert list(Trust(board.root).keys()) == [desk.public().id]
+    board.install(desk.bundle(2, desk.key, stays, keys=change))
+    assert set(Trust(board.root).keys()) == {desk.public().id, desk.public(stays).id}
     chosen = choose(board.root)
     assert chosen is not None
     commit(board.root, chosen.id)
@@ -262,3 +264,24 @@ def test_without_a_state_what_serves_is_the_floor(board: Board) -> None:
     (board.root / "state.json").unlink()
     with pytest.raises(BundleUnsuitable, match="expected one above 5"):
         board.install(board.desk.bundle(4))
+
+
+def test_a_bundle_gives_no_key_what_those_who_signed_it_have_not(board: Board) -> None:
+    desk = board.desk
+    more = Change(add=(desk.public(desk.other, "bundle", "downgrade"),))
+    with pytest.raises(BundleUntrusted, match=r"roles that those who signed have, got downgrade"):
+        board.install(desk.bundle(1, keys=more))
+    with exclusive(board.root):
+        Trust(board.root).add(desk.public(desk.key, "bundle", "keys", "downgrade"))
+    board.serve(desk.bundle(1, keys=more))
+    assert Trust(board.root).keys()[desk.public(desk.other).id].roles == ("bundle", "downgrade")
+
+
+@pytest.mark.parametrize("added", ["nobody", "one without the role"])
+def test_a_bundle_leaves_somebody_who_may_change_the_keys(board: Board, added: str) -> None:
+    desk = board.desk
+    add = () if added == "nobody" else (desk.public(desk.other, "bundle"),)
+    change = Change(add=add, revoke=(desk.public().id,))
+    with pytest.raises(BundleUntrusted, match=r"expected one of role `keys` to stay"):
+        board.install(desk.bundle(1, keys=change))
+    assert not Trust(board.root).keys()[desk.public().id].revoked

@@ -137,8 +137,12 @@ def systemd_249(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("systemd_249")
 def test_a_systemd_that_cannot_score_verifies_all_the_same(
-    units: ModuleType, capsys: pytest.CaptureFixture[str]
+    units: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert units.main() == 2  # there a pass means that they were scored
+    monkeypatch.delenv("CI")
+    capsys.readouterr()
     assert units.main() == 0
     said = capsys.readouterr()
     assert "units are not scored: expected systemd-analyze of systemd 250 or later" in said.err

@@ -141,3 +141,20 @@ def test_in_the_unit_a_listener_without_peers_is_a_problem() -> None:
     shut = filter_of(settings(http_host="0.0.0.0"), {VARIABLE: ""})
     assert not shut.ok
     assert "expected who may reach http_host 0.0.0.0" in shut.problem
+
+
+@pytest.mark.parametrize(
+    ("printer", "devices", "group"),
+    [
+        ("/dev/usb/lp0", "char-usb", "lp"),
+        ("/dev/ttyUSB1", "char-ttyUSB", "dialout"),
+        ("/dev/ttyACM0", "char-ttyACM", "dialout"),
+        ("/dev/ttyTHS1", "/dev/ttyTHS1", "dialout"),
+        ("/dev/receipts", "/dev/receipts", "lp"),
+    ],
+)
+def test_the_printer_is_let_through_with_its_group(printer: str, devices: str, group: str) -> None:
+    lines = drop_in((), printer).splitlines()
+    assert f"DeviceAllow={devices} rw" in lines
+    assert f"SupplementaryGroups={group}" in lines
+    assert not [line for line in drop_in(()).splitlines() if line.startswith(("DeviceAllow", "Supplementary"))]

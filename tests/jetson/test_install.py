@@ -22,7 +22,9 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def steady(lines: list[str]) -> list[str]:
-    """Without what depends on the units and rules that there are, of which appliance.service stands for all."""
+    """Without what depends on the units and rules that there are, of which appliance.service stands for all.
+
+    What is enabled, and that every unit and rule is placed, has tests of its own below."""
     units = r"/systemd/system/(?!appliance\.service)|udev|kiosk\.service\.new"
     varies = re.compile(units + r"|^systemctl (enable|restart .*\.path)")
     return [line for line in lines if not varies.search(line)]

@@ -94,6 +94,8 @@ def _brought(to: Deliveries, incoming: Incoming) -> Signed:
         try:
             with part.open("xb") as file:
                 while piece := incoming.read():
+                    # A chunked body says no length, and others write meanwhile: a reserve is kept for the rest.
+                    room(to.inbox, len(piece) + SPARE)
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())

@@ -46,7 +46,12 @@ SCHEMAS: dict[str, Json] = {
         status={"$ref": "#/components/schemas/Status"},
         voice={"$ref": "#/components/schemas/Voice"},
         machine={"type": "object", "description": "Clock, disk, memory and load; null what cannot be read"},
-        printer={"type": "object", "description": "State and reason"},
+    ),
+    "TechnicianPrinter": _object(
+        "The printer as it says itself; `silent`: it is there and answers no status",
+        state={"type": "string", "enum": ["off", "ready", "silent", "failed"]},
+        device={"type": "string", "description": "The setting `printer`"},
+        reason={"type": "string", "description": "Chinese / English"},
     ),
     "SoundPlayed": _object(
         "A test that was heard to its end",
@@ -94,6 +99,7 @@ def paths(op: Operation) -> Json:
     enter = op("postTechnicianVisit", "Enter the service page with the PIN", "technician", opened, 404, *body, 429)
     levels = {"200": {"description": LEVELS, "content": {"text/event-stream": {}}}}
     sound = inside("postTechnicianSound", "Try the loudspeaker", {"200": _json("SoundPlayed", "Heard")}, *body, 503)
+    told = {"200": _json("TechnicianPrinter", "As it was before anything was printed")}
     report = inside("postTechnicianReport", "Write what was found into the log", done, *body)
     return {
         "/v1/technician": {
@@ -113,5 +119,9 @@ def paths(op: Operation) -> Json:
             "get": inside("getTechnicianMicrophone", "Level of the kiosk's microphone", levels, 503)
         },
         "/v1/technician/sound": {"post": sound | {"requestBody": _body("SoundIn")}},
+        "/v1/technician/printer": {
+            "get": inside("getTechnicianPrinter", "State of the printer", told),
+            "post": inside("postTechnicianPrinter", "Print a slip that tests the printer", told, 503),
+        },
         "/v1/technician/report": {"post": report | {"requestBody": _body("ReportIn")}},
     }

@@ -25,6 +25,7 @@ from appliance.channels.http.technician_schemas import CHECKS, read_entry, read_
 from appliance.channels.technician.entrance import Entrance
 from appliance.channels.technician.machine import machine
 from appliance.channels.technician.pin import LEAST, MOST
+from appliance.channels.technician.slip import print_slip, printer_json
 from appliance.errors import ApplianceError, NotFound, Unavailable
 from appliance.settings import Settings, data_dir, is_loopback
 
@@ -36,10 +37,6 @@ PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 """Headers of a proxy: behind one on this machine everybody's requests come from the loopback."""
 LEVEL_S = 0.2
 """Seconds between two looks at the microphone's level."""
-NO_PRINTER = (
-    "未配置打印机：本版本没有任何打印动作，因此没有可测的 / "
-    "no printer is configured: nothing in this version prints, so there is nothing to test"
-)
 NO_MICROPHONE = (
     "一体机自己的麦克风未启用，顾客使用浏览器的麦克风；设置 APPLIANCE_VOICE=push 或 wake 后启用",
     "Customers use the browser's microphone; APPLIANCE_VOICE=push or wake puts the kiosk's own to use",
@@ -103,7 +100,6 @@ def register_technician(
                 "status": status_json(door),
                 "voice": _voice(door),
                 "machine": machine(data_dir(settings)),
-                "printer": {"state": "off", "reason": NO_PRINTER},
             }
         )
 
@@ -126,6 +122,18 @@ def register_technician(
         asked = read_sound(read_body(request, JSON_BYTES))
         entrance.touch(name)
         return json_response(door.sound(asked.sound, asked.language))
+
+    @app.get("/v1/technician/printer")
+    def get_printer() -> Response:
+        visit()
+        return json_response(printer_json(settings.printer))
+
+    @app.post("/v1/technician/printer")
+    def post_printer() -> Response:
+        name = visit()
+        found = print_slip(settings.printer)
+        entrance.touch(name)
+        return json_response(found)
 
     @app.post("/v1/technician/report")
     def post_report() -> Response:

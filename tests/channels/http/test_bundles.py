@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import requests
 from fake_door import FakeDoor
 from prometheus_client import CollectorRegistry
 
+from appliance.bundles.install import SPARE
 from appliance.channels.http.api import create_app
 from appliance.channels.http.bundles import Deliveries
 from appliance.channels.http.server import Server
@@ -165,10 +167,27 @@ def test_a_client_that_goes_away_leaves_nothing(taking: Taking) -> None:
 
 
 def test_a_full_disk_is_told(taking: Taking, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
     usage = shutil.disk_usage(taking.board.root)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     refused = taking.post(taking.board.desk.bundle(1))
     assert (refused.status_code, refused.json()["code"]) == (500, "storage_failed")
+    assert taking.left() == []
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_disk_that_fills_meanwhile_keeps_its_reserve(
+    taking: Taking, monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    usage, looks = shutil.disk_usage(taking.board.root), []
+
+    def shrinking(_: object) -> object:
+        looks.append(None)
+        return usage._replace(free=(10**12 if len(looks) < 3 else SPARE))
+
+    monkeypatch.setattr(shutil, "disk_usage", shrinking)
+    content = b"x" * 1_000_000
+    sent = (content[place : place + 9000] for place in range(0, len(content), 9000)) if chunked else content
+    refused = taking.post(sent)
+    assert (refused.status_code, refused.json()["code"]) == (500, "storage_failed")
+    assert len(looks) == 3
     assert taking.left() == []

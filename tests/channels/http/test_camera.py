@@ -125,7 +125,8 @@ def test_views_are_bounded_and_end_when_their_client_goes(serve: Any, door: Fake
     server = serve(door, camera_previews=1)
     view = requests.get(f"{server.url}/v1/camera/view", stream=True, timeout=20)
     assert view.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=picture"
-    chunk = next(view.iter_content(2000))
+    pieces = view.iter_content(2000)  # kept: when it is forgotten the connection is closed, and the place free
+    chunk = next(pieces)
     assert chunk.startswith(b"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ")
     assert b"\xff\xd8" in chunk
     refused(server.get("/v1/camera/view"), 503, "overloaded")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from appliance.channels.technician.pin import hashed
 from appliance.errors import Unavailable
 from appliance.metrics import Metrics
 from appliance.settings import Settings
+from tests.device.fake_printer import OKAY, FakePrinter
 
 PIN = "493817"
 KEPT = hashed(PIN)
@@ -29,6 +31,8 @@ INSIDE = [
     ("GET", "/v1/technician/summary", None),
     ("GET", "/v1/technician/microphone", None),
     ("POST", "/v1/technician/sound", {"sound": "left"}),
+    ("GET", "/v1/technician/printer", None),
+    ("POST", "/v1/technician/printer", None),
     ("POST", "/v1/technician/report", {"results": {}}),
 ]
 
@@ -210,8 +214,6 @@ def test_the_summary_has_all_there_is(serve) -> None:
     assert [feature["name"] for feature in found["status"]["features"]] == ["ocr", "asr", "language"]
     assert found["voice"]["microphone"]["device"] == "fake mic"
     assert found["machine"]["disk_mb"]["total"] > 0
-    assert found["printer"]["state"] == "off"
-    assert " / no printer is configured" in found["printer"]["reason"]
 
 
 def test_an_appliance_without_a_spoken_side_is_shown_all_the_same(serve) -> None:
@@ -286,3 +288,56 @@ def test_what_was_found_goes_into_the_log_at_any_level(serve, caplog: pytest.Log
     assert f"the technician's report: {said}" in caplog.text
     for wrong in ({"touch": "maybe"}, {"smell": "pass"}, {"touch": "pass\nforged"}):
         refused(asked(server, "POST", "/v1/technician/report", {"results": wrong}, visit), 422, "invalid_input")
+
+
+PRINTER = "/v1/technician/printer"
+
+
+def test_without_a_printer_the_page_says_how_to_set_one(serve) -> None:
+    server = serve(service_pin=KEPT)
+    visit = entered(server)
+    found = asked(server, "GET", PRINTER, visit=visit)
+    valid("TechnicianPrinter", found.json())
+    assert (found.json()["state"], found.json()["device"]) == ("off", "")
+    assert " / no printer is configured" in found.json()["reason"]
+    refused(asked(server, "POST", PRINTER, visit=visit), 503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "says"),
+    [
+        (OKAY, "ready", "正常 / ready"),
+        (OKAY | {4: 0x1E}, "ready", "nearly used up"),
+        (OKAY | {2: 0x16}, "failed", "its cover is open"),
+        (None, "silent", "answers no status"),
+    ],
+)
+def test_the_printer_is_asked_and_prints(serve, status: dict[int, int] | None, state: str, says: str) -> None:
+    fake = FakePrinter(status)
+    try:
+        server = serve(service_pin=KEPT, printer=fake.path)
+        visit = entered(server)
+        found = asked(server, "GET", PRINTER, visit=visit)
+        valid("TechnicianPrinter", found.json())
+        assert (found.json()["state"], found.json()["device"]) == (state, fake.path)
+        assert says in found.json()["reason"]
+        assert fake.printed == b""
+        done = asked(server, "POST", PRINTER, visit=visit)
+        if state == "failed":
+            refused(done, 503, "unavailable")
+            assert fake.printed == b""
+        else:
+            assert done.json() == found.json()
+            until = time.monotonic() + 10
+            while not fake.printed.endswith(b"\x1dVB\x00") and time.monotonic() < until:
+                time.sleep(0.01)
+            assert "永和九年".encode("gb18030") in fake.printed
+    finally:
+        fake.close()
+
+
+def test_a_printer_that_is_not_there_is_a_verdict_and_not_an_error(serve) -> None:
+    server = serve(service_pin=KEPT, printer="/dev/usb/lp93")
+    found = asked(server, "GET", PRINTER, visit=entered(server))
+    assert (found.status_code, found.json()["state"]) == (200, "failed")
+    assert "/dev/usb/lp93, got No such file" in found.json()["reason"]

@@ -17,6 +17,7 @@ from appliance.channels.http.technician import HEADER
 from appliance.channels.technician.pin import hashed
 from appliance.channels.voice.conversation import Conversation
 from appliance.values import Feature, Turn
+from tests.device.fake_printer import OKAY, FakePrinter
 
 pytestmark = pytest.mark.browser
 
@@ -63,8 +64,8 @@ Open = Callable[..., Page]
 def open_page(serve: Any, visit: Any) -> Open:
     """The customers' page of a server with a PIN, as `page.server`; what it loads is in `page.loaded`."""
 
-    def start(door: FakeDoor | None = None, pin: str = KEPT, **more: Any) -> Page:
-        server = serve(door or Counter(), service_pin=pin)
+    def start(door: FakeDoor | None = None, pin: str = KEPT, printer: str = "", **more: Any) -> Page:
+        server = serve(door or Counter(), service_pin=pin, printer=printer)
         page: Page = visit(server, **more)
         page.server, page.loaded = server, []  # type: ignore[attr-defined]
         page.on("request", lambda request: page.loaded.append(request.url))  # type: ignore[attr-defined]
@@ -279,6 +280,30 @@ def test_models_power_and_the_machine_are_shown_with_reasons(open_page) -> None:
     page.keyboard.press("Escape")
     panel(page, "printer")
     expect(body).to_contain_text("no printer is configured")
+    expect(body.get_by_role("button", name="Print a test slip")).to_be_disabled()
+
+
+def test_the_printer_says_how_it_is_and_prints_a_slip(open_page) -> None:
+    fake = FakePrinter(OKAY | {4: 0x1E})
+    try:
+        page = open_page(printer=fake.path)
+        inside(page)
+        panel(page, "printer")
+        body = page.locator(".t-body")
+        expect(body).to_contain_text("纸快用完")
+        expect(page.locator('.t-verdict[data-verdict="pass"]')).to_have_attribute("aria-pressed", "true")
+        fake.status = OKAY | {4: 0x72, 1: 0x1A}
+        body.get_by_role("button", name="打印测试页").click()
+        expect(body).to_contain_text("没有纸")
+        expect(page.locator('.t-verdict[data-verdict="fail"]')).to_have_attribute("aria-pressed", "true")
+        assert fake.printed == b""
+        fake.status = OKAY
+        body.get_by_role("button", name="打印测试页").click()
+        expect(body).to_contain_text("请看纸上文字")
+        expect(page.locator('.t-verdict[data-verdict="pass"]')).to_have_attribute("aria-pressed", "true")
+        assert "打印测试".encode("gb18030") in fake.printed
+    finally:
+        fake.close()
 
 
 def test_both_microphones_show_their_level(open_page) -> None:

@@ -83,7 +83,7 @@ export class ServicePage {
     const back = make('button', { type: 'button', class: 't-back', onclick: () => this.home() }, icon('back'), this.words.back);
     this.body.replaceChildren(make('div', { class: 't-panel', 'data-panel': name },
       make('div', { class: 't-head' }, back, make('h3', {}, this.words.panels[name])),
-      body, CHECKS.includes(name) && name !== 'printer' ? this.#verdict(name) : null));
+      body, CHECKS.includes(name) ? this.#verdict(name) : null));
     this.body.scrollTop = 0;
     back.focus();
   }
