@@ -172,7 +172,7 @@ class Governing:
             "refusing": self._level > DEEPEST,
             "cause": state.cause,
             "reason": " / ".join(reason),
-            "problem": self._problem(),
+            "problem": self._problem() or self._overdrawn(account.rest_w),
             "since_s": round(state.since_s, 1),
             "downs": state.downs,
             "ups": state.ups,
@@ -205,6 +205,13 @@ class Governing:
                 f"itself off, got {self.limits.critical_c:g}"
             )
         return ""
+
+    def _overdrawn(self, rest_w: float) -> str:
+        """That the board draws more at rest than it may: no knob of ours changes that."""
+        budget = self.limits.budget_w
+        if not self._paces or rest_w <= budget:
+            return ""
+        return f"power_budget_w: expected more than the {rest_w:.1f} W that this board draws at rest, got {budget:g}"
 
     def _run(self) -> None:
         while not self._over.wait(LOOK_S):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from appliance.artifacts.inuse import in_use
+from appliance.cli.again import STOPPING, again
 from appliance.cli.check import NOT_READY, READY
 from appliance.cli.options import Config, settings
 from appliance.cli.report import feature_lines
@@ -51,7 +52,7 @@ def serve(config: Config = None) -> None:
     from appliance.app.updates import BACK_S, Updates, begin, deliveries
     from appliance.channels.http.api import create_app
     from appliance.channels.http.events import EventStream
-    from appliance.channels.http.handed import WaitingRoom, hand, taken
+    from appliance.channels.http.handed import VARIABLE, WaitingRoom, hand, taken
     from appliance.channels.http.server import Server
     from appliance.channels.http.status import SERVICE
     from appliance.device.notify import Notifier
@@ -101,18 +102,12 @@ def serve(config: Config = None) -> None:
             server.stop()
 
         updates = Updates(appliance, bundle, root_of(local), chosen, metrics, make_way)
-        _until_told(updates.stop, service.stopping, server.stop)
+        stopped = _until_told(updates.stop, service.stopping, server.stop)
         _settle()
         with service, updates:
             server.serve_forever()
     if updates.again:
-        _anew()
-
-
-def _anew() -> None:
-    """Become the same program anew, in this process: for its service manager nothing has ended."""
-    logging.shutdown()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
+        again(stopped.is_set, (int(os.environ[VARIABLE]),))
 
 
 @contextmanager
@@ -157,15 +152,21 @@ def _died(name: str, error: BaseException | None) -> None:
     log.critical("%s died: %s", name, trail(error) if error is not None else "of nothing known")
 
 
-def _until_told(*steps: Callable[[], None]) -> None:
-    """Stop by `steps` on SIGTERM and SIGINT, in another thread: cheroot's stop must not run inside its own loop."""
+def _until_told(*steps: Callable[[], None]) -> threading.Event:
+    """Stop by `steps` on SIGTERM and SIGINT, in another thread: cheroot's stop must not run inside its own loop.
+
+    The event is set at once, before that thread has begun.
+    """
+    stopped = threading.Event()
 
     def stop() -> None:
         for step in steps:
             step()
 
     def told(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
         threading.Thread(target=stop, name="stop", daemon=True).start()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, told)
+    return stopped

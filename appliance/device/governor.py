@@ -30,7 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from appliance.device.level import Limits, Reading, State, Step
-from appliance.device.reasons import BLIND, BLIND_S, LOST, LOST_S, NO_STEP, OFF, hot, over
+from appliance.device.reasons import BLIND, BLIND_S, LOST, LOST_S, NO_STEP, NOT_YET, OFF, hot, over
 from appliance.device.stuck import Stuck
 from appliance.errors import Both
 
@@ -118,6 +118,7 @@ class Governor:
             raise ValueError(f"governor: expected at least one level below the first, got {deepest}")
         self.limits, self._deepest, self._clock = limits, deepest, clock
         self._level = 0
+        self._looked = False
         self._now = self._since = clock()
         self._last_down = self._last_up = -math.inf
         self._calm = self._blind = self._lost = 0.0
@@ -135,6 +136,7 @@ class Governor:
     def look(self, reading: Reading) -> Step | None:
         """Take note of a reading, as often as there is one, about once a second; the step that follows from it."""
         # A clock that stands still or a process that was stopped: only time that was looked at counts as calm.
+        self._looked = True
         now = max(self._now, self._clock())
         passed, self._now = min(now - self._now, _LONGEST_TURN_S), now
         watts, celsius, alarms = _known(reading)
@@ -173,7 +175,7 @@ class Governor:
             watching=self.watching,
             since_s=max(0.0, self._clock() - self._since),
             cause=last.cause if last else "",
-            reason=last.reason if last else NO_STEP if self.watching else OFF,
+            reason=last.reason if last else NO_STEP if self.watching else OFF if self._looked else NOT_YET,
             steps=tuple(self._steps),
             downs=self._counts["down"],
             ups=self._counts["up"],

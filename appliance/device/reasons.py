@@ -30,6 +30,7 @@ OFF: Both = (
     "本机没有可读的功率或温度传感器，调节器不工作",
     "this machine has no power or temperature sensor that can be read: the governor is off",
 )
+NOT_YET: Both = ("刚启动，尚未读数", "it has only begun and has not read its sensors yet")
 NO_STEP: Both = ("自启动以来未调节", "nothing had to be changed since the start")
 BLIND: Both = (
     f"传感器已 {BLIND_S:.0f} 秒没有读数",

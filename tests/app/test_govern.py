@@ -43,6 +43,7 @@ class FakeBoard:
         self.machine, self.watching, self.measured = machine, True, True
         self.now = 1000.0
         self.watts: float | None = 6.0
+        self.drawn = 6.0
         self.celsius: float | None = 50.0
         self.alarms = QUIET
         self.age_s = 0.0
@@ -54,7 +55,7 @@ class FakeBoard:
         return self.watts
 
     def spans(self, begin: float, end: float) -> Sequence[Span]:
-        return [Span(begin, end, 6.0, 6.0)] if end > begin else []
+        return [Span(begin, end, self.drawn, self.drawn)] if end > begin else []
 
     @property
     def seen(self) -> Seen:
@@ -255,6 +256,21 @@ def test_a_critical_temperature_that_the_board_never_lives_to_see_is_told() -> N
     bench.board.sensors = SimpleNamespace(zones=(SimpleNamespace(critical_c=104.5), SimpleNamespace(critical_c=None)))
     assert "104.5" in str(bench.governing.state()["problem"])
     assert Bench().governing.state()["problem"] == ""
+
+
+def test_a_board_that_draws_more_at_rest_than_it_may_is_told() -> None:
+    bench = Bench(Settings(power_budget_w=12.0))
+    bench.pass_s(60)
+    assert bench.governing.state()["problem"] == ""
+    bench.pass_s(600, drawn=25.0)
+    assert "power_budget_w: expected more than the 25.0 W" in str(bench.governing.state()["problem"])
+
+
+def test_before_the_first_look_it_does_not_say_that_there_are_no_sensors() -> None:
+    bench = Bench()
+    assert "尚未读数" in str(bench.governing.state()["reason"])
+    bench.pass_s(1)
+    assert "尚未读数" not in str(bench.governing.state()["reason"])
 
 
 def test_slow_knobs_are_turned_beside_the_looking_and_for_the_latest_level() -> None:

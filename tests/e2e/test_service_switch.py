@@ -22,9 +22,9 @@ TOKEN = "a token of the tests"
 
 HANGS = """
 import ctypes, sys
-import appliance.app.build as build
+import appliance.app.load as begun
 from appliance.device.notify import Notifier
-load, allow, bundled = build.load_pack, Notifier.allow, []
+load, allow, bundled = begun.load_pack, Notifier.allow, []
 def loaded(name):
     bundled.extend(["bundles"] if "bundles" in str(name) else [])
     return load(name)
@@ -33,7 +33,7 @@ def hangs(self, seconds):
     if bundled and seconds == self.watchdog_s:
         ctypes.PyDLL(None).sleep(600)
     return sent
-build.load_pack, Notifier.allow = loaded, hangs
+begun.load_pack, Notifier.allow = loaded, hangs
 from appliance.cli import main
 main()
 """

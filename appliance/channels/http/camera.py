@@ -23,9 +23,10 @@ from appliance.channels.http.peer import Peer, peer_of
 from appliance.channels.http.readings import waited_for
 from appliance.channels.http.reply import json_response, reply_json
 from appliance.channels.http.schemas import read_listen
+from appliance.channels.http.screen import own_screen
 from appliance.errors import NotFound, Overloaded
 from appliance.metrics import Metrics
-from appliance.settings import Settings, is_loopback
+from appliance.settings import Settings
 from appliance.vision.watch import Watch
 
 AIMING_RATE = 5.0
@@ -108,8 +109,8 @@ def register_camera(app: APIFlask, door: Door, settings: Settings, metrics: Metr
 
 
 def _showing(door: Door) -> Showing:
-    if not is_loopback(request.remote_addr or ""):
-        raise NotFound("camera: expected the kiosk's own screen, got another machine")
+    if not own_screen(request):
+        raise NotFound("camera: expected the kiosk's own screen, got another machine, or what a proxy has passed on")
     if door.showing is None:
         raise NotFound(
             "camera: expected a camera, got an empty camera_device",

@@ -20,6 +20,7 @@ from appliance.channels.http.media import kind_of
 from appliance.channels.http.peer import Peer, peer_of
 from appliance.channels.http.problems import problem_json
 from appliance.channels.http.reply import json_response
+from appliance.channels.http.screen import own_screen
 from appliance.channels.http.status import status_json
 from appliance.channels.http.technician_schemas import CHECKS, read_entry, read_report, read_sound
 from appliance.channels.technician.entrance import Entrance
@@ -27,14 +28,12 @@ from appliance.channels.technician.machine import machine
 from appliance.channels.technician.pin import LEAST, MOST
 from appliance.channels.technician.slip import print_slip, printer_json
 from appliance.errors import ApplianceError, NotFound, Unavailable
-from appliance.settings import Settings, data_dir, is_loopback
+from appliance.settings import Settings, data_dir
 
 log = logging.getLogger(__name__)
 
 HEADER = "Technician-Visit"
 """Header that names the visit; a page of another site cannot send it."""
-PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
-"""Headers of a proxy: behind one on this machine everybody's requests come from the loopback."""
 LEVEL_S = 0.2
 """Seconds between two looks at the microphone's level."""
 NO_MICROPHONE = (
@@ -55,7 +54,7 @@ def register_technician(
     entrance = Entrance(settings.service_pin, clock=clock)
 
     def here() -> Entrance:
-        if not entrance.offered or not _own_screen():
+        if not entrance.offered or not own_screen(request):
             raise NotFound("expected a route of this appliance, got another path")
         return entrance
 
@@ -144,11 +143,6 @@ def register_technician(
         # Asked for by hand, and the page says that it is written: no level of the log leaves it out.
         log.log(max(logging.INFO, log.getEffectiveLevel()), "the technician's report: %s", ", ".join(said))
         return Response(status=204)
-
-
-def _own_screen() -> bool:
-    """True for a request from this machine that nobody has passed on."""
-    return is_loopback(request.remote_addr or "") and not any(name in request.headers for name in PASSED_ON)
 
 
 def _voice(door: Door) -> dict[str, object]:

@@ -19,11 +19,12 @@ from appliance.channels.http.peer import peer_of
 from appliance.channels.http.problems import noted, where
 from appliance.channels.http.reply import json_response, reply_json, transcript_json
 from appliance.channels.http.schemas import check_stream, read_listen
+from appliance.channels.http.screen import own_screen
 from appliance.channels.voice.conversation import Conversation
 from appliance.channels.voice.live import Live
 from appliance.errors import NotFound, RequestTimeout, UnsupportedMedia
 from appliance.metrics import Metrics
-from appliance.settings import Settings, is_loopback
+from appliance.settings import Settings
 from appliance.speech.listen import Final, Partial
 from appliance.values import Transcript
 
@@ -164,8 +165,8 @@ def event_json(event: Partial | Final) -> dict[str, Any]:
 
 def _conversation(door: Door, settings: Settings) -> Conversation:
     """The conversation, for a screen on this machine: nobody elsewhere listens in at the counter or speaks there."""
-    if not is_loopback(request.remote_addr or ""):
-        raise NotFound("voice: expected the kiosk's own screen, got another machine")
+    if not own_screen(request):
+        raise NotFound("voice: expected the kiosk's own screen, got another machine, or what a proxy has passed on")
     if door.conversation is None:
         raise NotFound(
             f"voice: expected a conversation at the kiosk's microphone, got voice={settings.voice}",

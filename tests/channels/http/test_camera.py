@@ -98,12 +98,22 @@ def test_without_a_camera_the_routes_say_what_to_set(serve: Any) -> None:
 
 
 def test_only_this_machines_own_screen_sees(serve: Any, door: FakeDoor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "is_loopback", lambda _address: False)
+    monkeypatch.setattr(routes, "own_screen", lambda _request: False)
     server = serve(door)
     for path in ("events", "picture", "view"):
         refused(server.get(f"/v1/camera/{path}"), 404, "not_found")
     for path in ("look", "attend"):
         refused(server.post(f"/v1/camera/{path}", json={}), 404, "not_found")
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+def test_what_a_proxy_on_this_machine_passes_on_sees_nothing(serve: Any, door: FakeDoor, header: str) -> None:
+    server, passed = serve(door), {header: "for=192.168.1.20"}
+    for path in ("events", "picture", "view"):
+        refused(server.get(f"/v1/camera/{path}", headers=passed), 404, "not_found")
+    for path in ("look", "attend"):
+        refused(server.post(f"/v1/camera/{path}", json={}, headers=passed), 404, "not_found")
+    assert server.get("/v1/camera", headers=passed).status_code == 200, "the state shows no customer"
 
 
 def test_a_token_is_asked_for_as_everywhere(serve: Any, door: FakeDoor) -> None:

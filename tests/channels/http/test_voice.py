@@ -223,6 +223,18 @@ def test_cancelling_is_always_possible(kiosk) -> None:
     assert server.get("/v1/voice").json()["phase"] == "idle"
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+def test_nobody_behind_a_proxy_on_this_machine_listens_in_or_speaks(kiosk, header: str) -> None:
+    server, _ = kiosk
+    passed = {header: "for=192.168.1.20"}
+    refused(server.get("/v1/voice/events", headers=passed), 404, "not_found")
+    refused(server.post("/v1/voice/listen", json={}, headers=passed), 404, "not_found")
+    for path in ("finish", "cancel"):
+        refused(server.post(f"/v1/voice/{path}", headers=passed), 404, "not_found")
+    assert server.get("/v1/voice", headers=passed).json()["phase"] == "idle"
+    assert server.events.open == 0
+
+
 def test_without_a_microphone_the_routes_say_what_to_set(serve) -> None:
     server = serve(FakeDoor())
     assert server.get("/v1/voice").json() == {"mode": "off"}
