@@ -74,4 +74,6 @@ def described(now: CameraState | None) -> Feature:
     if now.state == "watching":
         size = f"{now.width}x{now.height} {now.format} {now.fps:g}/s".replace("  ", " ")
         return Feature("camera", "ready", "v4l2", statements((f"{now.device}: {size} / {size}",)))
+    if now.state == "opening" and now.frames:  # after a rest or a pause: what has given pictures is not gone for that
+        return Feature("camera", "ready", "v4l2", statements((OPENING,)))
     return Feature("camera", "off", "none", statements((OPENING if now.state == "opening" else CLOSED,)))

@@ -43,6 +43,13 @@ def test_each_state_is_said_in_both_languages(state: str, served: str, backend: 
     assert "\n" not in feature.reason
 
 
+def test_one_that_is_opened_again_after_a_rest_is_not_off_meanwhile() -> None:
+    now = CameraState("opening", "Cam", "/dev/video0", "MJPG", 1920, 1080, 15.0, "", frames=7)
+    assert (described(now).state, described(now).reason) == ("ready", OPENING)
+    assert described(replace(now, frames=0)).state == "off"
+    assert described(replace(now, state="lost", reason="gone / gone")).state == "failed"
+
+
 def test_without_a_name_no_camera_is_opened() -> None:
     sight = build_sight(Settings(), unasked, lambda _: None, lambda _: {}, None, silent)
     assert (sight.camera, sight.showing) == (None, None)
