@@ -55,7 +55,7 @@ def check_together(settings: Settings) -> None:
     if settings.printer and re.fullmatch(PRINTER, settings.printer) is None:
         raise SettingInvalid(
             f"printer: expected a device such as /dev/usb/lp0 or /dev/ttyUSB0, got {settings.printer!r}",
-            remedy=("请用 ls /dev/usb /dev/tty* 查看设备路径", "See its path by `ls /dev/usb /dev/tty*`"),
+            remedy=("请用 `ls /dev/usb /dev/tty*` 查看设备路径", "See its path by `ls /dev/usb /dev/tty*`"),
         )
     if settings.speech_engine == "sherpa" and not settings.speech_voice:
         raise SettingInvalid("speech_engine: expected speech_voice to name a voice's folder beside sherpa, got none")
