@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.bundles.contents import APP_VERSION, Contents
 from appliance.bundles.folder import Signed
+from appliance.bundles.keys import Public
 from appliance.bundles.moments import stamp
 from appliance.bundles.signing import check_roles
 from appliance.bundles.state import State
@@ -27,10 +29,20 @@ class Here:
     """Signatures of role `keys` that a change of keys needs."""
 
 
-def admit(signed: Signed, state: State, current: str | None, here: Here, now: datetime, *, again: bool = False) -> None:
+def admit(
+    signed: Signed,
+    state: State,
+    current: str | None,
+    here: Here,
+    now: datetime,
+    known: Mapping[str, Public],
+    *,
+    again: bool = False,
+) -> None:
     """Raise BundleUnsuitable or BundleUntrusted unless the bundle may come in; the reasons are told one at a time.
 
-    `again` lets in, once more, one that did not serve or was rolled back.
+    `known` are the keys that are trusted here, by id. `again` lets in, once more, one that did not serve or was rolled
+    back.
     """
     contents = signed.contents
     _fits(contents, here)
@@ -72,7 +84,7 @@ def admit(signed: Signed, state: State, current: str | None, here: Here, now: da
                 "role `downgrade`",
             ),
         )
-    check_roles(contents, signed.by, here.threshold, older=older)
+    check_roles(contents, signed.by, here.threshold, older=older, known=known, now=now)
 
 
 def _fits(contents: Contents, here: Here) -> None:

@@ -16,6 +16,7 @@ from appliance.artifacts.staging import discard
 from appliance.bundles.contents import Contents
 from appliance.bundles.folder import Signed, verify
 from appliance.bundles.keys import Trust
+from appliance.bundles.signing import changed
 from appliance.bundles.state import CURRENT, PREVIOUS, installed, linked, read_state, relink, write_state
 from appliance.errors import BundleRefused, InvalidInput, StorageFailed
 from appliance.listener import Listener, silent
@@ -187,12 +188,9 @@ def _commit(root: Path, signed: Signed) -> None:
         relink(root, PREVIOUS, current)
         relink(root, CURRENT, name)
     known = trust.keys()
-    for key in contents.keys.add:
-        if key.id not in known or not known[key.id].revoked:  # what was revoked here stays so
+    for key in changed(known, contents.keys).values():
+        if known.get(key.id) != key:
             trust.add(key)
-    for revoked in contents.keys.revoke:
-        if revoked in known:
-            trust.revoke(revoked)
     state = read_state(root)
     seen = contents.created if state.seen is None else max(state.seen, contents.created)
     back = contents.downgrade_from is not None and state.floor <= contents.downgrade_from

@@ -73,6 +73,8 @@ def emptied(folder: Path, take: Callable[[Path], None], tell: Callable[[Path, Ap
                 good = False
                 _aside(path, BundleRefused(f"{path.name}: expected a plain file, got a link or a folder"), tell)
         for path in waiting(folder):
+            if not path.exists():  # taken away meanwhile
+                continue
             try:
                 _begun(path)
                 take(path)

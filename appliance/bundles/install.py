@@ -103,7 +103,7 @@ def install(
 
 
 def _admitted(root: Path, signed: Signed, here: Here, now: datetime, *, again: bool) -> None:
-    admit(signed, read_state(root), linked(root, CURRENT), here, now, again=again)
+    admit(signed, read_state(root), linked(root, CURRENT), here, now, Trust(root).keys(), again=again)
 
 
 def _proved(root: Path, stage: Path, signed: Signed, prove: Prove) -> None:

@@ -10,11 +10,11 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from appliance.bundles.contents import SIGNATURES, Contents, parsed
+from appliance.bundles.contents import SIGNATURES, Change, Contents, parsed
 from appliance.bundles.keys import Public, key_id, raw_public
 from appliance.bundles.moments import stamp
 from appliance.errors import BundleRefused, BundleUntrusted
@@ -106,8 +106,32 @@ def signers(manifest: bytes, content: bytes, known: Mapping[str, Public], now: d
     return tuple(good)
 
 
-def check_roles(contents: Contents, by: tuple[Public, ...], threshold: int, *, older: bool) -> None:
-    """Raise BundleUntrusted unless those who signed may sign what `contents` does; `older`: it replaces a newer one."""
+def changed(known: Mapping[str, Public], change: Change) -> dict[str, Public]:
+    """The keys as they are after `change`: what was revoked here stays so, and may not be added."""
+    after = dict(known)
+    for key in change.add:
+        if key.id not in known or not known[key.id].revoked:
+            after[key.id] = key
+    for name in change.revoke:
+        if name in known:
+            after[name] = replace(known[name], revoked=True)
+    return after
+
+
+def check_roles(
+    contents: Contents,
+    by: tuple[Public, ...],
+    threshold: int,
+    *,
+    older: bool,
+    known: Mapping[str, Public],
+    now: datetime,
+) -> None:
+    """Raise BundleUntrusted unless those who signed may sign what `contents` does; `older`: it replaces a newer one.
+
+    A change of the keys `known` here has to leave `threshold` of role `keys` that count at the time `now`, or no bundle
+    could ever change them again.
+    """
     if not any("bundle" in key.roles for key in by):
         raise BundleUntrusted(f"signatures: expected one of role `bundle`, got {_said(by)}")
     changing = [key for key in by if "keys" in key.roles]
@@ -122,13 +146,14 @@ def check_roles(contents: Contents, by: tuple[Public, ...], threshold: int, *, o
                 f"keys.add: expected roles that those who signed have, got {more[0]} for {key.id} ({key.title}) "
                 f"by {_said(by)}"
             )
-    staying = {key.id for key in (*changing, *contents.keys.add) if "keys" in key.roles} - set(contents.keys.revoke)
-    if contents.keys.revoke and not staying:
+    after = changed(known, contents.keys).values()
+    usable = [k for k in after if "keys" in k.roles and not k.revoked and (k.not_after is None or now <= k.not_after)]
+    if contents.keys and len(usable) < threshold:
         raise BundleUntrusted(
-            "keys.revoke: expected one of role `keys` to stay, of those who signed or are added, got all revoked",
+            f"keys: expected {threshold} of role `keys` to be left, neither revoked nor ended, got {len(usable)}",
             remedy=(
-                "请同时用 --add-key 加入新密钥，或由留下的密钥签名",
-                "Add the new key along with it (--add-key), or sign with one that stays",
+                "请同时用 `--add-key` 加入新密钥，或保留现有密钥",
+                "Add a new key along with it (`--add-key`), or leave one that is there",
             ),
         )
     if older and not any("downgrade" in key.roles for key in by):

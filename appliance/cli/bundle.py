@@ -19,10 +19,10 @@ from appliance.bundles.choose import roll_back
 from appliance.bundles.contents import Change, Contents, bundle_id, read
 from appliance.bundles.inbox import emptied, folder_of
 from appliance.bundles.install import check, install
-from appliance.bundles.keys import ROLES, Public, load_private, load_public
+from appliance.bundles.keys import ROLES, Public, Trust, load_private, load_public
 from appliance.bundles.make import described, gather, heads, pack_up
 from appliance.bundles.make import sign as sign_file
-from appliance.bundles.moments import now, stamp
+from appliance.bundles.moments import at_least, now, stamp
 from appliance.bundles.report import report
 from appliance.bundles.signing import check_roles, signatures
 from appliance.bundles.state import CURRENT, linked, read_state
@@ -156,9 +156,11 @@ def verify(path: File, config: Config = None) -> None:
     roles = ", ".join(role for role in ROLES if any(role in key.roles for key in signed.by)) or "-"
     typer.echo(f"完整且受信任，可用于 / whole and trusted, for: {roles}")
     try:
-        check_roles(signed.contents, signed.by, given.bundle_key_signatures, older=False)
+        known, clock = Trust(root_of(given)).keys(), at_least(now(), read_state(root_of(given)).seen)
+        check_roles(signed.contents, signed.by, given.bundle_key_signatures, older=False, known=known, now=clock)
     except BundleUntrusted as error:
         typer.echo(f"但不能装入 / but may not come in: {error.detail}")
+        raise typer.Exit(Exit.CORRUPT) from error
 
 
 @app.command("install")

@@ -282,6 +282,32 @@ def test_a_bundle_leaves_somebody_who_may_change_the_keys(board: Board, added: s
     desk = board.desk
     add = () if added == "nobody" else (desk.public(desk.other, "bundle"),)
     change = Change(add=add, revoke=(desk.public().id,))
-    with pytest.raises(BundleUntrusted, match=r"expected one of role `keys` to stay"):
+    with pytest.raises(BundleUntrusted, match=r"expected 1 of role `keys` to be left"):
         board.install(desk.bundle(1, keys=change))
     assert not Trust(board.root).keys()[desk.public().id].revoked
+
+
+@pytest.mark.parametrize("how", ["without the role", "revoked here", "ended", "ended itself"])
+def test_a_key_that_counts_for_nothing_is_not_one_that_is_left(board: Board, how: str) -> None:
+    desk, own = board.desk, board.desk.public()
+    past = NOW - timedelta(days=1)
+    change = {
+        "without the role": Change(add=(desk.public(desk.key, "bundle"),)),
+        "revoked here": Change(add=(desk.public(desk.other),), revoke=(own.id,)),
+        "ended": Change(add=(desk.public(desk.other, not_after=past),), revoke=(own.id,)),
+        "ended itself": Change(add=(desk.public(desk.key, not_after=past),)),
+    }[how]
+    if how == "revoked here":
+        with exclusive(board.root):
+            Trust(board.root).add(desk.public(desk.other))
+            Trust(board.root).revoke(desk.public(desk.other).id)
+    with pytest.raises(BundleUntrusted, match=r"expected 1 of role `keys` to be left"):
+        board.install(desk.bundle(1, keys=change))
+
+
+def test_as_many_are_left_as_a_change_needs(board: Board) -> None:
+    desk, strict = board.desk, replace(HERE, threshold=2)
+    board.trust(desk.public(desk.other))
+    change = Change(revoke=(desk.public(desk.other).id,))
+    with pytest.raises(BundleUntrusted, match=r"expected 2 of role `keys` to be left"):
+        board.install(desk.bundle(1, desk.key, desk.other, keys=change), here=strict)

@@ -21,6 +21,7 @@ from appliance.bundles.admit import Here, admit
 from appliance.bundles.folder import Signed
 from appliance.bundles.inbox import REASON, part_of, waiting
 from appliance.bundles.install import SPARE, check
+from appliance.bundles.keys import Trust
 from appliance.bundles.moments import at_least, now
 from appliance.bundles.report import report
 from appliance.bundles.state import CURRENT, linked, read_state
@@ -103,7 +104,8 @@ def _brought(to: Deliveries, incoming: Incoming) -> Signed:
             with part.open("rb") as file:
                 signed = check(to.root, file, clock)
             state = read_state(to.root)
-            admit(signed, state, linked(to.root, CURRENT), to.here, at_least(clock, state.seen))
+            known = Trust(to.root).keys()
+            admit(signed, state, linked(to.root, CURRENT), to.here, at_least(clock, state.seen), known)
             part.replace(to.inbox / f"{signed.id}.bundle")
             sync(to.inbox)
         finally:
