@@ -66,8 +66,9 @@ class Lines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, timezone.utc)
         made = {
             "ts": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            # A board without a battery for its clock starts in 1970 and jumps: this one never does.
-            "mono": round(time.monotonic(), 3),
+            # A board without a battery for its clock starts in 1970 and jumps: this one never does. One for the record,
+            # which is written to the stream and kept beside it.
+            "mono": record.__dict__.setdefault("mono", round(time.monotonic(), 3)),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": said,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import itertools
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from appliance import lines as lines_module
 from appliance.request import under
 from tests.logged import lines, ours, started, theirs
 
 
 @pytest.mark.usefixtures("root_logger")
-def test_a_line_is_one_object_with_time_level_logger_and_request() -> None:
+def test_a_line_is_one_object_with_time_level_logger_and_request(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
+    ticks = itertools.count(time.monotonic(), 0.001)
+    monkeypatch.setattr(lines_module, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     log = started(stream)
     with under("request-one"):
         ours.warning("two\nlines of %d", 7)
