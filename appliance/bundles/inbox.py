@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from appliance.artifacts.disk import exclusive, storage, sync
+from appliance.artifacts.staging import staged, write
 from appliance.errors import ApplianceError, BundleRefused
 from appliance.trail import trail
 
@@ -128,14 +129,13 @@ def _tried(folder: Path) -> dict[str, int]:
 
 
 def _count(folder: Path, tried: dict[str, int]) -> None:
-    with storage(folder):
-        if not tried:
+    if not tried:
+        with storage(folder):
             (folder / TRIED).unlink(missing_ok=True)
-            return
-        beside = folder / f".{TRIED}{PART}"
-        beside.write_text(json.dumps(tried), "utf-8")
-        sync(beside)
-        beside.replace(folder / TRIED)
+        return
+    with staged(folder) as stage:
+        write(stage / TRIED, json.dumps(tried).encode("utf-8"))
+        (stage / TRIED).replace(folder / TRIED)
         sync(folder)
 
 

@@ -129,8 +129,8 @@ def check_roles(
 ) -> None:
     """Raise BundleUntrusted unless those who signed may sign what `contents` does; `older`: it replaces a newer one.
 
-    A change of the keys `known` here has to leave `threshold` of role `keys` that count at the time `now`, or no bundle
-    could ever change them again.
+    A change of the keys `known` here has to leave `threshold` of role `keys` and one of role `bundle` that count at the
+    time `now`, or no bundle could ever change them again.
     """
     if not any("bundle" in key.roles for key in by):
         raise BundleUntrusted(f"signatures: expected one of role `bundle`, got {_said(by)}")
@@ -147,15 +147,17 @@ def check_roles(
                 f"by {_said(by)}"
             )
     after = changed(known, contents.keys).values()
-    usable = [k for k in after if "keys" in k.roles and not k.revoked and (k.not_after is None or now <= k.not_after)]
-    if contents.keys and len(usable) < threshold:
-        raise BundleUntrusted(
-            f"keys: expected {threshold} of role `keys` to be left, neither revoked nor ended, got {len(usable)}",
-            remedy=(
-                "请同时用 `--add-key` 加入新密钥，或保留现有密钥",
-                "Add a new key along with it (`--add-key`), or leave one that is there",
-            ),
-        )
+    live = [key for key in after if not key.revoked and (key.not_after is None or now <= key.not_after)]
+    for role, least in (("keys", threshold), ("bundle", 1)):
+        left = sum(role in key.roles for key in live)
+        if contents.keys and left < least:
+            raise BundleUntrusted(
+                f"keys: expected {least} of role `{role}` to be left, neither revoked nor ended, got {left}",
+                remedy=(
+                    "请同时用 `--add-key` 加入新密钥，或保留现有密钥",
+                    "Add a new key along with it (`--add-key`), or leave one that is there",
+                ),
+            )
     if older and not any("downgrade" in key.roles for key in by):
         raise BundleUntrusted(
             f"signatures: expected one of role `downgrade`, which lets an older version in, got {_said(by)}"

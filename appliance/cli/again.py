@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -21,8 +22,12 @@ def again(told_to_stop: Callable[[], bool], kept: Collection[int]) -> None:
     in a program that has only begun: one that was handled in vain would leave a service running that was stopped.
     """
     logging.shutdown()
+    # By the C library alone: signal.signal would drop one that came in the instant before, whose handler Python has yet
+    # to call; so it is called, before the next line.
+    set_signal = ctypes.pythonapi.PyOS_setsig
+    set_signal.argtypes, set_signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
     for number in STOPPING:
-        signal.signal(number, signal.SIG_DFL)
+        set_signal(number, None)  # SIG_DFL
     if told_to_stop():
         return
     close_at_exec(kept)

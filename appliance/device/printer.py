@@ -16,7 +16,7 @@ import termios
 import time
 import tty
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from appliance.errors import Unavailable
@@ -105,10 +105,10 @@ class Printer:
                 tty.setraw(device)
                 termios.tcflush(device, termios.TCIFLUSH)
             yield device
-        except OSError as error:
-            raise self._lacks(error) from error
+        except (OSError, termios.error) as error:  # the latter is no OSError, and has the same number and text
+            raise self._lacks(OSError(*error.args)) from error
         except Unavailable:
-            if os.isatty(device):
+            with suppress(termios.error):  # no terminal, or gone meanwhile
                 termios.tcflush(device, termios.TCOFLUSH)  # else closing waits for what it does not take
             raise
         finally:
@@ -174,18 +174,25 @@ def _drained(device: int) -> None:
 
 
 def _write(device: int, data: bytes) -> None:
-    """All of it; raises Unavailable when the printer takes nothing for TAKES_S."""
+    """All of it, until the device would take more; raises Unavailable when the printer takes nothing for TAKES_S.
+
+    A USB printer's device (usblp) buffers nothing: what it has not sent when it is closed is lost, and it says by being
+    ready again that it has sent it.
+    """
     sent, until = 0, time.monotonic() + TAKES_S
-    while sent < len(data):
+    while True:
         left = until - time.monotonic()
         if left <= 0:
             raise Unavailable(
-                f"printer: expected it to take {len(data)} bytes, got {sent} taken and nothing more in {TAKES_S:g} s",
+                f"printer: expected it to take {len(data)} bytes, got at most {sent} taken and nothing more in "
+                f"{TAKES_S:g} s",
                 remedy=("请看纸、盖子和指示灯，然后重试", "Look at its paper, cover and lamps, then try again"),
                 retry_after=10,
             )
         if not _waits(device, select.POLLOUT, left):
             continue
+        if sent == len(data):
+            return
         try:
             sent += os.write(device, data[sent:])
         except BlockingIOError:

@@ -311,3 +311,12 @@ def test_as_many_are_left_as_a_change_needs(board: Board) -> None:
     change = Change(revoke=(desk.public(desk.other).id,))
     with pytest.raises(BundleUntrusted, match=r"expected 2 of role `keys` to be left"):
         board.install(desk.bundle(1, desk.key, desk.other, keys=change), here=strict)
+
+
+def test_somebody_is_left_who_may_sign_bundles(board: Board) -> None:
+    desk = board.desk
+    board.trust(desk.public(desk.other, "keys"))
+    board.trust(desk.public(desk.key, "bundle"))
+    change = Change(revoke=(desk.public().id,))
+    with pytest.raises(BundleUntrusted, match=r"expected 1 of role `bundle` to be left"):
+        board.install(desk.bundle(1, desk.key, desk.other, keys=change))

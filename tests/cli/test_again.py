@@ -27,6 +27,15 @@ signal.signal(signal.SIGTERM, lambda *_: told.set())
 print("first", os.getpid(), listening.fileno(), leaked, flush=True)
 if "STOP" in os.environ:
     os.kill(os.getpid(), signal.SIGTERM)
+if "INSTANT" in os.environ:
+    import ctypes
+    change = ctypes.pythonapi.PyOS_setsig
+    change.argtypes, change.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    def late(number, how):
+        if number == signal.SIGTERM:
+            ctypes.PyDLL(None)["raise"](number)  # C's handler has run, Python's has yet to
+        return change(number, how)
+    ctypes.pythonapi.PyOS_setsig = late
 again(told.is_set, (listening.fileno(),))
 print("came back", flush=True)
 """
@@ -55,8 +64,9 @@ def test_what_was_not_handed_over_is_closed() -> None:
     assert "SIGTERM" not in " ".join(handlers)
 
 
-def test_a_stop_that_was_handled_before_is_not_lost() -> None:
-    done = run(STOP="1")
+@pytest.mark.parametrize("when", ["STOP", "INSTANT"])
+def test_a_stop_that_came_before_is_not_lost(when: str) -> None:
+    done = run(**{when: "1"})
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "came back"
     assert "second" not in done.stdout

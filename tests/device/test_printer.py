@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,7 +99,7 @@ def test_one_that_takes_no_more_is_given_up(
     monkeypatch.setattr(printer, "TAKES_S", 0.3)
     monkeypatch.setattr(printer, "ANSWER_S", 0.05)
     fake = plugged(reads=False)
-    with pytest.raises(Unavailable, match=r"expected it to take \d+ bytes, got \d+ taken"):
+    with pytest.raises(Unavailable, match=r"expected it to take \d+ bytes, got at most \d+ taken"):
         Printer(fake.path).slip(["x" * 4000] * 40)
 
 
@@ -138,3 +140,40 @@ def test_nothing_stays_open(plugged: Callable[..., FakePrinter]) -> None:
     for _ in range(3):
         Printer(fake.path).slip(["ok"])
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_a_usb_printer_has_not_sent_yet_is_waited_for(
+    plugged: Callable[..., FakePrinter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its device takes the slip and sends it on after the call, as the kernel's usblp does; closing loses the rest."""
+    monkeypatch.setattr(printer, "TAKES_S", 0.2)
+    waits, written = printer._waits, []
+    write = os.write
+
+    def taken(device: int, data: bytes) -> int:
+        written.append(data)
+        return write(device, data)
+
+    def busy(device: int, event: int, seconds: float) -> bool:
+        sending = bool(written) and written[-1].endswith(b"\x1dVB\x00")
+        if event == select.POLLOUT and sending:
+            time.sleep(min(seconds, 0.05))
+            return False
+        return waits(device, event, seconds)
+
+    monkeypatch.setattr(printer.os, "write", taken)
+    monkeypatch.setattr(printer, "_waits", busy)
+    with pytest.raises(Unavailable, match="nothing more in"):
+        Printer(plugged().path).slip(["ok"])
+
+
+def test_a_serial_printer_that_is_pulled_while_it_is_set_up_is_named(
+    plugged: Callable[..., FakePrinter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_device: int) -> None:
+        raise termios.error(5, "Input/output error")
+
+    fake = plugged()
+    monkeypatch.setattr(printer.tty, "setraw", gone)
+    with pytest.raises(Unavailable, match="got Input/output error"):
+        Printer(fake.path).state()

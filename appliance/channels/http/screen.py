@@ -11,5 +11,5 @@ PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 
 
 def own_screen(request: Request) -> bool:
-    """True for a request from this machine that nobody has passed on."""
+    """True for a request from this machine without a header of `PASSED_ON`. A proxy that adds none goes unnoticed."""
     return is_loopback(request.remote_addr or "") and not any(name in request.headers for name in PASSED_ON)

@@ -6,7 +6,7 @@ import datetime
 
 from appliance import __version__
 from appliance.device.printer import SAYS, Printer, State
-from appliance.errors import Unavailable
+from appliance.errors import Both, Unavailable
 
 NO_PRINTER = (
     "未配置打印机：设置 APPLIANCE_PRINTER 为设备路径（如 /dev/usb/lp0）后重启",
@@ -14,8 +14,6 @@ NO_PRINTER = (
 )
 SILENT = ("接上了，但不报告状态：请打印测试页来看", "it is there and answers no status: print the slip and look")
 READY = ("正常", "ready")
-
-Both = tuple[str, str]
 
 
 def printer_json(path: str) -> dict[str, object]:
