@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.jetson.machine import AGX_6, BOARDS, JETPACK_6, JETPACK_7, THOR_7, Board, Machine, installed
 
+pytestmark = pytest.mark.device
+
 GOLDEN = Path(__file__).parent
 """The commands for each JetPack, one a line: `dry_run_jetpack6.txt`. Read them before they are changed."""
 
@@ -586,7 +588,6 @@ def kiosk(folder: Path) -> Machine:
     return machine
 
 
-@pytest.mark.device
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_an_installation_that_was_cut_off_anywhere_goes_on_to_the_same_end(
     undisturbed: Machine, tmp_path: Path, group: int

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.jetson.machine import JETPACK_7, THOR_7, Machine
 
+pytestmark = pytest.mark.device
+
 SCRIPT = REPOSITORY / "jetson/offline-folder.sh"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.jetson.machine import Machine, installed
 
+pytestmark = pytest.mark.device
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
