@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.device.known import known, remember
+from appliance.device.rights import rights_of
 from appliance.errors import Both, StorageFailed
 
 TYPES = "vfat,exfat,ext4"
-OPTIONS = "ro,nosuid,nodev,noexec,errors=remount-ro"
+BARE = "ro,nosuid,nodev,noexec"
+OPTIONS = f"{BARE},errors=remount-ro"
 """The last: a damaged file system whose own wish is errors=panic must not take the board with it."""
 EXT4 = ",noload"
 """Nothing is written to the stick, not even what its journal still holds."""
@@ -34,6 +36,8 @@ MOST_FILES = 4
 """Bundles that are taken from one stick."""
 SPARE = 64_000_000
 """Bytes that stay free."""
+MOUNT_S = 60.0
+"""Longest wait for mounting: a stick that is broken may answer nothing."""
 PIECE = 1 << 20
 LOCK = ".usb-lock"
 PULLED: Both = ("请重新插入U盘并等待完成", "Put the stick in again, and leave it in until it is done")
@@ -63,7 +67,12 @@ def mounted(device: str, place: Path) -> Iterator[None]:
     kind = _kind(device)
     options = OPTIONS + (EXT4 if kind == "ext4" else "")
     command = ["mount", "-t", kind or "vfat", "-o", options, "--", device, str(place)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=MOUNT_S)
+    except subprocess.TimeoutExpired as error:
+        raise StorageFailed(
+            f"{device}: expected a stick that answers, got nothing in {MOUNT_S:g} s", remedy=PULLED
+        ) from error
     if done.returncode:
         said = " ".join(done.stderr.split())
         if kind and "unknown filesystem type" not in said:
@@ -84,7 +93,7 @@ def carry(place: Path, inbox: Path, most: int, *, start: bool = False) -> Carrie
     taken: list[Path] = []
     before: list[str] = []
     passed: list[str] = []
-    with _as(*owner), _alone(inbox):
+    with rights_of(*owner), _alone(inbox):
         for part in inbox.glob(".usb-*.part"):  # of one that was killed, or had no power any more
             part.unlink(missing_ok=True)
         brought = known(inbox) if start else {}
@@ -101,7 +110,7 @@ def carry(place: Path, inbox: Path, most: int, *, start: bool = False) -> Carrie
             if size in brought.values() and _digest(file, name) in brought:
                 before.append(repr(name))
                 continue
-            with _as(*owner), _alone(inbox):
+            with rights_of(*owner), _alone(inbox):
                 taken.append(_copied(file, name, inbox, size))
     return Carried(tuple(taken), tuple(before), tuple(passed))
 
@@ -214,26 +223,8 @@ def _owner(inbox: Path) -> tuple[int, int]:
     """User and group who own the folder above the inbox, which is made where it lacks. Raises StorageFailed."""
     try:
         status = inbox.parent.stat()
-        with _as(status.st_uid, status.st_gid):
+        with rights_of(status.st_uid, status.st_gid):
             inbox.mkdir(mode=0o750, exist_ok=True)
     except OSError as error:
         raise StorageFailed(f"{inbox}: expected the inbox, got {error.strerror}") from error
     return status.st_uid, status.st_gid
-
-
-@contextmanager
-def _as(user: int, group: int) -> Iterator[None]:
-    """With the rights of another user and of no group but theirs, where this is root."""
-    if os.geteuid() != 0 or user == 0:
-        yield
-        return
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(group)
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)

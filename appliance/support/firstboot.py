@@ -20,6 +20,7 @@ from pathlib import Path
 
 from appliance.artifacts.disk import storage, sync
 from appliance.artifacts.staging import write
+from appliance.device.stick import BARE, EXT4, OPTIONS
 from appliance.errors import InvalidInput, SettingInvalid, StorageFailed
 from appliance.settings import Settings, load_settings
 from appliance.support.change import MARK
@@ -27,14 +28,8 @@ from appliance.support.stick import partitions, volumes
 
 NAME = "appliance.yaml"
 MOST_BYTES = 64 * 1024
-_OPTIONS = "ro,nosuid,nodev,noexec"
-_WAYS = (
-    # A damaged file system that itself asks for errors=panic must not take the board with it.
-    ("ext4,ext3,ext2", f"{_OPTIONS},errors=remount-ro,noload"),
-    ("vfat,exfat", f"{_OPTIONS},errors=remount-ro"),
-    ("iso9660,ntfs3", _OPTIONS),
-)
-"""Kinds of file systems, each with the options that it knows; `noload` writes nothing back from a journal."""
+_WAYS = (("ext4,ext3,ext2", OPTIONS + EXT4), ("vfat,exfat", OPTIONS), ("iso9660,ntfs3", BARE))
+"""Kinds of file systems, each with the options that it knows."""
 _MOUNT_S = 20.0
 _AGAIN_S = 0.5
 _GROUP = "appliance"

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from appliance.device.rights import rights_of
+
 PREFIX = ".backup-"
 
 
@@ -58,16 +60,5 @@ def swept(folder: Path) -> None:
 def as_owner(folder: Path) -> Iterator[None]:
     """With the rights of the folder's owner, where this is root: a link of his leads root nowhere. Raises OSError."""
     owner = folder.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
+    with rights_of(owner.st_uid, owner.st_gid):
         yield
-        return
-    group = os.getegid()
-    os.setegid(owner.st_gid)
-    try:
-        os.seteuid(owner.st_uid)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-    finally:
-        os.setegid(group)

@@ -26,9 +26,9 @@ away() {
   elif [ "${2:-}" = folder ] && [ -L "$path" ]; then
     stays "$1" "是链接，指向 $(readlink -- "$path")" "is a link to $(readlink -- "$path"): nothing is deleted through one"
   elif [ "${2:-}" = folder ]; then
-    # Another disk that is mounted in it, or is it, stays; rm names it.
+    # Another disk that is mounted in it, or is it, stays, as does what may not be deleted; rm names it.
     run rm -rf --one-file-system "$path" || true
-    if [ "$dry" = no ] && [ -e "$path" ]; then stays "$1" "其中挂载了另一文件系统" "another file system is mounted there"; fi
+    if [ "$dry" = no ] && [ -e "$path" ]; then stays "$1" "未能全部删除，原因见上" "not all of it could be deleted: the reason is above"; fi
   elif [ -d "$path" ] && [ ! -L "$path" ]; then
     stays "$1" "是目录，不是所安装的文件" "is a folder, not the file that was put there"
   else

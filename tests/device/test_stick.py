@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from appliance.device import stick as stick_module
 from appliance.device.known import FILE, MOST, known, remember
-from appliance.device.stick import LOCK, MOST_FILES, PIECE, _as, _copied, carry, mounted
+from appliance.device.rights import rights_of
+from appliance.device.stick import LOCK, MOST_FILES, PIECE, _copied, carry, mounted
 from appliance.errors import StorageFailed
 
 
@@ -160,7 +162,7 @@ def test_no_group_of_roots_comes_along() -> None:
     before = os.getgroups()
     try:
         os.setgroups([0, 4])
-        with _as(65534, 65534):
+        with rights_of(65534, 65534):
             assert (os.geteuid(), os.getegid(), os.getgroups()) == (65534, 65534, [])
         assert (os.geteuid(), os.getegid(), os.getgroups()) == (0, 0, [0, 4])
     finally:
@@ -195,3 +197,13 @@ def test_what_is_no_stick_is_refused(tmp_path: Path) -> None:
         pytest.skip("mount is not installed")
     with pytest.raises(StorageFailed, match="expected a stick with vfat,exfat,ext4"), mounted("/dev/null", tmp_path):
         pass
+
+
+def test_a_stick_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "mount"
+    program.write_text("#!/bin/sh\nexec sleep 60\n", "utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(stick_module, "MOUNT_S", 0.2)
+    with pytest.raises(StorageFailed, match="expected a stick that answers"), mounted("/dev/null", tmp_path):
+        pytest.fail("nothing was mounted")

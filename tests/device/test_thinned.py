@@ -40,5 +40,30 @@ def test_without_power_there_is_no_mean() -> None:
     thinned.add(Reading(0.0, None, {}, 50.0))
     assert not thinned.powered
     assert thinned.mean_w is None
-    with pytest.raises(ValueError, match="at least 8"):
-        Thinned(7)
+    for most in (7, 10):
+        with pytest.raises(ValueError, match="room for 8, 12, 16"):
+            Thinned(most)
+
+
+def test_hours_are_kept_evenly_and_a_silence_among_them_is_not_joined() -> None:
+    hour = 5 * 3600
+    thinned = Thinned(512)
+    for at in range(4 * hour):
+        seconds = at / 5 + (600 if at >= 2 * hour else 0)  # ten minutes in which nothing was read
+        thinned.add(Reading(seconds, 5.0 + at % 7, {}, None))
+    kept = [reading.seconds for reading in thinned.kept]
+    quarters = [sum(begin <= at < begin + 3600 for at in kept) for begin in (0, 3600, 7800, 11400)]
+    assert min(quarters) > 0.8 * max(quarters)
+    assert sum(quarters) > 200
+    holes = [later - sooner for sooner, later in zip(kept, kept[1:], strict=False)]
+    assert [hole > thinned.gap_s for hole in holes].count(True) == 1
+    assert max(holes) >= 600
+    assert thinned.gap_s < 300
+
+
+def test_power_that_never_changes_is_kept_from_its_beginning_to_its_end() -> None:
+    thinned = Thinned(8)
+    for at in range(1000):
+        thinned.add(Reading(at / 5, 5.0, {}, None))
+        assert len(thinned.kept) <= 8
+    assert (thinned.kept[0].seconds, thinned.kept[-1].seconds) == (0.0, 199.8)
